@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tests are built from. Everything here works across address spaces: memory comes from a shared
+ * mapping made before any executor exists, at one address in every process of the test, and gates
+ * and probes are futexes in it.
+ */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include "test.h"
+
+#include <pthread.h>
+
+/* Zeroed memory that tasks see too, wherever they run. Never freed. */
+void *shared_new(struct subject *s, size_t size);
+
+/* Closed until it is opened, for ever after open. */
+struct gate {
+	uint32_t is_open;
+	uint32_t waiting;
+};
+
+struct gate *gate_new(struct subject *s);
+void gate_open(struct gate *gate);
+void gate_wait(struct gate *gate);
+
+/* Counts events in any process, and lets others wait for them. */
+struct probe {
+	uint32_t count;
+	uint32_t inside; /* by probe_enter() and probe_leave() */
+	uint32_t most;	 /* the most that were inside at once */
+};
+
+struct probe *probe_new(struct subject *s);
+void probe_hit(struct probe *probe);
+uint32_t probe_count(struct probe *probe);
+/* Until at least n hits. The runner's deadline is the only limit. */
+void probe_await(struct probe *probe, uint32_t n);
+void probe_enter(struct probe *probe);
+void probe_leave(struct probe *probe);
+
+/* n parties meet: returns when all have arrived. */
+void meet(struct probe *meeting, uint32_t n);
+
+/* What happened in which order, in any process. */
+struct trace {
+	uint32_t capacity;
+	uint32_t length;
+	int64_t entries[];
+};
+
+struct trace *trace_new(struct subject *s, uint32_t capacity);
+void trace_add(struct trace *trace, int64_t entry);
+uint32_t trace_length(struct trace *trace);
+int64_t trace_at(struct trace *trace, uint32_t index);
+
+/* Executors. Creating one that the backend does not offer ends the test as unsupported. */
+assay_executor *executor_new(struct subject *s, int workers);
+assay_executor *executor_with(struct subject *s, const struct assay_config *config);
+/* Shutdown (wait) and destroy, both checked. */
+void executor_end(assay_executor *executor);
+
+/* Ready-made tasks. A submit that is refused fails the test. */
+
+/* Returns the int. */
+assay_future *submit_int(assay_executor *executor, int value);
+/* Hits the probe, returns nothing. */
+assay_future *submit_hit(assay_executor *executor, struct probe *probe);
+/* Adds the entry to the trace, returns nothing. */
+assay_future *submit_trace(assay_executor *executor, struct trace *trace, int64_t entry);
+/* Hits started (may be NULL), waits for the gate, returns the int. */
+assay_future *submit_gated(assay_executor *executor, struct gate *gate, struct probe *started,
+			   int value);
+/* Fails with the code and message (may be NULL). */
+assay_future *submit_failing(assay_executor *executor, int code, const char *message);
+/* Any function and argument. */
+assay_future *submit_task(assay_executor *executor, assay_function *function, const void *argument,
+			  size_t size);
+
+/* The int result of a task that must succeed; waits for it. */
+int result_int(assay_future *future);
+
+/* Every worker busy, and its look-ahead full, so that what is submitted next stays pending. */
+struct occupied {
+	struct gate *gate;
+	assay_future **futures;
+	int count;
+};
+
+struct occupied occupy_workers(struct subject *s, assay_executor *executor, int workers);
+/* Opens the gate, waits for the occupying tasks, and releases their futures. */
+void release_workers(struct occupied *occupied);
+
+/* A thread of the client. */
+struct actor {
+	pthread_t thread;
+	void (*run)(void *argument);
+	void *argument;
+	int tid;
+	uint32_t is_running;
+};
+
+void actor_start(struct actor *actor, void (*run)(void *argument), void *argument);
+void actor_join(struct actor *actor);
+/* Until the thread sleeps in the kernel: it has reached the call it is to block in. */
+void actor_await_sleep(struct actor *actor);
+
+/* Until the task function with this tid (gettid() of a worker thread or process) sleeps. */
+void await_sleep(int tid);
+
+/* How many threads this process has; how many children; how many descriptors are open. */
+int count_threads(void);
+int count_children(void);
+int count_descriptors(void);
+
+/* A short time for lower bounds, in nanoseconds; scaled by ASSAY_TIME_SCALE. Never a sleep. */
+int64_t short_time_ns(void);
+
+/* A count of rounds or threads for stress, reduced under sanitizers and valgrind. */
+int scaled(int count);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only door to atomics, sleeping, the clock and thread start. A deterministic scheduler stands
+ * in for the machine by replacing this file; nothing else in impls/ includes <stdatomic.h> or calls
+ * the kernel to sleep.
+ */
+#ifndef PORT_H
+#define PORT_H
+
+#include <assay/executor.h>
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* What two threads write stays this far apart: the adjacent-line prefetcher pairs 64-byte lines. */
+#define PORT_APART 128
+
+/* Tells the core that this is a spin loop. */
+static inline void port_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+/* One step of waiting for a thread that is about to act: brief at first, then lets it run. */
+static inline void port_backoff(unsigned *step)
+{
+	if ((*step)++ < 64)
+		port_pause();
+	else
+		sched_yield();
+}
+
+/*
+ * Sleeps while *word is expected, until a port_wake() or the monotonic deadline. May return at any
+ * time: the caller looks again. False: the deadline passed.
+ */
+static inline bool port_sleep(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns)
+{
+	struct timespec deadline;
+
+	deadline.tv_sec = (time_t)(deadline_ns / 1000000000);
+	deadline.tv_nsec = (long)(deadline_ns % 1000000000);
+	return syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+		       deadline_ns == ASSAY_FOREVER ? NULL : &deadline, NULL,
+		       FUTEX_BITSET_MATCH_ANY) == 0 ||
+	       errno != ETIMEDOUT;
+}
+
+/* Wakes up to count sleepers. The word may be gone already: then nobody, or somebody for nothing.
+ */
+static inline void port_wake(_Atomic uint32_t *word, int count)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+/* Starts a joinable thread with all signals blocked: they are the client's. 0 or an errno value. */
+int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *), void *user);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "settings.h"
+
+#include "pool.h"
+
+#include "port.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* CFG-2: a thread pool serves mostly waiting tasks, within reason. */
+static int default_workers(void)
+{
+	cpu_set_t set;
+	int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+							       : (int)sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus + 4 < 32 ? cpus + 4 : 32;
+}
+
+int settings_copy(struct settings *settings, const struct assay_config *config)
+{
+	static _Atomic unsigned unnamed;
+	char *names;
+	size_t size = 0;
+
+	*settings = (struct settings){.config = *config};
+	if (config->workers == ASSAY_WORKERS_AUTO)
+		settings->config.workers = default_workers();
+	if (config->name) /* a longer prefix is cut, so that the index stays readable */
+		snprintf(settings->name, sizeof settings->name, "%.11s", config->name);
+	else
+		snprintf(settings->name, sizeof settings->name, "assay%u",
+			 atomic_fetch_add_explicit(&unnamed, 1, memory_order_relaxed) % 100000);
+	settings->config.name = settings->name;
+	for (size_t i = 0; i < config->function_count; i++)
+		size += sizeof *settings->functions + strlen(config->functions[i].name) + 1;
+	settings->functions = malloc(size + 1);
+	settings->initializer_argument = malloc(config->initializer_argument_size + 1);
+	if (!settings->functions || !settings->initializer_argument) {
+		settings_free(settings);
+		return ASSAY_ENOMEM;
+	}
+	names = (char *)(settings->functions + config->function_count);
+	for (size_t i = 0; i < config->function_count; i++) {
+		settings->functions[i] = config->functions[i];
+		settings->functions[i].name = strcpy(names, config->functions[i].name);
+		names += strlen(names) + 1;
+	}
+	if (config->initializer_argument_size)
+		memcpy(settings->initializer_argument, config->initializer_argument,
+		       config->initializer_argument_size);
+	settings->config.functions = settings->functions;
+	settings->config.initializer_argument = settings->initializer_argument;
+	return ASSAY_OK;
+}
+
+void settings_free(struct settings *settings)
+{
+	free(settings->functions);
+	free(settings->initializer_argument);
+}
+
+int settings_resolve(const struct settings *settings, const struct assay_task *task,
+		     assay_function **function)
+{
+	if (task->argument_size > assay_backend.argument_limit)
+		return ASSAY_ETOOBIG;
+	*function = task->function;
+	for (size_t i = 0; !*function && i < settings->config.function_count; i++)
+		if (strcmp(settings->functions[i].name, task->name) == 0)
+			*function = settings->functions[i].function;
+	return *function ? ASSAY_OK : ASSAY_EUNKNOWN;
+}
+
+void settings_log(const struct settings *settings, enum assay_severity severity, const char *format,
+		  ...)
+{
+	static const char *const names[] = {"info", "warning", "error"};
+	char line[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof line, format, arguments);
+	va_end(arguments);
+	if (settings->config.log)
+		settings->config.log(settings->config.log_user, severity, line);
+	else
+		fprintf(stderr, "assay: %s: %s: %s\n", settings->name, names[severity], line);
+}

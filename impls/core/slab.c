@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ordering
+ *   L1  slab_free by another thread: release push on returned
+ *         -> slab_allocate by the owner: acquire exchange of returned     the freed record's
+ * contents Only whole-list takes: a push needs no protection against ABA.
+ *
+ * Ownership: free_list, fresh and fresh_end belong to the thread whose `mine` is this slab, or to
+ * nobody while the slab is on the idle list (under idle_mutex). A slab lives for ever, so a thread
+ * may push on `returned` at any time.
+ */
+#include "slab.h"
+
+#include "port.h"
+
+#include <stdlib.h>
+
+#define CHUNK_SIZE 65536
+
+struct record {
+	struct record *next;
+};
+
+struct slab {
+	struct record *free_list;
+	char *fresh; /* never used records of the newest chunk */
+	char *fresh_end;
+	struct slab *next_idle;
+	_Alignas(PORT_APART) _Atomic(struct record *) returned; /* freed by other threads */
+};
+
+/* At the start of each chunk, in the place of one record. */
+struct chunk {
+	struct slab *owner;
+	struct chunk *next; /* keeps every chunk reachable for leak checkers */
+};
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SLAB_PLAIN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SLAB_PLAIN 1
+#endif
+#endif
+
+#ifdef SLAB_PLAIN
+/* Under AddressSanitizer every record is its own allocation, so that a late access is caught. */
+
+void *slab_allocate(void)
+{
+	return aligned_alloc(SLAB_RECORD, SLAB_RECORD);
+}
+
+void slab_free(void *record)
+{
+	free(record);
+}
+
+void slab_fork_prepare(void)
+{
+}
+
+void slab_fork_done(void)
+{
+}
+
+#else
+
+static pthread_mutex_t idle_mutex =
+	PTHREAD_MUTEX_INITIALIZER; /* idle, chunks, and key's creation */
+static struct slab *idle;
+static struct chunk *chunks;
+static pthread_key_t key; /* its destructor puts a slab on the idle list when its thread ends */
+static bool key_exists;
+
+static _Thread_local struct slab *mine __attribute__((tls_model("initial-exec")));
+
+static void retire(void *slab)
+{
+	pthread_mutex_lock(&idle_mutex);
+	((struct slab *)slab)->next_idle = idle;
+	idle = slab;
+	pthread_mutex_unlock(&idle_mutex);
+	mine = NULL;
+}
+
+/* An idle slab, or a new one. */
+static struct slab *adopt(void)
+{
+	struct slab *slab;
+
+	pthread_mutex_lock(&idle_mutex);
+	if (!key_exists)
+		key_exists = pthread_key_create(&key, retire) == 0;
+	slab = idle;
+	if (slab)
+		idle = slab->next_idle;
+	pthread_mutex_unlock(&idle_mutex);
+	if (!slab) {
+		slab = aligned_alloc(PORT_APART, sizeof *slab);
+		if (!slab)
+			return NULL;
+		*slab = (struct slab){0};
+	}
+	/* Without the key the slab is not reused after this thread: lost memory, nothing worse. */
+	if (key_exists)
+		pthread_setspecific(key, slab);
+	mine = slab;
+	return slab;
+}
+
+static void *allocate_slow(void)
+{
+	struct slab *slab = mine ? mine : adopt();
+	struct record *record;
+	struct chunk *chunk;
+
+	if (!slab)
+		return NULL;
+	record = slab->free_list;
+	if (!record)
+		record = atomic_exchange_explicit(&slab->returned, NULL,
+						  memory_order_acquire); /* L1 */
+	if (record) {
+		slab->free_list = record->next;
+		return record;
+	}
+	if (slab->fresh == slab->fresh_end) {
+		chunk = aligned_alloc(CHUNK_SIZE, CHUNK_SIZE);
+		if (!chunk)
+			return NULL;
+		chunk->owner = slab;
+		pthread_mutex_lock(&idle_mutex);
+		chunk->next = chunks;
+		chunks = chunk;
+		pthread_mutex_unlock(&idle_mutex);
+		slab->fresh = (char *)chunk + SLAB_RECORD;
+		slab->fresh_end = (char *)chunk + CHUNK_SIZE;
+	}
+	record = (struct record *)slab->fresh;
+	slab->fresh += SLAB_RECORD;
+	return record;
+}
+
+void *slab_allocate(void)
+{
+	struct slab *slab = mine;
+
+	if (slab && slab->free_list) {
+		struct record *record = slab->free_list;
+
+		slab->free_list = record->next;
+		return record;
+	}
+	return allocate_slow();
+}
+
+void slab_free(void *memory)
+{
+	struct chunk *chunk = (struct chunk *)((uintptr_t)memory & ~(uintptr_t)(CHUNK_SIZE - 1));
+	struct slab *owner = chunk->owner;
+	struct record *record = memory;
+
+	if (owner == mine) {
+		record->next = owner->free_list;
+		owner->free_list = record;
+		return;
+	}
+	/* relaxed: the value is only linked, not followed */
+	record->next = atomic_load_explicit(&owner->returned, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&owner->returned, &record->next, record,
+						      memory_order_release, /* L1 */
+						      memory_order_relaxed))
+		;
+}
+
+void slab_fork_prepare(void)
+{
+	pthread_mutex_lock(&idle_mutex);
+}
+
+void slab_fork_done(void)
+{
+	pthread_mutex_unlock(&idle_mutex);
+}
+
+#endif

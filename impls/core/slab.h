@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Records of 64 bytes, each thread allocating from its own chunks without an atomic operation. A
+ * record may be freed by any thread; it goes home to the slab of the thread that allocated it.
+ * Memory is kept for reuse and never returned: what a program holds is its peak.
+ */
+#ifndef SLAB_H
+#define SLAB_H
+
+#define SLAB_RECORD 64
+
+/* 64 bytes, 64-byte aligned, contents undefined; NULL without memory. */
+void *slab_allocate(void);
+void slab_free(void *record);
+
+/* Around fork(), so that the child finds the list of slabs whole. */
+void slab_fork_prepare(void);
+void slab_fork_done(void);
+
+#endif

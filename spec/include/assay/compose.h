@@ -1,0 +1,881 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * assay/compose.h - waiting on sets, iteration in completion order, and map.
+ *
+ * Included by assay/executor.h. Written once, over watch, park, submit and cancel, so that futures
+ * of different executors and backends mix freely.
+ */
+#ifndef ASSAY_COMPOSE_H
+#define ASSAY_COMPOSE_H
+
+#include <assay/executor.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#ifndef CLOCK_MONOTONIC
+#error "assay needs the POSIX clocks: define _POSIX_C_SOURCE as 200809L before any include"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Now, on the monotonic clock, in nanoseconds. */
+static inline int64_t assay_clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* The moment timeout_ns from now; a sum that would overflow is ASSAY_FOREVER. [RES-14] */
+static inline int64_t assay_deadline_ns(int64_t timeout_ns)
+{
+	int64_t now;
+
+	if (timeout_ns == ASSAY_FOREVER)
+		return ASSAY_FOREVER;
+	now = assay_clock_ns();
+	if (timeout_ns <= 0)
+		return now;
+	return timeout_ns > ASSAY_FOREVER - now ? ASSAY_FOREVER : now + timeout_ns;
+}
+
+/* What is left until a deadline, as a time limit. */
+static inline int64_t assay_remaining_ns(int64_t deadline_ns)
+{
+	return deadline_ns == ASSAY_FOREVER ? ASSAY_FOREVER : deadline_ns - assay_clock_ns();
+}
+
+/*
+ * Iteration in completion order
+ */
+
+struct assay_as_completed_node {
+	struct assay_watcher watcher; /* first: notify gets its address */
+	assay_future *future;         /* borrowed; NULL once yielded */
+	struct assay_as_completed *iteration;
+	struct assay_as_completed_node *next; /* in `arrived`, then in `ready` */
+	bool watched;
+};
+
+typedef struct assay_as_completed {
+	struct assay_as_completed_node *nodes; /* one for each distinct future */
+	size_t count;
+	size_t remaining; /* not yielded yet */
+	size_t cursor;    /* the nodes before it are yielded */
+	int64_t deadline_ns;
+	struct assay_as_completed_node *ready;   /* done; first to be yielded first */
+	struct assay_as_completed_node *arrived; /* atomic stack of what completed, latest first */
+	struct assay_signal signal;              /* set after each push on `arrived` */
+} assay_as_completed;
+
+static inline void assay_as_completed_notify(struct assay_watcher *watcher)
+{
+	struct assay_as_completed_node *node = (struct assay_as_completed_node *)watcher;
+	struct assay_as_completed *iteration = node->iteration;
+
+	node->next = __atomic_load_n(&iteration->arrived, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&iteration->arrived, &node->next, node, true,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+	assay_signal_set(&iteration->signal);
+}
+
+/* Moves what arrived to `ready`, in the order of arrival. */
+static inline void assay_as_completed_collect(struct assay_as_completed *iteration)
+{
+	struct assay_as_completed_node *node = __atomic_exchange_n(
+		&iteration->arrived, (struct assay_as_completed_node *)NULL, __ATOMIC_ACQUIRE);
+
+	while (node) {
+		struct assay_as_completed_node *next = node->next;
+
+		node->next = iteration->ready;
+		iteration->ready = node;
+		node = next;
+	}
+}
+
+/*
+ * Copies the distinct pointers of futures[0 .. count - 1] to distinct, in order of first
+ * occurrence. `table` has room for `size` pointers, a power of two of at least 2 * count, all NULL.
+ */
+static inline size_t assay_distinct(assay_future *const *futures, size_t count,
+				    assay_future **table, size_t size, assay_future **distinct)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t slot = (size_t)(((uintptr_t)futures[i] >> 4) * 0x9e3779b97f4a7c15u >> 20);
+
+		while (table[slot &= size - 1] && table[slot] != futures[i])
+			slot++;
+		if (!table[slot]) {
+			table[slot] = futures[i];
+			distinct[found++] = futures[i];
+		}
+	}
+	return found;
+}
+
+/* A new array of the distinct futures, to be freed; NULL without memory. *found is their number. */
+static inline assay_future **assay_distinct_copy(assay_future *const *futures, size_t count,
+						 size_t *found)
+{
+	size_t size = 2;
+	assay_future **memory;
+
+	if (count > SIZE_MAX / 8 / sizeof *memory)
+		return NULL;
+	while (size < 2 * count)
+		size *= 2;
+	memory = (assay_future **)calloc(size + count + 1, sizeof *memory);
+	if (memory)
+		*found = assay_distinct(futures, count, memory + count + 1, size, memory);
+	return memory;
+}
+
+/*
+ * assay_as_completed_end - stop, in whatever state, and free the iteration. NULL is ignored.
+ *
+ * Futures not yielded are not affected, and nothing of the iteration stays on them.
+ * [ASC-14 ASC-15]
+ */
+static inline void assay_as_completed_end(assay_as_completed *iteration)
+{
+	if (!iteration)
+		return;
+	for (size_t i = iteration->cursor; i < iteration->count; i++)
+		if (iteration->nodes[i].future && iteration->nodes[i].watched)
+			iteration->nodes[i].future->ops->unwatch(iteration->nodes[i].future,
+								 &iteration->nodes[i].watcher);
+	free(iteration->nodes);
+	free(iteration);
+}
+
+/*
+ * assay_as_completed_begin - iterate over futures in the order in which they complete.
+ *					[ASC-1 ASC-2 ASC-3 ASC-4 ASC-7 ASC-8 ASC-12]
+ *
+ * The time limit bounds the whole iteration and counts from this call. The array is copied; each
+ * future is borrowed until it is yielded or the iteration ends. A future given several times is
+ * yielded once. One thread at a time may use *iteration, which must go to assay_as_completed_end().
+ *
+ * ASSAY_EINVAL		futures is NULL but count is not 0, or holds a NULL
+ * ASSAY_ENOMEM
+ */
+ASSAY_MUST_CHECK static inline int assay_as_completed_begin(assay_future *const *futures,
+							    size_t count, int64_t timeout_ns,
+							    assay_as_completed **iteration)
+{
+	struct assay_as_completed *it;
+	assay_future **distinct;
+	struct assay_as_completed_node **tail;
+	int64_t deadline_ns = assay_deadline_ns(timeout_ns);
+
+	if (!futures && count)
+		return ASSAY_EINVAL;
+	for (size_t i = 0; i < count; i++)
+		if (!futures[i])
+			return ASSAY_EINVAL;
+	it = (struct assay_as_completed *)calloc(1, sizeof *it);
+	if (!it)
+		return ASSAY_ENOMEM;
+	distinct = assay_distinct_copy(futures, count, &it->remaining);
+	it->nodes = (struct assay_as_completed_node *)calloc(count + 1, sizeof *it->nodes);
+	if (!distinct || !it->nodes) {
+		free(distinct);
+		assay_as_completed_end(it);
+		return ASSAY_ENOMEM;
+	}
+	it->deadline_ns = deadline_ns;
+	tail = &it->ready;
+	for (; it->count < it->remaining; it->count++) {
+		struct assay_as_completed_node *node = &it->nodes[it->count];
+		int error;
+
+		node->future = distinct[it->count];
+		node->iteration = it;
+		node->watcher.notify = assay_as_completed_notify;
+		error = node->future->ops->watch(node->future, &node->watcher);
+		node->watched = !error;
+		if (error == ASSAY_EDONE) {
+			*tail = node;
+			tail = &node->next;
+		} else if (error) {
+			free(distinct);
+			assay_as_completed_end(it);
+			return error;
+		}
+	}
+	free(distinct);
+	*iteration = it;
+	return ASSAY_OK;
+}
+
+/* How many futures are still to be yielded. [ASC-10] */
+static inline size_t assay_as_completed_remaining(const assay_as_completed *iteration)
+{
+	return iteration->remaining;
+}
+
+/* A node not yielded yet by whose backend to park: one that helps, if there is any. */
+static inline struct assay_as_completed_node *
+assay_as_completed_sleeper(struct assay_as_completed *iteration)
+{
+	while (!iteration->nodes[iteration->cursor].future)
+		iteration->cursor++;
+	for (size_t i = iteration->cursor; i < iteration->count; i++) {
+		assay_future *future = iteration->nodes[i].future;
+
+		/* One question an executor would do; the first few futures stand for all. */
+		if (future && future->ops->helps(future))
+			return &iteration->nodes[i];
+		if (i - iteration->cursor == 16)
+			break;
+	}
+	return &iteration->nodes[iteration->cursor];
+}
+
+/*
+ * assay_as_completed_next - the next future that is done; waits for it.	[ASC-5 ASC-6 ASC-9]
+ *
+ * *future is the caller's own pointer: no reference is added, and the iteration does not touch it
+ * again. [ASC-13]
+ *
+ * ASSAY_EEND		all were yielded
+ * ASSAY_ETIMEDOUT	the limit of the iteration passed; futures that complete later are still
+ *			yielded if asked again
+ * ASSAY_EUNREACHABLE	as of assay_future_wait()
+ */
+ASSAY_MUST_CHECK static inline int assay_as_completed_next(assay_as_completed *iteration,
+							   assay_future **future)
+{
+	struct assay_as_completed_node *node;
+
+	if (!iteration->remaining)
+		return ASSAY_EEND;
+	while (!iteration->ready) {
+		int error;
+
+		assay_as_completed_collect(iteration);
+		if (iteration->ready)
+			break;
+		/* Cleared before the second look, set after each push: no arrival is slept over. */
+		__atomic_exchange_n(&iteration->signal.state, (uint32_t)ASSAY_SIGNAL_CLEAR,
+				    __ATOMIC_ACQ_REL);
+		if (__atomic_load_n(&iteration->arrived, __ATOMIC_ACQUIRE))
+			continue;
+		node = assay_as_completed_sleeper(iteration);
+		error = node->future->ops->park(node->future, &iteration->signal,
+						assay_remaining_ns(iteration->deadline_ns));
+		if (error == ASSAY_ETIMEDOUT)
+			assay_as_completed_collect(iteration);
+		if (error && !iteration->ready)
+			return error;
+	}
+	node = iteration->ready;
+	iteration->ready = node->next;
+	iteration->remaining--;
+	if (node->watched)
+		node->future->ops->unwatch(node->future, &node->watcher);
+	*future = node->future;
+	node->future = NULL;
+	return ASSAY_OK;
+}
+
+/*
+ * Waiting on a set
+ */
+
+enum assay_wait_until {
+	ASSAY_ALL_COMPLETED = 0,
+	ASSAY_FIRST_COMPLETED,
+	ASSAY_FIRST_FAILURE, /* a failure is an outcome with an error, cancellation not [WAIT-8] */
+};
+
+/* The two disjoint sets that assay_wait() reports. [WAIT-1 WAIT-12] */
+struct assay_partition {
+	assay_future **futures; /* the caller's room for `count` pointers, or NULL: counts only */
+	size_t done;            /* futures[0 .. done - 1] are done */
+	size_t pending;         /* futures[done .. done + pending - 1] are not */
+};
+
+static inline bool assay_has_failed(assay_future *future)
+{
+	struct assay_outcome outcome;
+
+	return future->ops->outcome(future, 0, &outcome) == ASSAY_OK && outcome.error &&
+	       outcome.error != ASSAY_ECANCELLED;
+}
+
+static inline int assay_wait_each(assay_future *const *futures, size_t count, int64_t timeout_ns)
+{
+	int64_t deadline_ns = assay_deadline_ns(timeout_ns);
+
+	for (size_t i = 0; i < count; i++) {
+		int error = futures[i]->ops->outcome(futures[i], 0, NULL);
+
+		if (error == ASSAY_ETIMEDOUT)
+			error = futures[i]->ops->outcome(futures[i],
+							 assay_remaining_ns(deadline_ns), NULL);
+		if (error)
+			return error;
+	}
+	return ASSAY_OK;
+}
+
+static inline int assay_wait_first(assay_future *const *futures, size_t count,
+				   enum assay_wait_until until, int64_t timeout_ns)
+{
+	assay_as_completed *iteration;
+	assay_future *future;
+	int error;
+
+	error = assay_as_completed_begin(futures, count, timeout_ns, &iteration);
+	if (error)
+		return error;
+	do {
+		error = assay_as_completed_next(iteration, &future);
+	} while (!error && until == ASSAY_FIRST_FAILURE && !assay_has_failed(future));
+	assay_as_completed_end(iteration);
+	return error == ASSAY_EEND ? ASSAY_OK : error;
+}
+
+/*
+ * assay_wait - until all futures are done, or the first is, or the first has failed.
+ *				[WAIT-2 WAIT-3 WAIT-5 WAIT-6 WAIT-9 WAIT-14 WAIT-16]
+ *
+ * Returns when the condition holds, when no more can be done, or when the limit passed: in each
+ * case with ASSAY_OK and the state of things in *partition, in the order given, every future once.
+ * A cancelled future is done from the moment of its cancellation. partition may be NULL. No
+ * reference changes hands and no future is affected.
+ *
+ * ASSAY_EINVAL		an unknown condition, futures is NULL but count is not 0, or holds a NULL
+ * ASSAY_ENOMEM
+ * ASSAY_EUNREACHABLE	as of assay_future_wait()
+ */
+ASSAY_MUST_CHECK static inline int assay_wait(assay_future *const *futures, size_t count,
+					      enum assay_wait_until until, int64_t timeout_ns,
+					      struct assay_partition *partition)
+{
+	assay_future **distinct = NULL;
+	size_t found = 0;
+	int error;
+
+	if ((unsigned)until > ASSAY_FIRST_FAILURE || (!futures && count))
+		return ASSAY_EINVAL;
+	for (size_t i = 0; i < count; i++)
+		if (!futures[i])
+			return ASSAY_EINVAL;
+	if (partition) {
+		distinct = assay_distinct_copy(futures, count, &found);
+		if (!distinct)
+			return ASSAY_ENOMEM;
+	}
+	error = until == ASSAY_ALL_COMPLETED ? assay_wait_each(futures, count, timeout_ns)
+					     : assay_wait_first(futures, count, until, timeout_ns);
+	if (error == ASSAY_ETIMEDOUT)
+		error = ASSAY_OK;
+	if (!error && partition) {
+		size_t done = 0, pending = 0;
+
+		/* One look at each future decides for both sets; the pending ones move up behind.
+		 */
+		for (size_t i = 0; i < found; i++) {
+			if (!assay_future_is_done(distinct[i]))
+				distinct[pending++] = distinct[i];
+			else if (partition->futures)
+				partition->futures[done++] = distinct[i];
+			else
+				done++;
+		}
+		if (partition->futures)
+			memcpy(partition->futures + done, distinct, pending * sizeof *distinct);
+		partition->done = done;
+		partition->pending = pending;
+	}
+	free(distinct);
+	return error;
+}
+
+/*
+ * Map
+ */
+
+/* One input of a map: an array. */
+struct assay_map_input {
+	const void *items;
+	size_t item_size; /* bytes */
+	size_t count;
+};
+
+/*
+ * Writes the next item (item_size bytes) and returns ASSAY_OK, or returns ASSAY_EEND when there are
+ * no more, or an error of the closed set, which ends the map.
+ */
+typedef int assay_map_generator(void *source, void *item);
+
+/*
+ * What to map. Start from assay_map_request_default().
+ *
+ * The argument of each call is the item; with several inputs the items of equal index, one behind
+ * the other without padding, up to the end of the shortest input. [MAP-4 MAP-5]
+ */
+struct assay_map_request {
+	assay_function *function; /* or NULL and */
+	const char *name;
+	const struct assay_map_input *inputs; /* copied item by item when their turn comes */
+	size_t input_count;
+	assay_map_generator *generator; /* instead of inputs */
+	void *source;
+	size_t item_size;  /* bytes, with generator */
+	size_t chunk_size; /* items sent as one task; a name is always sent item by item */
+	size_t window;     /* most items submitted and not yet delivered */
+	int64_t timeout_ns;
+};
+
+/* One item a task, everything submitted at once, no time limit. */
+static inline struct assay_map_request assay_map_request_default(void)
+{
+	struct assay_map_request request;
+
+	memset(&request, 0, sizeof request);
+	request.chunk_size = 1;
+	request.window = ASSAY_UNLIMITED;
+	request.timeout_ns = ASSAY_FOREVER;
+	return request;
+}
+
+/*
+ * A chunk travels as one task: argument = struct assay_map_chunk and the items; result = for each
+ * item a struct assay_map_record, its result and its message, each rounded up to 16 bytes.
+ */
+struct assay_map_chunk {
+	assay_function *function;
+	size_t item_size;
+	size_t count;
+	size_t reserved; /* keeps the items 16-byte aligned */
+};
+
+struct assay_map_record {
+	int32_t error;
+	int32_t code;
+	uint64_t result_size;
+	uint64_t message_size; /* with the terminator; 0: none */
+	uint64_t reserved;
+};
+
+static inline size_t assay_map_round(size_t size)
+{
+	return (size + 15) & ~(size_t)15;
+}
+
+/* The call that a function sees for one item of a chunk. */
+struct assay_map_call {
+	assay_call call; /* first: the ops get its address */
+	size_t result_limit;
+	char *message;
+	void *room;
+	/* What the chunk returns so far. */
+	char *bytes;
+	size_t size;
+	size_t capacity;
+};
+
+static inline int assay_map_call_reserve(assay_call *call, size_t size)
+{
+	struct assay_map_call *item = (struct assay_map_call *)call;
+	void *room;
+
+	if (size > (size_t)1 << 62)
+		return ASSAY_ETOOBIG;
+	room = realloc(item->room, size);
+	if (!room)
+		return ASSAY_ENOMEM;
+	item->room = room;
+	call->result = room;
+	call->result_capacity = size;
+	return ASSAY_OK;
+}
+
+static inline void assay_map_call_message(assay_call *call, const char *message)
+{
+	struct assay_map_call *item = (struct assay_map_call *)call;
+
+	size_t size = strlen(message) + 1;
+	char *copy = (char *)malloc(size);
+
+	free(item->message);
+	item->message = copy ? (char *)memcpy(copy, message, size) : NULL;
+}
+
+/* Appends the outcome of one item. */
+static inline int assay_map_call_append(struct assay_map_call *item, int returned)
+{
+	struct assay_map_record record;
+	size_t size;
+
+	memset(&record, 0, sizeof record);
+	record.error = returned;
+	if (returned && returned != ASSAY_ENOMEM && returned != ASSAY_ETOOBIG) {
+		record.error = ASSAY_EFAILED;
+		record.code = returned;
+	}
+	record.result_size = returned ? 0 : item->call.result_size;
+	record.message_size = returned && item->message ? strlen(item->message) + 1 : 0;
+	size = item->size + sizeof record + assay_map_round(record.result_size) +
+	       assay_map_round(record.message_size);
+	if (size > item->capacity) {
+		size_t capacity = size + size / 2;
+		char *bytes = (char *)realloc(item->bytes, capacity);
+
+		if (!bytes)
+			return ASSAY_ENOMEM;
+		memset(bytes + item->capacity, 0, capacity - item->capacity);
+		item->bytes = bytes;
+		item->capacity = capacity;
+	}
+	memcpy(item->bytes + item->size, &record, sizeof record);
+	item->size += sizeof record;
+	if (record.result_size)
+		memcpy(item->bytes + item->size, item->call.result, record.result_size);
+	item->size += assay_map_round(record.result_size);
+	if (record.message_size)
+		memcpy(item->bytes + item->size, item->message, record.message_size);
+	item->size += assay_map_round(record.message_size);
+	return ASSAY_OK;
+}
+
+/* The task function of a chunk. */
+static inline int assay_map_run_chunk(assay_call *call)
+{
+	static const struct assay_call_ops ops = {assay_map_call_reserve, assay_map_call_message};
+	const struct assay_map_chunk *chunk = (const struct assay_map_chunk *)call->argument;
+	const char *items = (const char *)(chunk + 1);
+	struct assay_map_call item;
+	int error = ASSAY_OK;
+
+	memset(&item, 0, sizeof item);
+	item.call.ops = &ops;
+	item.call.executor = call->executor;
+	item.call.outer = call;
+	for (size_t i = 0; i < chunk->count && !error; i++) {
+		item.call.argument = items + i * assay_map_round(chunk->item_size);
+		item.call.argument_size = chunk->item_size;
+		item.call.result_size = 0;
+		free(item.message);
+		item.message = NULL;
+		error = assay_map_call_append(&item, chunk->function(&item.call));
+	}
+	if (!error)
+		error = assay_return(call, item.bytes, item.size);
+	free(item.message);
+	free(item.room);
+	free(item.bytes);
+	return error;
+}
+
+/* A task of a map that was submitted and is not yet delivered. */
+struct assay_map_slot {
+	assay_future *future;
+	size_t items;
+};
+
+typedef struct assay_map {
+	assay_executor *executor;
+	struct assay_map_request request;
+	struct assay_map_input *inputs; /* a copy of request.inputs */
+	size_t next_index;              /* of the inputs */
+	size_t length;                  /* items in the shortest input; with a generator unused */
+	size_t item_size;
+	int64_t deadline_ns;
+	int source_error; /* ASSAY_OK while there may be more items; ASSAY_EEND; or why it stopped
+			   */
+	bool ended;
+	char *buffer; /* argument of the next task */
+	/* A queue of slots: slots[(first + i) & (capacity - 1)]. */
+	struct assay_map_slot *slots;
+	size_t capacity;
+	size_t first;
+	size_t used;
+	size_t items_out; /* items in the slots */
+	/* The chunk that is being delivered. */
+	struct assay_map_slot current;
+	struct assay_outcome outcome;
+	size_t delivered; /* of current.items */
+	size_t offset;    /* in outcome.result */
+} assay_map_iteration;
+
+/* Writes the next item to `item`, or returns why there is none. */
+static inline int assay_map_pull(struct assay_map *map, char *item)
+{
+	if (map->request.generator)
+		return map->request.generator(map->request.source, item);
+	if (map->next_index == map->length)
+		return ASSAY_EEND;
+	for (size_t i = 0; i < map->request.input_count; i++) {
+		const struct assay_map_input *input = &map->inputs[i];
+
+		if (input->item_size)
+			memcpy(item,
+			       (const char *)input->items + map->next_index * input->item_size,
+			       input->item_size);
+		item += input->item_size;
+	}
+	map->next_index++;
+	return ASSAY_OK;
+}
+
+/* Makes room for one more slot. */
+static inline int assay_map_grow(struct assay_map *map)
+{
+	size_t capacity = map->capacity ? 2 * map->capacity : 16;
+	struct assay_map_slot *slots;
+
+	if (map->used < map->capacity)
+		return ASSAY_OK;
+	slots = (struct assay_map_slot *)malloc(capacity * sizeof *slots);
+	if (!slots)
+		return ASSAY_ENOMEM;
+	for (size_t i = 0; i < map->used; i++)
+		slots[i] = map->slots[(map->first + i) & (map->capacity - 1)];
+	free(map->slots);
+	map->slots = slots;
+	map->capacity = capacity;
+	map->first = 0;
+	return ASSAY_OK;
+}
+
+/* Submits one chunk. Items read before the source ended or failed are still submitted. */
+static inline int assay_map_submit(struct assay_map *map)
+{
+	bool chunked = map->request.chunk_size > 1;
+	size_t stride = assay_map_round(map->item_size);
+	char *items = map->buffer + (chunked ? sizeof(struct assay_map_chunk) : 0);
+	struct assay_map_slot slot = {NULL, 0};
+	struct assay_task task;
+	int error = assay_map_grow(map);
+
+	if (error)
+		return error;
+	while (slot.items < map->request.chunk_size && !map->source_error) {
+		map->source_error = assay_map_pull(map, items + slot.items * stride);
+		slot.items += !map->source_error;
+	}
+	if (!slot.items)
+		return ASSAY_OK;
+	task.function = map->request.function;
+	task.name = map->request.name;
+	task.argument = map->buffer;
+	task.argument_size = map->item_size;
+	if (chunked) {
+		struct assay_map_chunk chunk = {map->request.function, map->item_size, slot.items,
+						0};
+
+		memcpy(map->buffer, &chunk, sizeof chunk);
+		task.function = assay_map_run_chunk;
+		task.argument_size = sizeof chunk + slot.items * stride;
+	}
+	error = map->executor->ops->submit(map->executor, &task, &slot.future);
+	if (error)
+		return error;
+	map->slots[(map->first + map->used++) & (map->capacity - 1)] = slot;
+	map->items_out += slot.items;
+	return ASSAY_OK;
+}
+
+/* Submits chunks while the window has room for one; stops at an error. */
+static inline void assay_map_fill(struct assay_map *map)
+{
+	while (!map->source_error &&
+	       map->request.window - map->items_out >= map->request.chunk_size) {
+		int error = assay_map_submit(map);
+
+		if (error)
+			map->source_error = error;
+	}
+}
+
+/* Gives up every slot, cancelling what has not started, and ends the iteration. */
+static inline void assay_map_stop(struct assay_map *map)
+{
+	for (size_t i = 0; i < map->used; i++)
+		map->slots[(map->first + i) & (map->capacity - 1)].future->ops->cancel(
+			map->slots[(map->first + i) & (map->capacity - 1)].future);
+	while (map->used) {
+		assay_future_release(map->slots[map->first].future);
+		map->first = (map->first + 1) & (map->capacity - 1);
+		map->used--;
+	}
+	map->items_out = 0;
+	map->ended = true;
+}
+
+/*
+ * assay_map_end - stop and free the iteration. NULL is ignored.		[MAP-13 MAP-15]
+ *
+ * Tasks not started are cancelled; those running go on, unheard.
+ */
+static inline void assay_map_end(assay_map_iteration *map)
+{
+	if (!map)
+		return;
+	assay_map_stop(map);
+	assay_future_release(map->current.future);
+	free(map->slots);
+	free(map->buffer);
+	free(map->inputs);
+	free(map);
+}
+
+/*
+ * assay_map_begin - call a function for each item, and deliver the results in input order.
+ *				[MAP-1 MAP-2 MAP-3 MAP-6 MAP-7 MAP-16 MAP-21]
+ *
+ * Without a window every task is submitted before this returns; with one, at most `window` items
+ * are submitted and undelivered, and the rest of the input is read as results are delivered. The
+ * time limit counts from this call. One thread at a time may use *map, which must go to
+ * assay_map_end().
+ *
+ * ASSAY_EINVAL		no function and no name, not exactly one of inputs and generator, a chunk
+ *			size or window of 0, an input without address [MAP-18 MAP-25]
+ * ASSAY_ENOMEM, an error of the generator [MAP-31], or of assay_submit() [MAP-27]: tasks already
+ * submitted are cancelled if they have not started
+ */
+ASSAY_MUST_CHECK static inline int assay_map_begin(assay_executor *executor,
+						   const struct assay_map_request *request,
+						   assay_map_iteration **map)
+{
+	struct assay_map *m;
+	size_t chunk, stride;
+	int error;
+
+	if (!executor || !request || (!request->function && !request->name) ||
+	    !request->chunk_size || !request->window ||
+	    !request->generator == !request->input_count ||
+	    (request->input_count && !request->inputs))
+		return ASSAY_EINVAL;
+	for (size_t i = 0; i < request->input_count; i++)
+		if (!request->inputs[i].items && request->inputs[i].item_size &&
+		    request->inputs[i].count)
+			return ASSAY_EINVAL;
+	m = (struct assay_map *)calloc(1, sizeof *m);
+	if (!m)
+		return ASSAY_ENOMEM;
+	m->deadline_ns = assay_deadline_ns(request->timeout_ns);
+	m->executor = executor;
+	m->request = *request;
+	if (!request->function)
+		m->request.chunk_size = 1;
+	m->item_size = request->generator ? request->item_size : 0;
+	m->length = ASSAY_UNLIMITED;
+	m->inputs =
+		(struct assay_map_input *)malloc((request->input_count + 1) * sizeof *m->inputs);
+	for (size_t i = 0; m->inputs && i < request->input_count; i++) {
+		m->inputs[i] = request->inputs[i];
+		m->item_size += request->inputs[i].item_size;
+		if (m->length > request->inputs[i].count)
+			m->length = request->inputs[i].count;
+	}
+	if (!request->generator && m->request.chunk_size > m->length)
+		m->request.chunk_size = m->length ? m->length : 1;
+	if (m->request.chunk_size > m->request.window)
+		m->request.chunk_size = m->request.window;
+	chunk = m->request.chunk_size;
+	stride = assay_map_round(m->item_size) + (m->item_size == 0);
+	if (m->inputs && chunk <= (SIZE_MAX / 2) / stride)
+		m->buffer = (char *)malloc(sizeof(struct assay_map_chunk) + chunk * stride);
+	if (!m->buffer) {
+		assay_map_end(m);
+		return ASSAY_ENOMEM;
+	}
+	assay_map_fill(m);
+	error = m->source_error == ASSAY_EEND ? ASSAY_OK : m->source_error;
+	if (error) {
+		assay_map_end(m);
+		return error;
+	}
+	*map = m;
+	return ASSAY_OK;
+}
+
+/* Takes the next item out of the chunk at hand. */
+static inline void assay_map_deliver(struct assay_map *map, struct assay_outcome *outcome)
+{
+	const char *at = (const char *)map->outcome.result + map->offset;
+	struct assay_map_record record;
+
+	map->delivered++;
+	*outcome = map->outcome;
+	if (map->outcome.error || map->request.chunk_size == 1)
+		return;
+	memcpy(&record, at, sizeof record);
+	at += sizeof record;
+	outcome->error = record.error;
+	outcome->code = record.code;
+	outcome->result_size = record.result_size;
+	outcome->result = record.result_size ? at : NULL;
+	at += assay_map_round(record.result_size);
+	outcome->message = record.message_size ? at : "";
+	at += assay_map_round(record.message_size);
+	map->offset = (size_t)(at - (const char *)map->outcome.result);
+}
+
+/*
+ * assay_map_next - the outcome of the next item, in input order; waits for it.
+ *				[MAP-1 MAP-8 MAP-9 MAP-10 MAP-11 MAP-12 MAP-29 MAP-30]
+ *
+ * ASSAY_OK whichever way the call of that item ended: outcome->error says how, and the iteration
+ * goes on. What *outcome points to is valid until the next call on this map. [MAP-28]
+ *
+ * ASSAY_EEND		all were delivered, or the iteration was ended by an earlier error
+ * ASSAY_ETIMEDOUT	the limit passed first: what has not started is cancelled, and this is the
+ *end any other		the input could not be read or submitted any further; reported once, after
+ *			everything submitted was delivered [MAP-26]
+ */
+ASSAY_MUST_CHECK static inline int assay_map_next(assay_map_iteration *map,
+						  struct assay_outcome *outcome)
+{
+	int error;
+
+	if (map->delivered == map->current.items) {
+		assay_future_release(map->current.future);
+		memset(&map->current, 0, sizeof map->current);
+		map->delivered = 0;
+		map->offset = 0;
+		if (map->ended)
+			return ASSAY_EEND;
+		if (!map->used) {
+			map->ended = true;
+			return map->source_error;
+		}
+		error = map->slots[map->first].future->ops->outcome(map->slots[map->first].future,
+								    0, &map->outcome);
+		if (error == ASSAY_ETIMEDOUT)
+			error = map->slots[map->first].future->ops->outcome(
+				map->slots[map->first].future, assay_remaining_ns(map->deadline_ns),
+				&map->outcome);
+		if (error) {
+			assay_map_stop(map);
+			return error;
+		}
+		map->current = map->slots[map->first];
+		map->first = (map->first + 1) & (map->capacity - 1);
+		map->used--;
+	}
+	assay_map_deliver(map, outcome);
+	map->items_out--;
+	assay_map_fill(map);
+	return ASSAY_OK;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * assay/load.h - open a backend at run time, by name or by path.
+ *
+ * A name is looked up as <directory>/<name>.so in the directories of $ASSAY_BACKEND_PATH (separated
+ * by colons), then in ../lib/assay beside the running program. Anything with a slash is a path.
+ */
+#ifndef ASSAY_LOAD_H
+#define ASSAY_LOAD_H
+
+#include <assay/executor.h>
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The directory of built-in backends: ../lib/assay beside the running program. */
+static inline void assay_backend_directory(char *directory, size_t size)
+{
+	char program[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+	char *slash;
+
+	program[length > 0 ? length : 0] = '\0';
+	slash = strrchr(program, '/');
+	snprintf(directory, size, "%.*s/../lib/assay", slash ? (int)(slash - program) : 1,
+		 slash ? program : ".");
+}
+
+/*
+ * assay_backend_open - load a backend.
+ *
+ * *backend stays valid until the program ends: backends are never unloaded. On error message (size
+ * bytes, may be NULL) says what was tried and what would be right.
+ *
+ * ASSAY_EINVAL		there is no such file, or it is no backend
+ * ASSAY_EUNSUPPORTED	a backend of another ABI
+ */
+ASSAY_MUST_CHECK static inline int assay_backend_open(const char *name,
+						      const struct assay_backend **backend,
+						      char *message, size_t size)
+{
+	char path[2 * PATH_MAX], builtin[PATH_MAX + 16];
+	const char *directories = getenv("ASSAY_BACKEND_PATH");
+	const struct assay_backend *found;
+	void *library;
+
+	snprintf(path, sizeof path, "%s", name);
+	if (!strchr(name, '/')) {
+		bool exists = false;
+
+		assay_backend_directory(builtin, sizeof builtin);
+		while (directories && *directories && !exists) {
+			int length = (int)strcspn(directories, ":");
+
+			snprintf(path, sizeof path, "%.*s/%s.so", length, directories, name);
+			exists = access(path, F_OK) == 0;
+			directories += length + (directories[length] == ':');
+		}
+		if (!exists)
+			snprintf(path, sizeof path, "%s/%s.so", builtin, name);
+	}
+	library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	if (!library) {
+		snprintf(message, message ? size : 0, "cannot load backend '%s': %s", name, dlerror());
+		return ASSAY_EINVAL;
+	}
+	found = (const struct assay_backend *)dlsym(library, "assay_backend");
+	if (!found) {
+		snprintf(message, message ? size : 0,
+			 "'%s' is no backend: it does not export the symbol assay_backend", path);
+		return ASSAY_EINVAL;
+	}
+	if (found->abi != ASSAY_ABI) {
+		snprintf(message, message ? size : 0,
+			 "backend '%s' was built for ABI %u of the contract, this program for ABI %u",
+			 path, (unsigned)found->abi, ASSAY_ABI);
+		return ASSAY_EUNSUPPORTED;
+	}
+	*backend = found;
+	return ASSAY_OK;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
