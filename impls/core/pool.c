@@ -531,49 +531,47 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	return ASSAY_OK;
 }
 
+/* Creates up to BATCH futures, chained in order. Returns how many; *error says why no more. */
+static size_t prepare_batch(struct pool *pool, const struct assay_task *tasks, size_t most,
+			    uint32_t references, struct future **batch, int *error)
+{
+	size_t count;
+	bool full;
+
+	for (count = 0; count < BATCH && count < most; count++) {
+		*error = prepare(pool, &tasks[count], references, &batch[count], &full);
+		if (*error)
+			break;
+		if (count)
+			batch[count - 1]->next = batch[count];
+	}
+	return count;
+}
+
 static int submit_many(assay_executor *executor, const struct assay_task *tasks, size_t count,
 		       assay_future **futures, size_t *accepted)
 {
 	struct pool *pool = pool_of(executor);
+	struct future *batch[BATCH];
 	int error = check_open(pool);
 
 	if (is_bounded(pool))
 		return assay_default_submit_many(executor, tasks, count, futures, accepted);
 	while (!error && *accepted < count) {
-		struct future *first = NULL, *last = NULL, *future;
-		size_t base = *accepted, chained = 0;
-		bool full;
+		size_t size = prepare_batch(pool, tasks + *accepted, count - *accepted,
+					    futures ? 2 : 1, batch, &error);
 
-		while (chained < BATCH && base + chained < count) {
-			error = prepare(pool, &tasks[base + chained], futures ? 2 : 1, &future,
-					&full);
-			if (error)
-				break;
-			if (last)
-				last->next = future;
-			else
-				first = future;
-			last = future;
-			chained++;
-		}
-		if (!chained)
+		if (!size)
 			break;
-		last->next = NULL;
-		if (futures) { /* before the push: afterwards the links are the queue's */
-			future = first;
-			for (size_t i = 0; i < chained; i++, future = future->next)
-				futures[base + i] = &future->base;
-		}
-		if (!queue_push(pool->queue, own_index(pool), first, last, chained)) {
-			while (first) {
-				future = first->next;
-				future_discard(first);
-				first = future;
-			}
+		if (!queue_push(pool->queue, own_index(pool), batch[0], batch[size - 1], size)) {
+			while (size)
+				future_discard(batch[--size]);
 			return refusal(pool);
 		}
-		*accepted += chained;
-		rouse(pool, (uint32_t)chained);
+		for (size_t i = 0; futures && i < size; i++)
+			futures[*accepted + i] = &batch[i]->base;
+		*accepted += size;
+		rouse(pool, (uint32_t)size);
 	}
 	return error;
 }
@@ -747,8 +745,9 @@ int pool_create(const struct assay_config *config, assay_executor **executor)
 	struct pool *pool;
 	int error;
 
-	if (config->options && *config->options)
-		return ASSAY_EINVAL; /* there are none */
+	if ((config->options && *config->options) || /* there are none */
+	    (config->stack_size && config->stack_size < (size_t)sysconf(_SC_THREAD_STACK_MIN)))
+		return ASSAY_EINVAL;
 	if (config->on_worker_death != ASSAY_DEATH_BREAKS)
 		return ASSAY_EUNSUPPORTED; /* the death of a thread is that of the process */
 	pool = aligned_alloc(PORT_APART, sizeof *pool);
