@@ -212,19 +212,23 @@ static struct assay_watcher *ring_take_first(struct assay_watcher **ring)
 /* Watchers first, so that no waiter waits for somebody's callback; then callbacks in order. */
 void future_notify(struct future *future)
 {
-	struct assay_watcher *ring = future->observers, *callbacks = NULL, *watcher;
+	struct assay_watcher *ring = future->observers, *watcher;
+	struct assay_watcher *callbacks = NULL, **end = &callbacks;
 
 	while ((watcher = ring_take_first(&ring))) {
 		if (watcher->notify == callback_mark) {
-			ring_append(&callbacks, watcher);
+			watcher->next = NULL;
+			*end = watcher;
+			end = &watcher->next;
 		} else {
 			watcher->notify(watcher);
 			__atomic_store_n(&watcher->detached, 1, __ATOMIC_RELEASE); /* F4 */
 		}
 	}
-	while ((watcher = ring_take_first(&callbacks))) {
-		struct callback *callback = (struct callback *)watcher;
+	while (callbacks) {
+		struct callback *callback = (struct callback *)callbacks;
 
+		callbacks = callbacks->next;
 		callback->function(&future->base, callback->user);
 		free(callback);
 	}

@@ -46,8 +46,9 @@ int settings_copy(struct settings *settings, const struct assay_config *config)
 	names = (char *)(settings->functions + config->function_count);
 	for (size_t i = 0; i < config->function_count; i++) {
 		settings->functions[i] = config->functions[i];
-		settings->functions[i].name = strcpy(names, config->functions[i].name);
-		names += strlen(names) + 1;
+		size = strlen(config->functions[i].name) + 1;
+		settings->functions[i].name = memcpy(names, config->functions[i].name, size);
+		names += size;
 	}
 	if (config->initializer_argument_size)
 		memcpy(settings->initializer_argument, config->initializer_argument,

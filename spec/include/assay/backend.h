@@ -129,13 +129,13 @@ static inline int assay_default_park(assay_future *future, struct assay_signal *
 								   &sleeper.mutex, &deadline) != 0;
 		}
 		expected = ASSAY_SIGNAL_PARKED;
-		if (!sleeper.woken)
-			timed_out = __atomic_compare_exchange_n(&signal->state, &expected,
-								ASSAY_SIGNAL_CLEAR, false,
-								__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-		/* Once the signal is set its setter will come for the sleeper: let it finish. */
-		while (!sleeper.woken && expected == ASSAY_SIGNAL_SET)
-			pthread_cond_wait(&sleeper.condition, &sleeper.mutex);
+		/* If the signal is set by now, its setter will come for the sleeper: let it finish.
+		 */
+		if (!sleeper.woken &&
+		    !__atomic_compare_exchange_n(&signal->state, &expected, ASSAY_SIGNAL_CLEAR,
+						 false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			while (!sleeper.woken)
+				pthread_cond_wait(&sleeper.condition, &sleeper.mutex);
 		timed_out = !sleeper.woken;
 		pthread_mutex_unlock(&sleeper.mutex);
 	}
