@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "record.h"
+#include "revision.h"
+
+#include <errno.h>
+#include <gnu/libc-version.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The first line of a small file of the kernel, without its newline. */
+static bool read_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	bool found = file && fgets(line, (int)size, file);
+
+	if (file)
+		fclose(file);
+	if (found)
+		line[strcspn(line, "\n")] = '\0';
+	return found;
+}
+
+/* The value of the first "key : value" line of a file, as of /proc/cpuinfo. */
+static bool read_value(const char *path, const char *key, char *value, size_t size)
+{
+	char line[4096];
+	FILE *file = fopen(path, "re");
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof line, file)) {
+		const char *colon = strchr(line, ':');
+
+		if (!colon || strncmp(line, key, strlen(key)) != 0)
+			continue;
+		found = true;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(value, size, "%s", colon + 1 + strspn(colon + 1, " \t"));
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static void add_date(cJSON *context)
+{
+	char date[32];
+	time_t now = time(NULL);
+	struct tm utc;
+
+	gmtime_r(&now, &utc);
+	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+	cJSON_AddStringToObject(context, "date", date);
+}
+
+/* A cpu_set_t of the default size fails with EINVAL on machines of more than 1024 CPUs. */
+static int allowed_cpus(void)
+{
+	int count = -1;
+
+	for (int size = 1024; count < 0 && size <= 1 << 20; size *= 2) {
+		cpu_set_t *set = CPU_ALLOC((size_t)size);
+		size_t bytes = CPU_ALLOC_SIZE((size_t)size);
+
+		if (!set)
+			return -1;
+		if (sched_getaffinity(0, bytes, set) == 0)
+			count = CPU_COUNT_S(bytes, set);
+		else if (errno != EINVAL)
+			size = 1 << 20;
+		CPU_FREE(set);
+	}
+	return count;
+}
+
+static void add_processor(cJSON *context)
+{
+	char text[4096], padded[4098];
+	int allowed = allowed_cpus();
+
+	cJSON_AddNumberToObject(context, "host_cpus", (double)sysconf(_SC_NPROCESSORS_ONLN));
+	if (allowed > 0)
+		cJSON_AddNumberToObject(context, "allowed_cpus", allowed);
+	if (read_value("/proc/cpuinfo", "model name", text, sizeof text))
+		cJSON_AddStringToObject(context, "cpu_model", text);
+	if (read_value("/proc/cpuinfo", "flags", text, sizeof text)) {
+		snprintf(padded, sizeof padded, "%s ", text);
+		cJSON_AddBoolToObject(context, "hypervisor",
+				      strstr(padded, " hypervisor ") != NULL);
+	}
+	if (read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", text, sizeof text))
+		cJSON_AddStringToObject(context, "governor", text);
+}
+
+/*
+ * The quota of the group that this process sees as the root, in CPUs: version 2, then version 1 of
+ * the kernel's interface. Absent when there is none.
+ */
+static void add_quota(cJSON *context)
+{
+	char text[128], period_text[128];
+	double quota = -1, period = 0;
+
+	if (read_line("/sys/fs/cgroup/cpu.max", text, sizeof text)) {
+		if (sscanf(text, "%lf %lf", &quota, &period) != 2)
+			quota = -1;
+	} else if (read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text) &&
+		   read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period_text,
+			     sizeof period_text)) {
+		quota = strtod(text, NULL);
+		period = strtod(period_text, NULL);
+	}
+	if (quota > 0 && period > 0)
+		cJSON_AddNumberToObject(context, "cgroup_cpu_quota_cpus", quota / period);
+}
+
+static void add_system(cJSON *context)
+{
+	char text[128], libc[64];
+	double load[3];
+	struct utsname names;
+
+	if (uname(&names) == 0) {
+		snprintf(text, sizeof text, "%.60s %.60s", names.sysname, names.release);
+		cJSON_AddStringToObject(context, "kernel", text);
+		cJSON_AddStringToObject(context, "architecture", names.machine);
+	}
+	if (read_value("/proc/meminfo", "MemTotal", text, sizeof text))
+		cJSON_AddNumberToObject(context, "memory_kib", strtod(text, NULL));
+	if (getloadavg(load, 3) == 3)
+		cJSON_AddItemToObject(context, "load_average", cJSON_CreateDoubleArray(load, 3));
+	if (read_line("/proc/pressure/cpu", text, sizeof text) &&
+	    sscanf(text, "some avg10=%lf", &load[0]) == 1)
+		cJSON_AddNumberToObject(context, "cpu_pressure_avg10_percent", load[0]);
+	snprintf(libc, sizeof libc, "glibc %s", gnu_get_libc_version());
+	cJSON_AddStringToObject(context, "libc", libc);
+}
+
+static void add_build(cJSON *context)
+{
+	cJSON_AddStringToObject(context, "compiler", RECORD_COMPILER);
+	cJSON_AddStringToObject(context, "compiler_flags", RECORD_FLAGS);
+	cJSON_AddStringToObject(context, "build_type", RECORD_BUILD_TYPE);
+	cJSON_AddStringToObject(context, "sanitizer", RECORD_SANITIZER);
+	if (RECORD_REVISION[0]) {
+		cJSON_AddStringToObject(context, "git_revision", RECORD_REVISION);
+		cJSON_AddBoolToObject(context, "git_dirty", RECORD_DIRTY);
+	}
+}
+
+cJSON *record_context(const char *program)
+{
+	cJSON *context = cJSON_CreateObject();
+
+	if (!context)
+		return NULL;
+	cJSON_AddStringToObject(context, "program", program);
+	cJSON_AddStringToObject(context, "version", RECORD_VERSION);
+	add_date(context);
+	add_processor(context);
+	add_quota(context);
+	add_system(context);
+	add_build(context);
+	return context;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every file of results begins with, and how every file of results is written. The fields of
+ * the context are documented in formats.md.
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include <cjson/cJSON.h>
+
+/*
+ * A new object that describes the environment: the program and its build, the processor, the
+ * system, the load at this moment. No host names, user names or file-system paths. What cannot be
+ * found out is absent, never guessed. NULL if there is no memory.
+ */
+cJSON *record_context(const char *program);
+
+/*
+ * Writes text to the file at path so that a reader sees the earlier file or the new one, whole:
+ * a temporary file beside it, flushed to the disk, renamed. NULL or "-" is the standard output.
+ * Returns 0, or -1 after a message on the standard error that names the file; then the earlier file
+ * is untouched and no temporary file is left.
+ */
+int record_write(const char *path, const char *text);
+
+#endif
