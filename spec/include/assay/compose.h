@@ -852,7 +852,7 @@ ASSAY_MUST_CHECK static inline int assay_map_next(assay_map_iteration *map,
 			return ASSAY_EEND;
 		if (!map->used) {
 			map->ended = true;
-			return map->source_error;
+			return map->source_error ? map->source_error : ASSAY_EEND;
 		}
 		error = map->slots[map->first].future->ops->outcome(map->slots[map->first].future,
 								    0, &map->outcome);

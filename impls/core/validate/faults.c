@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fails each allocation and each thread start of a scenario in turn, once and from then on: every
+ * call must answer with an error of the closed set, every accepted task must end, and nothing may
+ * crash, hang or be lost. Usage: faults BACKEND.so
+ */
+#include <assay/load.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#define TASKS 24
+
+static atomic_int calls;    /* that could have failed so far */
+static atomic_int fail_at;  /* the one that does; 0: none */
+static atomic_bool fail_on; /* and all that follow */
+
+static bool fails(void)
+{
+	int at = fail_at, call = ++calls;
+
+	return at && (call == at || (fail_on && call > at));
+}
+
+/* The program's own definitions stand before the C library's, also for the backend it loads. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+void *malloc(size_t size)
+{
+	return fails() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	return fails() ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+	return fails() ? NULL : __libc_realloc(memory, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+	return fails() ? NULL : __libc_memalign(alignment, size);
+}
+
+typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+		   void *user)
+{
+	static create_function *create;
+
+	if (!create)
+		*(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+	return fails() ? EAGAIN : create(thread, attributes, run, user);
+}
+
+static void die(const char *what, int error)
+{
+	fprintf(stderr, "call %d %s: %s: %s\n", fail_at, fail_on ? "and all after it" : "alone",
+		what, assay_error_name(error));
+	abort();
+}
+
+static void on_alarm(int signal)
+{
+	static const char text[] = "hang\n";
+
+	(void)signal;
+	if (write(2, text, sizeof text - 1) < 0)
+		_exit(3);
+	abort();
+}
+
+/* The errors that a refused allocation or thread may become. */
+static bool is_resource(int error)
+{
+	return error == ASSAY_ENOMEM || error == ASSAY_ERESOURCE || error == ASSAY_EBROKEN;
+}
+
+struct work {
+	int value;
+	char padding[60]; /* too long to stay inside a record */
+};
+
+static int square(assay_call *call)
+{
+	const struct work *work = call->argument;
+	struct work result = {work->value * work->value, {0}};
+
+	if (work->value % 5 == 4)
+		return assay_fail(call, work->value, "a failure with words");
+	return assay_return(call, &result, work->value % 2 ? sizeof result : sizeof result.value);
+}
+
+static void count_callback(assay_future *future, void *user)
+{
+	(void)future;
+	atomic_fetch_add((atomic_int *)user, 1);
+}
+
+static void check_outcome(assay_future *future, int value)
+{
+	struct assay_outcome outcome;
+	int error = assay_future_outcome(future, ASSAY_FOREVER, &outcome);
+
+	if (error)
+		die("outcome", error);
+	if (outcome.error == ASSAY_ECANCELLED || is_resource(outcome.error))
+		return;
+	if (outcome.error ? outcome.error != ASSAY_EFAILED || outcome.code != value
+			  : *(const int *)outcome.result != value * value)
+		die("wrong outcome", outcome.error);
+}
+
+static void submit_all(assay_executor *executor, assay_future **futures, int *count)
+{
+	static atomic_int called;
+	int expected = 0;
+
+	called = 0;
+	for (int i = 0; i < TASKS; i++) {
+		struct work work = {i, {0}};
+		struct assay_task task = {square, NULL, &work,
+					  i % 3 ? sizeof work : sizeof work.value};
+		int error = assay_submit(executor, &task, &futures[*count]);
+
+		if (error && !is_resource(error))
+			die("submit", error);
+		if (error)
+			continue;
+		error = assay_future_add_done_callback(futures[*count], count_callback, &called);
+		if (error && error != ASSAY_ENOMEM)
+			die("add_done_callback", error);
+		expected += !error;
+		if (i % 7 == 6)
+			assay_future_cancel(futures[*count]);
+		check_outcome(futures[(*count)++], i);
+	}
+	while (called != expected) /* the last callback may still be on its way */
+		sched_yield();
+}
+
+static void wait_and_iterate(assay_future **futures, int count)
+{
+	struct assay_partition partition = {NULL, 0, 0};
+	assay_as_completed *iteration;
+	assay_future *future;
+	int error = assay_wait(futures, (size_t)count, ASSAY_FIRST_COMPLETED, ASSAY_FOREVER,
+			       &partition);
+
+	if (error && error != ASSAY_ENOMEM)
+		die("wait", error);
+	error = assay_as_completed_begin(futures, (size_t)count, ASSAY_FOREVER, &iteration);
+	if (error && error != ASSAY_ENOMEM)
+		die("as_completed", error);
+	if (error)
+		return;
+	while (!(error = assay_as_completed_next(iteration, &future)))
+		count--;
+	if (error != ASSAY_EEND || count)
+		die("as_completed_next", error);
+	assay_as_completed_end(iteration);
+}
+
+static void map_all(assay_executor *executor)
+{
+	struct work items[TASKS];
+	struct assay_map_input input = {items, sizeof items[0], TASKS};
+	struct assay_map_request request = assay_map_request_default();
+	struct assay_outcome outcome;
+	assay_map_iteration *map;
+	int error, i = 0;
+
+	memset(items, 0, sizeof items);
+	for (i = 0; i < TASKS; i++)
+		items[i].value = i;
+	request.function = square;
+	request.inputs = &input;
+	request.input_count = 1;
+	request.chunk_size = 5;
+	request.window = 10;
+	error = assay_map_begin(executor, &request, &map);
+	if (error && !is_resource(error))
+		die("map_begin", error);
+	if (error)
+		return;
+	for (i = 0; !(error = assay_map_next(map, &outcome)); i++)
+		if (!is_resource(outcome.error) &&
+		    (outcome.error ? outcome.error != ASSAY_EFAILED || outcome.code != i
+				   : *(const int *)outcome.result != i * i))
+			die("wrong item", outcome.error);
+	if (error == ASSAY_EEND ? i != TASKS : !is_resource(error))
+		die("map_next", error);
+	assay_map_end(map);
+}
+
+static void quiet(void *user, enum assay_severity severity, const char *message)
+{
+	(void)user;
+	(void)severity;
+	(void)message;
+}
+
+static void scenario(const struct assay_backend *backend)
+{
+	struct assay_config config = assay_config_default();
+	struct assay_named_function named = {"square", square};
+	struct assay_statistics now;
+	assay_executor *executor;
+	assay_future *futures[TASKS];
+	int count = 0, error;
+
+	config.workers = 2;
+	config.functions = &named;
+	config.function_count = 1;
+	config.log = quiet;
+	error = assay_executor_create(backend, &config, &executor);
+	if (error && !is_resource(error))
+		die("create", error);
+	if (error)
+		return;
+	submit_all(executor, futures, &count);
+	wait_and_iterate(futures, count);
+	map_all(executor);
+	error = assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT);
+	if (error)
+		die("shutdown", error);
+	assay_executor_statistics(executor, &now);
+	if (now.submitted != now.finished + now.cancelled + now.broken)
+		die("a task was lost", 0);
+	error = assay_executor_destroy(executor);
+	if (error)
+		die("destroy", error);
+	while (count)
+		assay_future_release(futures[--count]);
+}
+
+int main(int argc, char **argv)
+{
+	const struct assay_backend *backend;
+	char message[512];
+	int points = 0;
+
+	if (argc != 2 || assay_backend_open(argv[1], &backend, message, sizeof message)) {
+		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: faults BACKEND.so");
+		return 2;
+	}
+	signal(SIGALRM, on_alarm);
+	for (int on = 0; on < 2; on++) {
+		fail_on = on;
+		for (int at = 1;; at++) {
+			bool reached;
+
+			alarm(20);
+			calls = 0;
+			fail_at = at;
+			scenario(backend);
+			reached = calls >= at;
+			fail_at = 0;
+			points += reached;
+			if (!reached)
+				break;
+		}
+	}
+	printf("%s: %d calls failed in turn, nothing was lost\n", backend->name, points);
+	return 0;
+}
