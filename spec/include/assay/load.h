@@ -12,6 +12,7 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,17 @@ static inline void assay_backend_directory(char *directory, size_t size)
 	slash = strrchr(program, '/');
 	snprintf(directory, size, "%.*s/../lib/assay", slash ? (int)(slash - program) : 1,
 		 slash ? program : ".");
+}
+
+/* A message that is cut where the room ends. */
+__attribute__((format(printf, 3, 4))) static inline void
+assay_backend_explain(char *message, size_t size, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, message ? size : 0, format, arguments);
+	va_end(arguments);
 }
 
 /*
@@ -69,19 +81,22 @@ ASSAY_MUST_CHECK static inline int assay_backend_open(const char *name,
 	}
 	library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (!library) {
-		snprintf(message, message ? size : 0, "cannot load backend '%s': %s", name, dlerror());
+		assay_backend_explain(message, size, "cannot load backend '%s': %s", name,
+				      dlerror());
 		return ASSAY_EINVAL;
 	}
 	found = (const struct assay_backend *)dlsym(library, "assay_backend");
 	if (!found) {
-		snprintf(message, message ? size : 0,
-			 "'%s' is no backend: it does not export the symbol assay_backend", path);
+		assay_backend_explain(
+			message, size,
+			"'%s' is no backend: it does not export the symbol assay_backend", path);
 		return ASSAY_EINVAL;
 	}
 	if (found->abi != ASSAY_ABI) {
-		snprintf(message, message ? size : 0,
-			 "backend '%s' was built for ABI %u of the contract, this program for ABI %u",
-			 path, (unsigned)found->abi, ASSAY_ABI);
+		assay_backend_explain(message, size,
+				      "backend '%s' was built for ABI %u of the contract, this "
+				      "program for ABI %u",
+				      path, (unsigned)found->abi, ASSAY_ABI);
 		return ASSAY_EUNSUPPORTED;
 	}
 	*backend = found;
