@@ -3,7 +3,8 @@
  * assay/load.h - open a backend at run time, by name or by path.
  *
  * A name is looked up as <directory>/<name>.so in the directories of $ASSAY_BACKEND_PATH (separated
- * by colons), then in ../lib/assay beside the running program. Anything with a slash is a path.
+ * by colons), then in ../lib/assay beside the running program. What has a slash or ends in .so is a
+ * path.
  */
 #ifndef ASSAY_LOAD_H
 #define ASSAY_LOAD_H
@@ -33,6 +34,14 @@ static inline void assay_backend_directory(char *directory, size_t size)
 	slash = strrchr(program, '/');
 	snprintf(directory, size, "%.*s/../lib/assay", slash ? (int)(slash - program) : 1,
 		 slash ? program : ".");
+}
+
+/* A path, not a name. */
+static inline bool assay_backend_is_path(const char *name)
+{
+	size_t length = strlen(name);
+
+	return strchr(name, '/') || (length > 3 && strcmp(name + length - 3, ".so") == 0);
 }
 
 /* A message that is cut where the room ends. */
@@ -65,7 +74,10 @@ ASSAY_MUST_CHECK static inline int assay_backend_open(const char *name,
 	void *library;
 
 	snprintf(path, sizeof path, "%s", name);
-	if (!strchr(name, '/')) {
+	if (assay_backend_is_path(name)) {
+		if (!strchr(name, '/')) /* else dlopen would search the system's libraries */
+			snprintf(path, sizeof path, "./%s", name);
+	} else {
 		bool exists = false;
 
 		assay_backend_directory(builtin, sizeof builtin);
