@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "future.h"
+#include "record.h"
 
 #include <assay/backend.h>
 
@@ -11,37 +11,8 @@
 
 static_assert(sizeof(struct future) == SLAB_RECORD, "a future is one record");
 
-/*
- * The state word. Status moves PENDING -> RUNNING -> FINISHED or PENDING -> CANCELLED; a done word
- * never changes its status again. HEAP, FAILED and the size describe `bytes`:
- *   not done             the argument
- *   FINISHED             the result, or with FAILED a struct failure
- *   CANCELLED            nothing
- */
-#define STATUS 3u
-#define LOCKED 4u    /* somebody edits `observers`; never set on a done word */
-#define SLEEPERS 8u  /* somebody sleeps on the word: settling must wake */
-#define OBSERVED 16u /* `observers` is not empty: settling must notify */
-#define FAILED 32u
-#define HEAP 64u /* bytes holds a struct block */
-#define SIZE_SHIFT 8
-
 /* How long a waiter looks before it sleeps: about the price of one wake-up. */
 #define WAIT_SPINS 200
-
-struct block {
-	void *data;
-	size_t size;
-};
-
-struct failure {
-	int error;
-	int code;
-	char *message; /* from malloc, or NULL */
-};
-
-static_assert(sizeof(struct block) <= FUTURE_INLINE, "a block fits");
-static_assert(sizeof(struct failure) <= FUTURE_INLINE, "a failure fits");
 
 /* A done callback hangs among the watchers; its notify is never called but tells it apart. */
 struct callback {
@@ -53,27 +24,6 @@ struct callback {
 static void callback_mark(struct assay_watcher *watcher)
 {
 	(void)watcher;
-}
-
-static bool is_done(uint32_t state)
-{
-	return (state & STATUS) >= ASSAY_CANCELLED;
-}
-
-static struct block block_of(const struct future *future)
-{
-	struct block block;
-
-	memcpy(&block, future->bytes, sizeof block);
-	return block;
-}
-
-static struct failure failure_of(const struct future *future)
-{
-	struct failure failure;
-
-	memcpy(&failure, future->bytes, sizeof failure);
-	return failure;
 }
 
 struct future *future_create(assay_function *function, const void *argument, size_t size,
@@ -286,105 +236,6 @@ bool future_start(struct future *future)
 			    memory_order_relaxed))
 			return true;
 	return false;
-}
-
-/* What a running task works with, on the worker's stack. */
-struct running {
-	assay_call call; /* first: the ops get its address */
-	size_t result_limit;
-	void *heap; /* the result's room, once it outgrew `scratch` */
-	char *message;
-	_Alignas(16) unsigned char scratch[FUTURE_INLINE];
-};
-
-static int reserve(assay_call *call, size_t size)
-{
-	struct running *running = (struct running *)call;
-	void *heap;
-
-	if (size > running->result_limit)
-		return ASSAY_ETOOBIG;
-	heap = malloc(size);
-	if (!heap)
-		return ASSAY_ENOMEM;
-	free(running->heap);
-	running->heap = heap;
-	call->result = heap;
-	call->result_capacity = size;
-	return ASSAY_OK;
-}
-
-static void keep_message(assay_call *call, const char *message)
-{
-	struct running *running = (struct running *)call;
-
-	free(running->message);
-	running->message = strdup(message);
-}
-
-static const struct assay_call_ops call_ops = {.reserve = reserve, .message = keep_message};
-
-static void store_failure(struct future *future, struct failure failure)
-{
-	memcpy(future->bytes, &failure, sizeof failure);
-}
-
-/* Puts what the function made into the record; takes over or frees running's memory. */
-static uint32_t store_outcome(struct future *future, struct running *running, int returned)
-{
-	size_t size = running->call.result_size;
-
-	if (returned) {
-		struct failure failure = {ASSAY_EFAILED, returned, running->message};
-
-		if (returned == ASSAY_ENOMEM || returned == ASSAY_ETOOBIG) {
-			failure.error = returned;
-			failure.code = 0;
-		}
-		store_failure(future, failure);
-		free(running->heap);
-		return FAILED;
-	}
-	free(running->message);
-	if (size > FUTURE_INLINE) {
-		struct block block = {running->heap, size};
-
-		memcpy(future->bytes, &block, sizeof block);
-		return HEAP;
-	}
-	if (size)
-		memcpy(future->bytes, running->call.result, size);
-	free(running->heap);
-	return (uint32_t)size << SIZE_SHIFT;
-}
-
-bool future_call(struct future *future, assay_executor *executor, struct future_outcome *outcome)
-{
-	/* relaxed: the starter is this thread; the flags of the argument do not change */
-	uint32_t state = atomic_load_explicit(&future->state, memory_order_relaxed);
-	struct running running;
-	int returned;
-
-	running.call.ops = &call_ops;
-	running.call.executor = executor;
-	running.call.outer = NULL;
-	running.call.argument = future->bytes;
-	running.call.argument_size = state >> SIZE_SHIFT;
-	running.call.result = running.scratch;
-	running.call.result_size = 0;
-	running.call.result_capacity = sizeof running.scratch;
-	running.result_limit = executor->ops->backend->result_limit;
-	running.heap = NULL;
-	running.message = NULL;
-	if (state & HEAP) {
-		running.call.argument = block_of(future).data;
-		running.call.argument_size = block_of(future).size;
-	}
-	returned = future->function(&running.call);
-	if (state & HEAP)
-		free(block_of(future).data);
-	outcome->flags = store_outcome(future, &running, returned);
-	return !returned;
 }
 
 bool future_settle(struct future *future, struct future_outcome outcome)

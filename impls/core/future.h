@@ -9,8 +9,8 @@
  * Ordering
  *   F1  settle: release exchange of the state  ->  any acquire load that finds it done
  *       publishes the outcome in bytes, and everything the task wrote
- *   F2  future_release: release decrement  ->  the last one's acquire       all uses before the
- * free F3  lock, unlock: acquire and release of the LOCKED bit of the state    the observers list
+ *   F2  future_release: release decrement  ->  the last one's acquire     all uses before the free
+ *   F3  lock, unlock: acquire and release of the LOCKED bit of the state     the observers list
  *   F4  settle: release store of watcher.detached  ->  unwatch: acquire load
  *       notify has returned, the watcher may be freed
  *   F5  cancel: release exchange to CANCELLED  ->  acquire load of the state    as F1
@@ -25,7 +25,7 @@
 
 struct future {
 	assay_future base;
-	/* Status and flags: see future.c. */
+	/* Status and flags: see record.h. */
 	_Atomic uint32_t state;
 	_Atomic uint32_t references;
 	assay_function *function;

@@ -1,24 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Ordering
- *   P1  run: release store of worker.finished, before the future is settled
- *         -> unfinished(): acquire load    a client that saw the result finds the worker free
- * [CFG-8] P2  shutdown, break: release store of stopping or broken  ->  acquire loads     hints:
- * what counts is the queue's close, and the mutex P3  take: release decrement of queued  ->  admit:
- * acquire of the room it made P5  leave: seq_cst decrement of alive, then queue_pushed() against
- * rouse: the push, then the seq_cst load of alive     as K1: one of the two grows P4  admit:
- * seq_cst add to blocked, then the look at queued against   take: seq_cst decrement of queued, then
- * the look at blocked     as K1 in park.h
- */
+/* What clients see of a pool: submit, shut down, count. The labels are those of worker.h. */
 #include "pool.h"
 
-#include "future.h"
-#include "park.h"
-#include "queue.h"
-#include "settings.h"
 #include "slab.h"
+#include "worker.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,58 +13,8 @@
 /* Tasks that submit_many hands to the queue at once. */
 #define BATCH 256
 
-struct worker {
-	_Alignas(PORT_APART) struct pool *pool;
-	int index;
-	/* Under pool->mutex. */
-	pthread_t thread;
-	bool alive;
-	bool to_join;     /* thread has left, or is leaving, and must be joined */
-	pthread_t before; /* the thread that had this slot before; joined by this one when it leaves
-			   */
-	bool has_before;
-	/* The worker's own. */
-	bool initialized;
-	struct future *running; /* started and not settled; for a task that ends its thread */
-	int tasks_left;
-	/* Written by the worker only. */
-	_Atomic uint64_t started;
-	_Atomic uint64_t finished;
-	_Atomic uint64_t failed;
-	_Atomic uint64_t cancelled;
-	_Atomic uint64_t broken;
-	_Atomic uint32_t notifying; /* 1 while it calls the callbacks of a task it has counted */
-};
-
-struct pool {
-	assay_executor base;
-	struct queue *queue;
-	struct settings settings;
-	struct worker *workers;
-	/* Written when the pool grows or ends. */
-	_Atomic int alive;     /* workers with a thread; changes under mutex */
-	_Atomic bool stopping; /* no more is accepted */
-	_Atomic bool broken;   /* and nothing more is run */
-	_Atomic bool orphaned; /* in a forked child: there are no threads behind this pool */
-	pthread_mutex_t
-		mutex;       /* life and death of workers; taken before no other lock but queues' */
-	pthread_cond_t left; /* alive went down */
-	struct pool *next;   /* in `pools`, under pools_mutex */
-	struct park park;
-	/* Bounded queues only. */
-	_Alignas(PORT_APART) _Atomic size_t queued; /* accepted and not taken */
-	_Atomic uint32_t blocked;                   /* submitters waiting for room */
-	_Atomic uint32_t room;                      /* their futex: changes when room was made */
-	/* Tasks that no worker counts: drained by shutdown or break, or run by their submitter. */
-	_Atomic uint64_t drained_cancelled;
-	_Atomic uint64_t drained_broken;
-	_Atomic uint64_t caller_started;
-	_Atomic uint64_t caller_finished;
-	_Atomic uint64_t caller_failed;
-};
-
-/* The worker that the calling thread is, if any. */
-static _Thread_local struct worker *current __attribute__((tls_model("initial-exec")));
+/* The pool that the calling thread is cancelling the tasks of, if any. */
+static _Thread_local struct pool *drained __attribute__((tls_model("initial-exec")));
 
 /* Every pool there is, for exit and fork. */
 static pthread_mutex_t pools_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -89,317 +25,9 @@ static struct pool *pool_of(assay_executor *executor)
 	return (struct pool *)executor;
 }
 
-static int own_index(struct pool *pool)
-{
-	return current && current->pool == pool ? current->index : WORKER_NONE;
-}
-
-/* For counters that one thread writes: a plain increment that others may read. */
-static void count(_Atomic uint64_t *counter, memory_order order)
-{
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-			      order);
-}
-
-/* For counters that are rare. */
-static void count_shared(_Atomic uint64_t *counter)
-{
-	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-/* Tasks accepted that have not ended, or still keep a worker busy. */
-static uint64_t unfinished(struct pool *pool)
-{
-	uint64_t ended = atomic_load_explicit(&pool->drained_cancelled, memory_order_relaxed) +
-			 atomic_load_explicit(&pool->drained_broken, memory_order_relaxed);
-
-	for (int i = 0; i < pool->settings.config.workers; i++) {
-		struct worker *worker = &pool->workers[i];
-
-		ended -= atomic_load_explicit(&worker->notifying, memory_order_acquire);
-		ended += atomic_load_explicit(&worker->finished, memory_order_acquire) + /* P1 */
-			 atomic_load_explicit(&worker->cancelled, memory_order_acquire) +
-			 atomic_load_explicit(&worker->broken, memory_order_acquire);
-	}
-	/* Read last: a task is pushed before it ends. */
-	return queue_pushed(pool->queue) - ended;
-}
-
-static bool is_bounded(const struct pool *pool)
-{
-	return pool->settings.config.queue_capacity != ASSAY_UNLIMITED;
-}
-
-/* A task has left the queue: lets a blocked submitter in. */
-static void make_room(struct pool *pool)
-{
-	if (!is_bounded(pool))
-		return;
-	atomic_fetch_sub_explicit(&pool->queued, 1, memory_order_seq_cst); /* P3 P4 */
-	if (atomic_load_explicit(&pool->blocked, memory_order_seq_cst)) {  /* P4 */
-		atomic_fetch_add_explicit(&pool->room, 1, memory_order_relaxed);
-		port_wake(&pool->room, 1);
-	}
-}
-
-static struct future *take(struct pool *pool, int index)
-{
-	struct future *future = queue_pop(pool->queue, index);
-
-	if (future)
-		make_room(pool);
-	return future;
-}
-
-/* Ends a task that nobody will run. */
-static bool end_broken(struct future *future)
-{
-	bool ended = future_start(future);
-
-	if (ended)
-		future_settle_error(future, ASSAY_EBROKEN,
-				    "a worker could not be initialized or started");
-	future_release(future);
-	return ended;
-}
-
-/* From here on nothing is accepted. What is in the queue stays there. */
-static void stop(struct pool *pool)
-{
-	pthread_mutex_lock(&pool->mutex);
-	atomic_store_explicit(&pool->stopping, true, memory_order_release); /* P2 */
-	pthread_mutex_unlock(&pool->mutex);
-	queue_close(pool->queue);
-	atomic_fetch_add_explicit(&pool->room, 1, memory_order_relaxed);
-	port_wake(&pool->room, INT_MAX);
-	park_wake(&pool->park, UINT32_MAX);
-}
-
-static void break_pool(struct pool *pool)
-{
-	struct future *future;
-
-	atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
-	stop(pool);
-	while ((future = take(pool, WORKER_NONE)))
-		count_shared(end_broken(future) ? &pool->drained_broken : &pool->drained_cancelled);
-}
-
-static int start_worker(struct worker *worker);
-static void rouse(struct pool *pool, uint32_t count);
-
-/*
- * Workers
- */
-
-/* Under the mutex: gives the waiting tasks one more worker, if there is one to be had. */
-static int grow(struct pool *pool)
-{
-	int alive = atomic_load_explicit(&pool->alive, memory_order_relaxed);
-
-	if (alive >= pool->settings.config.workers || unfinished(pool) <= (uint64_t)alive ||
-	    atomic_load_explicit(&pool->broken, memory_order_relaxed))
-		return ASSAY_OK;
-	for (int i = 0;; i++)
-		if (!pool->workers[i].alive)
-			return start_worker(&pool->workers[i]);
-}
-
-/* MTC-7: there are tasks, no worker, and none can be started. */
-static void give_up(struct pool *pool)
-{
-	settings_log(&pool->settings, ASSAY_LOG_ERROR, "no worker could be started");
-	break_pool(pool);
-}
-
-/* The last act of a worker's thread. */
-static void leave(struct worker *worker)
-{
-	struct pool *pool = worker->pool;
-	pthread_t before;
-	bool has_before;
-
-	pthread_mutex_lock(&pool->mutex);
-	before = worker->before;
-	has_before = worker->has_before;
-	worker->has_before = false;
-	worker->alive = false;
-	worker->to_join = true;
-	atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_seq_cst); /* P5 */
-	if (grow(pool) && !atomic_load_explicit(&pool->alive, memory_order_relaxed)) {
-		/* Still counted as alive, so that the pool stays while it is broken. */
-		atomic_fetch_add_explicit(&pool->alive, 1, memory_order_relaxed);
-		pthread_mutex_unlock(&pool->mutex);
-		give_up(pool);
-		pthread_mutex_lock(&pool->mutex);
-		atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_relaxed);
-	}
-	current = NULL;
-	if (has_before)
-		pthread_join(before, NULL); /* it is past its last unlock */
-	pthread_cond_broadcast(&pool->left);
-	pthread_mutex_unlock(&pool->mutex); /* the pool may be gone now */
-}
-
-static void run(struct worker *worker, struct future *future)
-{
-	struct future_outcome outcome;
-	bool success;
-
-	if (atomic_load_explicit(&worker->pool->broken, memory_order_acquire)) { /* P2 */
-		count(end_broken(future) ? &worker->broken : &worker->cancelled,
-		      memory_order_release);
-		return;
-	}
-	if (!future_start(future)) {
-		count(&worker->cancelled, memory_order_release); /* P1 */
-		future_release(future);
-		return;
-	}
-	worker->running = future;
-	count(&worker->started, memory_order_relaxed);
-	success = future_call(future, &worker->pool->base, &outcome);
-	if (!success)
-		count(&worker->failed, memory_order_relaxed);
-	worker->running = NULL;
-	count(&worker->finished, memory_order_release); /* P1 */
-	if (future_settle(future, outcome)) {
-		/* A callback may take long: until it returns this worker is as good as busy. */
-		atomic_store_explicit(&worker->notifying, 1, memory_order_seq_cst);
-		rouse(worker->pool, 0);
-		future_notify(future);
-		atomic_store_explicit(&worker->notifying, 0, memory_order_release);
-	}
-	future_release(future);
-}
-
-/* The next task; NULL when the worker has nothing more to do in its life. */
-static struct future *next_task(struct worker *worker)
-{
-	struct pool *pool = worker->pool;
-	int64_t spin_ns = pool->settings.config.spin_ns;
-	struct future *future;
-
-	for (;;) {
-		/* In this order: after a stop, an empty queue stays empty. */
-		bool stopping =
-			atomic_load_explicit(&pool->stopping, memory_order_acquire); /* P2 */
-		int64_t deadline_ns;
-
-		future = take(pool, worker->index);
-		if (future || stopping)
-			return future;
-		deadline_ns = assay_clock_ns() + spin_ns;
-		while (!future && assay_clock_ns() < deadline_ns) {
-			for (int i = 0; i < 16; i++)
-				port_pause();
-			future = take(pool, worker->index);
-		}
-		if (future)
-			return future;
-		park_announce(&pool->park);
-		future = take(pool, worker->index); /* K1 */
-		if (future ||
-		    atomic_load_explicit(&pool->stopping, memory_order_seq_cst)) { /* K1 */
-			park_withdraw(&pool->park);
-			if (future)
-				return future;
-		} else {
-			park_sleep(&pool->park);
-		}
-	}
-}
-
-/* The task that was running ended the thread under it. */
-static void thread_ended(void *user)
-{
-	struct worker *worker = user;
-	struct future *future = worker->running;
-
-	if (future) {
-		worker->running = NULL;
-		count(&worker->failed, memory_order_relaxed);
-		count(&worker->finished, memory_order_release); /* P1 */
-		future_settle_error(future, ASSAY_EDIED, "the task ended its thread");
-		future_release(future);
-	}
-	if (!worker->initialized)
-		break_pool(worker->pool);
-	leave(worker);
-}
-
-static void *worker_main(void *user)
-{
-	struct worker *worker = user;
-	struct pool *pool = worker->pool;
-	const struct assay_config *config = &pool->settings.config;
-	struct future *future;
-	char name[16];
-
-	current = worker;
-	snprintf(name, sizeof name, "%.11s_%u", config->name, (unsigned)worker->index % 1000);
-	pthread_setname_np(pthread_self(), name);
-	pthread_cleanup_push(thread_ended, worker);
-	if (config->initializer && config->initializer(config->initializer_argument,
-						       config->initializer_argument_size) != 0) {
-		settings_log(&pool->settings, ASSAY_LOG_ERROR,
-			     "the initializer of worker %d failed", worker->index);
-		break_pool(pool);
-	} else {
-		worker->initialized = true;
-		for (; worker->tasks_left > 0 && (future = next_task(worker)); worker->tasks_left--)
-			run(worker, future);
-	}
-	pthread_cleanup_pop(0);
-	leave(worker);
-	return NULL;
-}
-
-/* Under the mutex. */
-static int start_worker(struct worker *worker)
-{
-	struct pool *pool = worker->pool;
-	pthread_t before = worker->thread;
-
-	worker->tasks_left = pool->settings.config.tasks_per_worker;
-	worker->initialized = false;
-	if (port_thread_start(&worker->thread, pool->settings.config.stack_size, worker_main,
-			      worker)) {
-		worker->thread = before;
-		return ASSAY_ERESOURCE;
-	}
-	worker->before = before;
-	worker->has_before = worker->to_join;
-	worker->to_join = false;
-	worker->alive = true;
-	atomic_fetch_add_explicit(&pool->alive, 1, memory_order_relaxed); /* under the mutex */
-	atomic_fetch_add_explicit(&pool->park.wakes, 1, memory_order_relaxed);
-	return ASSAY_OK;
-}
-
 /*
  * Submitting
  */
-
-static int refusal(struct pool *pool)
-{
-	return atomic_load_explicit(&pool->broken, memory_order_acquire) ? ASSAY_EBROKEN : /* P2 */
-		       ASSAY_ESHUTDOWN;
-}
-
-/* A pool without any worker must get one before it accepts a task. */
-static int ensure_worker(struct pool *pool)
-{
-	int error = ASSAY_OK;
-
-	pthread_mutex_lock(&pool->mutex);
-	if (atomic_load_explicit(&pool->stopping, memory_order_relaxed))
-		error = refusal(pool);
-	else if (!atomic_load_explicit(&pool->alive, memory_order_relaxed))
-		error = start_worker(&pool->workers[0]);
-	pthread_mutex_unlock(&pool->mutex);
-	return error;
-}
 
 /* Room for one task in a bounded queue. ASSAY_EFULL: the caller runs it, or gives up. */
 static int admit(struct pool *pool)
@@ -417,7 +45,7 @@ static int admit(struct pool *pool)
 								  memory_order_relaxed))
 				return ASSAY_OK;
 		if (pool->settings.config.when_full != ASSAY_FULL_BLOCK ||
-		    own_index(pool) != WORKER_NONE)
+		    worker_index(pool) != WORKER_NONE)
 			return ASSAY_EFULL;
 		room = atomic_load_explicit(&pool->room, memory_order_relaxed);
 		atomic_fetch_add_explicit(&pool->blocked, 1, memory_order_seq_cst); /* P4 */
@@ -488,25 +116,6 @@ static int check_open(struct pool *pool)
 									: ensure_worker(pool);
 }
 
-/* Sees to it that `count` pushed tasks find workers. */
-static void rouse(struct pool *pool, uint32_t count)
-{
-	int workers = pool->settings.config.workers;
-	int alive = atomic_load_explicit(&pool->alive, memory_order_seq_cst); /* P5 */
-	bool lost = false;
-
-	park_wake(&pool->park, count);
-	if (alive >= workers)
-		return;
-	pthread_mutex_lock(&pool->mutex);
-	do { /* with a worker alive, one that cannot be started is no loss: the tasks still run */
-		lost = grow(pool) && !atomic_load_explicit(&pool->alive, memory_order_relaxed);
-	} while (++alive < workers && count-- > 1 && !lost);
-	pthread_mutex_unlock(&pool->mutex);
-	if (lost)
-		give_up(pool);
-}
-
 static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
 {
 	struct pool *pool = pool_of(executor);
@@ -520,7 +129,7 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 		return error;
 	if (full)
 		return run_here(pool, future, out);
-	if (!queue_push(pool->queue, own_index(pool), future, future, 1)) {
+	if (!queue_push(pool->queue, worker_index(pool), future, future, 1)) {
 		future_discard(future);
 		make_room(pool);
 		return refusal(pool);
@@ -563,7 +172,7 @@ static int submit_many(assay_executor *executor, const struct assay_task *tasks,
 
 		if (!size)
 			break;
-		if (!queue_push(pool->queue, own_index(pool), batch[0], batch[size - 1], size)) {
+		if (!queue_push(pool->queue, worker_index(pool), batch[0], batch[size - 1], size)) {
 			while (size)
 				future_discard(batch[--size]);
 			return refusal(pool);
@@ -580,11 +189,11 @@ static int submit_many(assay_executor *executor, const struct assay_task *tasks,
  * Shutting down
  */
 
-/* Until every worker has gone. */
+/* Until every worker has gone and nobody is cancelling. */
 static void join(struct pool *pool)
 {
 	pthread_mutex_lock(&pool->mutex);
-	while (atomic_load_explicit(&pool->alive, memory_order_relaxed))
+	while (pool->draining || atomic_load_explicit(&pool->alive, memory_order_relaxed))
 		pthread_cond_wait(&pool->left, &pool->mutex);
 	for (int i = 0; i < pool->settings.config.workers; i++) {
 		if (pool->workers[i].to_join)
@@ -594,24 +203,42 @@ static void join(struct pool *pool)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
+/* Cancels what has not started. Callbacks run here. */
+static void drain(struct pool *pool)
+{
+	struct pool *outer = drained;
+	struct future *future;
+
+	pthread_mutex_lock(&pool->mutex);
+	pool->draining++;
+	pthread_mutex_unlock(&pool->mutex);
+	drained = pool;
+	while ((future = take(pool, worker_index(pool)))) {
+		assay_future_cancel(&future->base);
+		count_shared(&pool->drained_cancelled);
+		future_release(future);
+	}
+	drained = outer;
+	pthread_mutex_lock(&pool->mutex);
+	pool->draining--;
+	pthread_cond_broadcast(&pool->left);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
 static int shutdown(assay_executor *executor, unsigned flags)
 {
 	struct pool *pool = pool_of(executor);
-	struct future *future;
 
 	if (flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL))
 		return ASSAY_EUNSUPPORTED;
 	if (atomic_load_explicit(&pool->orphaned, memory_order_relaxed))
 		return ASSAY_OK;
 	stop(pool);
-	while ((flags & ASSAY_SHUTDOWN_CANCEL_PENDING) && (future = take(pool, own_index(pool)))) {
-		assay_future_cancel(&future->base);
-		count_shared(&pool->drained_cancelled);
-		future_release(future);
-	}
+	if (flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
+		drain(pool);
 	if (!(flags & ASSAY_SHUTDOWN_WAIT))
 		return ASSAY_OK;
-	if (own_index(pool) != WORKER_NONE)
+	if (worker_index(pool) != WORKER_NONE || drained == pool)
 		return ASSAY_EDEADLOCK;
 	join(pool);
 	return ASSAY_OK;
@@ -658,7 +285,14 @@ static void statistics(assay_executor *executor, struct assay_statistics *out, s
 	/* relaxed throughout: each is exact when nothing moves, as documented */
 	uint64_t here = atomic_load_explicit(&pool->caller_started, memory_order_relaxed);
 
-	struct assay_statistics now = {
+	struct assay_statistics now;
+
+	if (atomic_load_explicit(&pool->orphaned, memory_order_relaxed)) {
+		memset(out, 0xff,
+		       size); /* not known: a thread that is not here may hold the locks */
+		return;
+	}
+	now = (struct assay_statistics){
 		.workers = (uint64_t)pool->settings.config.workers,
 		.workers_alive = (uint64_t)atomic_load_explicit(&pool->alive, memory_order_relaxed),
 		.submitted = queue_pushed(pool->queue) + here,
@@ -720,7 +354,8 @@ static void fork_child(void)
 	for (struct pool *pool = pools; pool; pool = pool->next)
 		atomic_store_explicit(&pool->orphaned, true, memory_order_relaxed);
 	pools = NULL;
-	current = NULL;
+	current_worker = NULL;
+	drained = NULL;
 	fork_parent();
 }
 

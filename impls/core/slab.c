@@ -2,8 +2,8 @@
 /*
  * Ordering
  *   L1  slab_free by another thread: release push on returned
- *         -> slab_allocate by the owner: acquire exchange of returned     the freed record's
- * contents Only whole-list takes: a push needs no protection against ABA.
+ *         -> slab_allocate by the owner: acquire exchange of returned
+ *       the freed record's contents. Only whole lists are taken: a push needs no guard against ABA.
  *
  * Ownership: free_list, fresh and fresh_end belong to the thread whose `mine` is this slab, or to
  * nobody while the slab is on the idle list (under idle_mutex). A slab lives for ever, so a thread

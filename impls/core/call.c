@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* Running a task: what its function is given, and how what it made gets into the record. */
+#include "record.h"
+
+#include <stdlib.h>
+
+/* What a running task works with, on the worker's stack. */
+struct running {
+	assay_call call; /* first: the ops get its address */
+	size_t result_limit;
+	void *heap; /* the result's room, once it outgrew `scratch` */
+	char *message;
+	_Alignas(16) unsigned char scratch[FUTURE_INLINE];
+};
+
+static int reserve(assay_call *call, size_t size)
+{
+	struct running *running = (struct running *)call;
+	void *heap;
+
+	if (size > running->result_limit)
+		return ASSAY_ETOOBIG;
+	heap = malloc(size);
+	if (!heap)
+		return ASSAY_ENOMEM;
+	free(running->heap);
+	running->heap = heap;
+	call->result = heap;
+	call->result_capacity = size;
+	return ASSAY_OK;
+}
+
+static void keep_message(assay_call *call, const char *message)
+{
+	struct running *running = (struct running *)call;
+
+	free(running->message);
+	running->message = strdup(message);
+}
+
+static const struct assay_call_ops call_ops = {.reserve = reserve, .message = keep_message};
+
+/* Puts what the function made into the record; takes over or frees running's memory. */
+static uint32_t store_outcome(struct future *future, struct running *running, int returned)
+{
+	size_t size = running->call.result_size;
+
+	if (returned) {
+		struct failure failure = {ASSAY_EFAILED, returned, running->message};
+
+		if (returned == ASSAY_ENOMEM || returned == ASSAY_ETOOBIG) {
+			failure.error = returned;
+			failure.code = 0;
+		}
+		store_failure(future, failure);
+		free(running->heap);
+		return FAILED;
+	}
+	free(running->message);
+	if (size > FUTURE_INLINE) {
+		struct block block = {running->heap, size};
+
+		memcpy(future->bytes, &block, sizeof block);
+		return HEAP;
+	}
+	if (size)
+		memcpy(future->bytes, running->call.result, size);
+	free(running->heap);
+	return (uint32_t)size << SIZE_SHIFT;
+}
+
+bool future_call(struct future *future, assay_executor *executor, struct future_outcome *outcome)
+{
+	/* relaxed: the starter is this thread; the flags of the argument do not change */
+	uint32_t state = atomic_load_explicit(&future->state, memory_order_relaxed);
+	struct running running;
+	int returned;
+
+	running.call.ops = &call_ops;
+	running.call.executor = executor;
+	running.call.outer = NULL;
+	running.call.argument = future->bytes;
+	running.call.argument_size = state >> SIZE_SHIFT;
+	running.call.result = running.scratch;
+	running.call.result_size = 0;
+	running.call.result_capacity = sizeof running.scratch;
+	running.result_limit = executor->ops->backend->result_limit;
+	running.heap = NULL;
+	running.message = NULL;
+	if (state & HEAP) {
+		running.call.argument = block_of(future).data;
+		running.call.argument_size = block_of(future).size;
+	}
+	returned = future->function(&running.call);
+	if (state & HEAP)
+		free(block_of(future).data);
+	outcome->flags = store_outcome(future, &running, returned);
+	return !returned;
+}

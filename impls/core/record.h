@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* What the bytes and bits of a future's record mean: for future.c and call.c only. */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include "future.h"
+
+#include <assert.h>
+#include <string.h>
+
+/*
+ * The state word. Status moves PENDING -> RUNNING -> FINISHED or PENDING -> CANCELLED; a done word
+ * never changes its status again. HEAP, FAILED and the size describe `bytes`:
+ *   not done             the argument
+ *   FINISHED             the result, or with FAILED a struct failure
+ *   CANCELLED            nothing
+ */
+#define STATUS 3u
+#define LOCKED 4u    /* somebody edits `observers`; never set on a done word */
+#define SLEEPERS 8u  /* somebody sleeps on the word: settling must wake */
+#define OBSERVED 16u /* `observers` is not empty: settling must notify */
+#define FAILED 32u
+#define HEAP 64u /* bytes holds a struct block */
+#define SIZE_SHIFT 8
+
+struct block {
+	void *data;
+	size_t size;
+};
+
+struct failure {
+	int error;
+	int code;
+	char *message; /* from malloc, or NULL */
+};
+
+static_assert(sizeof(struct block) <= FUTURE_INLINE, "a block fits");
+static_assert(sizeof(struct failure) <= FUTURE_INLINE, "a failure fits");
+
+static inline bool is_done(uint32_t state)
+{
+	return (state & STATUS) >= ASSAY_CANCELLED;
+}
+
+static inline struct block block_of(const struct future *future)
+{
+	struct block block;
+
+	memcpy(&block, future->bytes, sizeof block);
+	return block;
+}
+
+static inline struct failure failure_of(const struct future *future)
+{
+	struct failure failure;
+
+	memcpy(&failure, future->bytes, sizeof failure);
+	return failure;
+}
+
+static inline void store_failure(struct future *future, struct failure failure)
+{
+	memcpy(future->bytes, &failure, sizeof failure);
+}
+
+#endif
