@@ -10,6 +10,7 @@
 
 #include <assay/executor.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -65,8 +66,10 @@ struct assay_as_completed_node {
 typedef struct assay_as_completed {
 	struct assay_as_completed_node *nodes; /* one for each distinct future */
 	size_t count;
-	size_t remaining; /* not yielded yet */
-	size_t cursor;    /* the nodes before it are yielded */
+	size_t remaining;  /* not yielded yet */
+	size_t cursor;     /* the nodes before it are yielded */
+	size_t helper;     /* the nodes before it are yielded, or do not help `thread` */
+	const int *thread; /* who parked last: the address of its errno */
 	int64_t deadline_ns;
 	struct assay_as_completed_node *ready;   /* done; first to be yielded first */
 	struct assay_as_completed_node *arrived; /* atomic stack of what completed, latest first */
@@ -165,7 +168,7 @@ static inline void assay_as_completed_end(assay_as_completed *iteration)
  * future is borrowed until it is yielded or the iteration ends. A future given several times is
  * yielded once. One thread at a time may use *iteration, which must go to assay_as_completed_end().
  *
- * ASSAY_EINVAL		futures is NULL but count is not 0, or holds a NULL
+ * ASSAY_EINVAL		futures is NULL but count is not 0, or holds a NULL; iteration is NULL
  * ASSAY_ENOMEM
  */
 ASSAY_MUST_CHECK static inline int assay_as_completed_begin(assay_future *const *futures,
@@ -177,7 +180,7 @@ ASSAY_MUST_CHECK static inline int assay_as_completed_begin(assay_future *const 
 	struct assay_as_completed_node **tail;
 	int64_t deadline_ns = assay_deadline_ns(timeout_ns);
 
-	if (!futures && count)
+	if (!iteration || (!futures && count))
 		return ASSAY_EINVAL;
 	for (size_t i = 0; i < count; i++)
 		if (!futures[i])
@@ -223,21 +226,25 @@ static inline size_t assay_as_completed_remaining(const assay_as_completed *iter
 	return iteration->remaining;
 }
 
-/* A node not yielded yet by whose backend to park: one that helps, if there is any. */
+/*
+ * A node not yielded yet by whose backend to park: one that helps, if there is any. What does not
+ * help a thread never will, so a thread asks each future at most once in the whole iteration.
+ */
 static inline struct assay_as_completed_node *
 assay_as_completed_sleeper(struct assay_as_completed *iteration)
 {
+	if (iteration->thread != &errno) {
+		iteration->thread = &errno;
+		iteration->helper = 0;
+	}
+	for (; iteration->helper < iteration->count; iteration->helper++) {
+		assay_future *future = iteration->nodes[iteration->helper].future;
+
+		if (future && future->ops->helps(future))
+			return &iteration->nodes[iteration->helper];
+	}
 	while (!iteration->nodes[iteration->cursor].future)
 		iteration->cursor++;
-	for (size_t i = iteration->cursor; i < iteration->count; i++) {
-		assay_future *future = iteration->nodes[i].future;
-
-		/* One question an executor would do; the first few futures stand for all. */
-		if (future && future->ops->helps(future))
-			return &iteration->nodes[i];
-		if (i - iteration->cursor == 16)
-			break;
-	}
 	return &iteration->nodes[iteration->cursor];
 }
 
@@ -313,24 +320,8 @@ static inline bool assay_has_failed(assay_future *future)
 	       outcome.error != ASSAY_ECANCELLED;
 }
 
-static inline int assay_wait_each(assay_future *const *futures, size_t count, int64_t timeout_ns)
-{
-	int64_t deadline_ns = assay_deadline_ns(timeout_ns);
-
-	for (size_t i = 0; i < count; i++) {
-		int error = futures[i]->ops->outcome(futures[i], 0, NULL);
-
-		if (error == ASSAY_ETIMEDOUT)
-			error = futures[i]->ops->outcome(futures[i],
-							 assay_remaining_ns(deadline_ns), NULL);
-		if (error)
-			return error;
-	}
-	return ASSAY_OK;
-}
-
-static inline int assay_wait_first(assay_future *const *futures, size_t count,
-				   enum assay_wait_until until, int64_t timeout_ns)
+static inline int assay_wait_set(assay_future *const *futures, size_t count,
+				 enum assay_wait_until until, int64_t timeout_ns)
 {
 	assay_as_completed *iteration;
 	assay_future *future;
@@ -341,9 +332,34 @@ static inline int assay_wait_first(assay_future *const *futures, size_t count,
 		return error;
 	do {
 		error = assay_as_completed_next(iteration, &future);
-	} while (!error && until == ASSAY_FIRST_FAILURE && !assay_has_failed(future));
+	} while (!error && (until == ASSAY_ALL_COMPLETED ||
+			    (until == ASSAY_FIRST_FAILURE && !assay_has_failed(future))));
 	assay_as_completed_end(iteration);
 	return error == ASSAY_EEND ? ASSAY_OK : error;
+}
+
+/* One after the other, which costs nothing for those that are done. */
+static inline int assay_wait_each(assay_future *const *futures, size_t count, int64_t timeout_ns)
+{
+	int64_t deadline_ns = assay_deadline_ns(timeout_ns);
+	bool asked = false;
+
+	for (size_t i = 0; i < count; i++) {
+		int error = futures[i]->ops->outcome(futures[i], 0, NULL);
+
+		/* Asleep on this one, a worker could not run what the others need. */
+		for (size_t k = i; error == ASSAY_ETIMEDOUT && !asked && k < count; k++)
+			if (futures[k]->ops->helps(futures[k]))
+				return assay_wait_set(futures + i, count - i, ASSAY_ALL_COMPLETED,
+						      assay_remaining_ns(deadline_ns));
+		asked = asked || error == ASSAY_ETIMEDOUT;
+		if (error == ASSAY_ETIMEDOUT)
+			error = futures[i]->ops->outcome(futures[i],
+							 assay_remaining_ns(deadline_ns), NULL);
+		if (error)
+			return error;
+	}
+	return ASSAY_OK;
 }
 
 /*
@@ -378,7 +394,7 @@ ASSAY_MUST_CHECK static inline int assay_wait(assay_future *const *futures, size
 			return ASSAY_ENOMEM;
 	}
 	error = until == ASSAY_ALL_COMPLETED ? assay_wait_each(futures, count, timeout_ns)
-					     : assay_wait_first(futures, count, until, timeout_ns);
+					     : assay_wait_set(futures, count, until, timeout_ns);
 	if (error == ASSAY_ETIMEDOUT)
 		error = ASSAY_OK;
 	if (!error && partition) {
@@ -434,7 +450,8 @@ struct assay_map_request {
 	assay_map_generator *generator; /* instead of inputs */
 	void *source;
 	size_t item_size;  /* bytes, with generator */
-	size_t chunk_size; /* items sent as one task; a name is always sent item by item */
+	size_t chunk_size; /* most items sent as one task; their results together must not exceed
+			      result_limit of the backend; a name is sent item by item */
 	size_t window;     /* most items submitted and not yet delivered */
 	int64_t timeout_ns;
 };
@@ -478,35 +495,29 @@ static inline size_t assay_map_round(size_t size)
 /* The call that a function sees for one item of a chunk. */
 struct assay_map_call {
 	assay_call call; /* first: the ops get its address */
-	size_t result_limit;
 	char *message;
-	void *room;
 	/* What the chunk returns so far. */
 	char *bytes;
 	size_t size;
 	size_t capacity;
 };
 
+/* The items of a chunk share the room of its own result, so that the limit of the backend holds. */
 static inline int assay_map_call_reserve(assay_call *call, size_t size)
 {
-	struct assay_map_call *item = (struct assay_map_call *)call;
-	void *room;
+	assay_call *outer = call->outer;
+	int error = outer->ops->reserve(outer, size);
 
-	if (size > (size_t)1 << 62)
-		return ASSAY_ETOOBIG;
-	room = realloc(item->room, size);
-	if (!room)
-		return ASSAY_ENOMEM;
-	item->room = room;
-	call->result = room;
-	call->result_capacity = size;
+	if (error)
+		return error;
+	call->result = outer->result;
+	call->result_capacity = outer->result_capacity;
 	return ASSAY_OK;
 }
 
 static inline void assay_map_call_message(assay_call *call, const char *message)
 {
 	struct assay_map_call *item = (struct assay_map_call *)call;
-
 	size_t size = strlen(message) + 1;
 	char *copy = (char *)malloc(size);
 
@@ -564,6 +575,8 @@ static inline int assay_map_run_chunk(assay_call *call)
 	item.call.ops = &ops;
 	item.call.executor = call->executor;
 	item.call.outer = call;
+	item.call.result = call->result;
+	item.call.result_capacity = call->result_capacity;
 	for (size_t i = 0; i < chunk->count && !error; i++) {
 		item.call.argument = items + i * assay_map_round(chunk->item_size);
 		item.call.argument_size = chunk->item_size;
@@ -575,7 +588,6 @@ static inline int assay_map_run_chunk(assay_call *call)
 	if (!error)
 		error = assay_return(call, item.bytes, item.size);
 	free(item.message);
-	free(item.room);
 	free(item.bytes);
 	return error;
 }
@@ -733,6 +745,52 @@ static inline void assay_map_end(assay_map_iteration *map)
 	free(map);
 }
 
+/* Copies the inputs, and makes a buffer for one task that the backend takes. */
+static inline int assay_map_prepare(struct assay_map *map)
+{
+	struct assay_map_request *request = &map->request;
+	size_t limit = map->executor->ops->backend->argument_limit;
+	size_t size = request->generator ? request->item_size : 0;
+	size_t stride, most = 0;
+
+	map->inputs =
+		(struct assay_map_input *)malloc((request->input_count + 1) * sizeof *map->inputs);
+	if (!map->inputs)
+		return ASSAY_ENOMEM;
+	map->length = ASSAY_UNLIMITED;
+	for (size_t i = 0; i < request->input_count; i++) {
+		const struct assay_map_input *input = &request->inputs[i];
+
+		map->inputs[i] = *input;
+		size = input->item_size > SIZE_MAX - size ? SIZE_MAX : size + input->item_size;
+		if (map->length > input->count)
+			map->length = input->count;
+	}
+	if (!map->length) {
+		map->source_error = ASSAY_EEND;
+		return ASSAY_OK;
+	}
+	if (limit > SIZE_MAX / 4)
+		limit = SIZE_MAX / 4;
+	if (size > limit)
+		return ASSAY_ETOOBIG;
+	map->item_size = size;
+	stride = assay_map_round(size);
+	if (limit > sizeof(struct assay_map_chunk))
+		most = (limit - sizeof(struct assay_map_chunk)) / (stride ? stride : 1);
+	if (request->chunk_size > most)
+		request->chunk_size = most;
+	if (request->chunk_size > request->window)
+		request->chunk_size = request->window;
+	if (request->chunk_size > map->length)
+		request->chunk_size = map->length;
+	if (request->chunk_size < 1 || !request->function)
+		request->chunk_size = 1;
+	map->buffer = (char *)malloc(sizeof(struct assay_map_chunk) +
+				     request->chunk_size * (stride ? stride : 1));
+	return map->buffer ? ASSAY_OK : ASSAY_ENOMEM;
+}
+
 /*
  * assay_map_begin - call a function for each item, and deliver the results in input order.
  *				[MAP-1 MAP-2 MAP-3 MAP-6 MAP-7 MAP-16 MAP-21]
@@ -743,7 +801,8 @@ static inline void assay_map_end(assay_map_iteration *map)
  * assay_map_end().
  *
  * ASSAY_EINVAL		no function and no name, not exactly one of inputs and generator, a chunk
- *			size or window of 0, an input without address [MAP-18 MAP-25]
+ *			size or window of 0, an input without address, no room for the iteration
+			[MAP-18 MAP-25]
  * ASSAY_ENOMEM, an error of the generator [MAP-31], or of assay_submit() [MAP-27]: tasks already
  * submitted are cancelled if they have not started
  */
@@ -752,10 +811,9 @@ ASSAY_MUST_CHECK static inline int assay_map_begin(assay_executor *executor,
 						   assay_map_iteration **map)
 {
 	struct assay_map *m;
-	size_t chunk, stride;
 	int error;
 
-	if (!executor || !request || (!request->function && !request->name) ||
+	if (!executor || !request || !map || (!request->function && !request->name) ||
 	    !request->chunk_size || !request->window ||
 	    !request->generator == !request->input_count ||
 	    (request->input_count && !request->inputs))
@@ -770,32 +828,11 @@ ASSAY_MUST_CHECK static inline int assay_map_begin(assay_executor *executor,
 	m->deadline_ns = assay_deadline_ns(request->timeout_ns);
 	m->executor = executor;
 	m->request = *request;
-	if (!request->function)
-		m->request.chunk_size = 1;
-	m->item_size = request->generator ? request->item_size : 0;
-	m->length = ASSAY_UNLIMITED;
-	m->inputs =
-		(struct assay_map_input *)malloc((request->input_count + 1) * sizeof *m->inputs);
-	for (size_t i = 0; m->inputs && i < request->input_count; i++) {
-		m->inputs[i] = request->inputs[i];
-		m->item_size += request->inputs[i].item_size;
-		if (m->length > request->inputs[i].count)
-			m->length = request->inputs[i].count;
+	error = assay_map_prepare(m);
+	if (!error) {
+		assay_map_fill(m);
+		error = m->source_error == ASSAY_EEND ? ASSAY_OK : m->source_error;
 	}
-	if (!request->generator && m->request.chunk_size > m->length)
-		m->request.chunk_size = m->length ? m->length : 1;
-	if (m->request.chunk_size > m->request.window)
-		m->request.chunk_size = m->request.window;
-	chunk = m->request.chunk_size;
-	stride = assay_map_round(m->item_size) + (m->item_size == 0);
-	if (m->inputs && chunk <= (SIZE_MAX / 2) / stride)
-		m->buffer = (char *)malloc(sizeof(struct assay_map_chunk) + chunk * stride);
-	if (!m->buffer) {
-		assay_map_end(m);
-		return ASSAY_ENOMEM;
-	}
-	assay_map_fill(m);
-	error = m->source_error == ASSAY_EEND ? ASSAY_OK : m->source_error;
 	if (error) {
 		assay_map_end(m);
 		return error;
@@ -807,13 +844,14 @@ ASSAY_MUST_CHECK static inline int assay_map_begin(assay_executor *executor,
 /* Takes the next item out of the chunk at hand. */
 static inline void assay_map_deliver(struct assay_map *map, struct assay_outcome *outcome)
 {
-	const char *at = (const char *)map->outcome.result + map->offset;
 	struct assay_map_record record;
+	const char *at;
 
 	map->delivered++;
 	*outcome = map->outcome;
 	if (map->outcome.error || map->request.chunk_size == 1)
 		return;
+	at = (const char *)map->outcome.result + map->offset;
 	memcpy(&record, at, sizeof record);
 	at += sizeof record;
 	outcome->error = record.error;
@@ -834,8 +872,8 @@ static inline void assay_map_deliver(struct assay_map *map, struct assay_outcome
  * goes on. What *outcome points to is valid until the next call on this map. [MAP-28]
  *
  * ASSAY_EEND		all were delivered, or the iteration was ended by an earlier error
- * ASSAY_ETIMEDOUT	the limit passed first: what has not started is cancelled, and this is the
- *end any other		the input could not be read or submitted any further; reported once, after
+ * ASSAY_ETIMEDOUT	the limit passed first: what has not started is cancelled; this is the end
+ * any other		the input could not be read or submitted any further; reported once, after
  *			everything submitted was delivered [MAP-26]
  */
 ASSAY_MUST_CHECK static inline int assay_map_next(assay_map_iteration *map,
