@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "arguments.h"
+
+#include "run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char usage[] =
+	"usage: assay-bench list workloads [--format text|json] [-o FILE]\n"
+	"       assay-bench run [BACKEND|FILE.so ...] [--workload GLOB] [--workers N,M]\n"
+	"                       [--repetitions N] [--seed N] [--quick] [--deadline SECONDS]\n"
+	"                       [--format text|json] [-o FILE]\n"
+	"\n"
+	"Measures executors on the same work; without a backend, all that were built.\n"
+	"Lower is better in every figure. Each sample runs in a process of its own.\n"
+	"\n"
+	"  --workload GLOB     only workloads whose name matches, as 'submit_*'\n"
+	"  --workers N,M       instead of what each workload has by default\n"
+	"  --repetitions N     samples of each cell (10; with --quick 5)\n"
+	"  --seed N            of the order and of random inputs (1)\n"
+	"  --quick             smaller samples: a first table in about a minute\n"
+	"  --deadline SECONDS  for one sample (120; with --quick 30)\n"
+	"  --format FORMAT     text (default) or json\n"
+	"  -o FILE             instead of the standard output; JSON grows as results come\n"
+	"\n"
+	"Exit status: 0 all measured, 1 a cell failed, 2 could not do what was asked.\n";
+
+static int mistake(const char *what, const char *value, const char *expected)
+{
+	fprintf(stderr, "assay-bench: %s '%s': expected %s\n", what, value, expected);
+	return -1;
+}
+
+static int parse_number(const char *option, const char *text, uint64_t least, uint64_t most,
+			uint64_t *number)
+{
+	char expected[80], *end;
+
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && !errno && *number >= least && *number <= most)
+		return 0;
+	snprintf(expected, sizeof expected, "a whole number from %" PRIu64 " to %" PRIu64, least,
+		 most);
+	return mistake(option, text, expected);
+}
+
+static int parse_workers(const char *list, struct options *options)
+{
+	char item[32];
+
+	options->worker_count = 0;
+	for (const char *rest = list; rest;
+	     rest = strchr(rest, ',') ? strchr(rest, ',') + 1 : NULL) {
+		uint64_t number;
+
+		snprintf(item, sizeof item, "%.*s", (int)strcspn(rest, ","), rest);
+		if (options->worker_count == WORKERS_MAX)
+			return mistake("--workers", list, "at most 64 numbers");
+		if (parse_number("--workers", item, 1, 4096, &number))
+			return -1;
+		for (size_t i = 0; i < options->worker_count; i++)
+			if (options->workers[i] == (int)number)
+				return mistake("--workers", list, "each number once");
+		options->workers[options->worker_count++] = (int)number;
+	}
+	return 0;
+}
+
+static int parse_format(const char *text, struct options *options)
+{
+	options->json = strcmp(text, "json") == 0;
+	if (!options->json && strcmp(text, "text") != 0)
+		return mistake("--format", text, "text or json");
+	return 0;
+}
+
+static int parse_value(const char *option, const char *value, struct options *options)
+{
+	uint64_t number = 0;
+	int failed = 0;
+
+	if (strcmp(option, "--workload") == 0) {
+		options->workload_glob = value;
+	} else if (strcmp(option, "--workers") == 0) {
+		failed = parse_workers(value, options);
+	} else if (strcmp(option, "--repetitions") == 0) {
+		failed = parse_number(option, value, 1, 10000, &number);
+		options->repetitions = (unsigned)number;
+	} else if (strcmp(option, "--seed") == 0) {
+		/* A JSON number holds no larger one exactly. */
+		failed = parse_number(option, value, 0, UINT64_C(1) << 53, &options->seed);
+	} else if (strcmp(option, "--deadline") == 0) {
+		failed = parse_number(option, value, 1, 86400, &number);
+		options->limit_ns = (int64_t)number * 1000000000;
+	} else if (strcmp(option, "--format") == 0) {
+		failed = parse_format(value, options);
+	} else if (strcmp(option, "--scale") == 0 && strcmp(value, "tiny") == 0) {
+		options->scale = SCALE_TINY;
+	} else if (strcmp(option, "-o") == 0) {
+		options->output = strcmp(value, "-") == 0 ? NULL : value;
+	} else {
+		fprintf(stderr, "assay-bench: unknown option '%s'\n\n%s", option, usage);
+		failed = -1;
+	}
+	return failed;
+}
+
+int arguments_parse(int count, char **words, struct arguments *arguments)
+{
+	struct options *options = &arguments->options;
+
+	*options = (struct options){.scale = SCALE_FULL, .seed = 1};
+	for (int i = 0; i < count; i++) {
+		if (words[i][0] != '-') {
+			arguments->names[arguments->name_count++] = words[i];
+		} else if (strcmp(words[i], "--quick") == 0) {
+			options->scale = SCALE_QUICK;
+		} else if (i + 1 == count) {
+			fprintf(stderr,
+				"assay-bench: option '%s' is unknown or lacks its value\n\n%s",
+				words[i], usage);
+			return -1;
+		} else if (parse_value(words[i], words[i + 1], options)) {
+			return -1;
+		} else {
+			i++;
+		}
+	}
+	if (!options->repetitions)
+		options->repetitions = options->scale == SCALE_FULL ? 10 : 5;
+	if (!options->limit_ns)
+		options->limit_ns = (options->scale == SCALE_FULL ? 120 : 30) * INT64_C(1000000000);
+	return 0;
+}

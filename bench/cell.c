@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "cell.h"
+
+#include <assay/load.h>
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct sample {
+	struct cell cell;
+	double cpu_ns; /* of the last attempt, with the children that were waited for */
+};
+
+const struct workload *workload_of(const char *name)
+{
+	for (const struct workload *const *workload = workloads; *workload; workload++)
+		if (strcmp((*workload)->name, name) == 0)
+			return *workload;
+	return NULL;
+}
+
+static double cpu_ns(void)
+{
+	static const int whose[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
+	double sum = 0;
+
+	for (size_t i = 0; i < sizeof whose / sizeof *whose; i++) {
+		struct rusage usage;
+
+		getrusage(whose[i], &usage);
+		sum += 1e9 * (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+		       1e3 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+	}
+	return sum;
+}
+
+static void body(struct gbench_state *state, void *user)
+{
+	struct sample *sample = user;
+	struct cell *cell = &sample->cell;
+	const struct workload *workload = cell->workload;
+	uint64_t operations = gbench_operations(state);
+	double before;
+
+	cell->metric_count = 0;
+	if (workload->prepare && workload->prepare(cell, operations)) {
+		gbench_fail(state, cell->message);
+		return;
+	}
+	before = cpu_ns();
+	gbench_begin(state);
+	workload->run(cell, operations);
+	gbench_end(state);
+	sample->cpu_ns = cpu_ns() - before;
+	if (!cell_failed(cell) && workload->check)
+		workload->check(cell, operations);
+	if (cell_failed(cell))
+		gbench_fail(state, cell->message);
+}
+
+/* A backend that quietly runs something else than what the row says is not measured. */
+static int check_configuration(struct cell *cell, const char *requested,
+			       struct assay_statistics *statistics)
+{
+	const char *name = assay_executor_backend(cell->executor)->name;
+
+	assay_executor_statistics(cell->executor, statistics);
+	if (strcmp(name, cell->backend->name) != 0)
+		return cell_fail(cell, "the executor says that its backend is '%s', not '%s'", name,
+				 cell->backend->name);
+	if (!strchr(requested, '/') && strcmp(name, requested) != 0)
+		return cell_fail(cell, "the file of backend '%s' holds the backend '%s'", requested,
+				 name);
+	if (statistics->workers == UINT64_MAX ||
+	    (statistics->workers == 0 && !(cell->backend->capabilities & ASSAY_CAP_CONCURRENT)))
+		return 0;
+	if (statistics->workers != (uint64_t)cell->workers)
+		return cell_fail(cell, "asked for %d workers, the executor says that it has %llu",
+				 cell->workers, (unsigned long long)statistics->workers);
+	return 0;
+}
+
+static int create_executor(struct cell *cell, const char *requested,
+			   struct assay_statistics *statistics)
+{
+	struct assay_config config = assay_config_default();
+	int error;
+
+	config.workers = cell->workers;
+	config.functions = cell->workload->functions;
+	while (config.functions[config.function_count].name)
+		config.function_count++;
+	error = assay_executor_create(cell->backend, &config, &cell->executor);
+	if (error) {
+		cell->executor = NULL;
+		return cell_fail(cell, "cannot create an executor with %d workers: %s",
+				 cell->workers, assay_error_text(error));
+	}
+	return check_configuration(cell, requested, statistics);
+}
+
+static int open_backend(struct cell *cell, const char *requested)
+{
+	char message[CELL_MESSAGE];
+
+	if (cell->workload->without && strcmp(requested, cell->workload->without) == 0)
+		return 0;
+	if (!cell->workload->on_executors)
+		return cell_fail(cell, "workload '%s' runs on '%s' alone", cell->workload->name,
+				 cell->workload->without);
+	if (assay_backend_open(requested, &cell->backend, message, sizeof message))
+		return cell_fail(cell, "%s", message);
+	return 0;
+}
+
+static void measure(struct sample *sample, const struct cell_request *request,
+		    struct gbench_result *result, struct assay_statistics *statistics)
+{
+	struct cell *cell = &sample->cell;
+	const struct workload *workload = cell->workload;
+
+	if (open_backend(cell, request->backend))
+		return;
+	if (!workload->setup || workload->setup(cell) == 0)
+		if (!cell->backend || create_executor(cell, request->backend, statistics) == 0)
+			gbench_run(workload->name, body, sample, &workload->sample[cell->scale],
+				   result);
+	if (!result->ok && !cell_failed(cell) && result->message[0])
+		cell_fail(cell, "%s", result->message);
+	if (cell->executor) {
+		int error = assay_executor_destroy(cell->executor);
+
+		if (error)
+			cell_fail(cell, "destroy: %s", assay_error_text(error));
+	}
+	if (workload->teardown)
+		workload->teardown(cell);
+	if (!cell_failed(cell) && !workload->paced)
+		cell_metric(cell, "wall_per_op", "ns",
+			    1e9 * result->real_s / (double)result->operations);
+	if (!cell_failed(cell))
+		cell_metric(cell, "cpu_per_op", "ns", sample->cpu_ns / (double)result->operations);
+}
+
+static cJSON *describe(const struct sample *sample, const struct gbench_result *result,
+		       const struct assay_statistics *statistics)
+{
+	const struct cell *cell = &sample->cell;
+	cJSON *record = cJSON_CreateObject(), *metrics;
+	bool ok = !cell->message[0];
+
+	cJSON_AddBoolToObject(record, "ok", ok);
+	cJSON_AddStringToObject(record, "message", cell->message);
+	cJSON_AddNumberToObject(record, "operations", (double)result->operations);
+	if (statistics->workers == UINT64_MAX)
+		cJSON_AddNullToObject(record, "workers_effective");
+	else
+		cJSON_AddNumberToObject(record, "workers_effective", (double)statistics->workers);
+	metrics = cJSON_AddArrayToObject(record, "metrics");
+	for (unsigned i = 0; ok && i < cell->metric_count; i++) {
+		const struct metric *metric = &cell->metrics[i];
+		cJSON *object = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(object, "metric", metric->name);
+		cJSON_AddStringToObject(object, "unit", metric->unit);
+		if (metric->known)
+			cJSON_AddNumberToObject(object, "value", metric->value);
+		else
+			cJSON_AddNullToObject(object, "value");
+		cJSON_AddStringToObject(object, "message", metric->note);
+		cJSON_AddItemToArray(metrics, object);
+	}
+	return record;
+}
+
+static int write_whole(int descriptor, const char *text)
+{
+	size_t length = strlen(text), done = 0;
+
+	while (done < length) {
+		ssize_t written = write(descriptor, text + done, length - done);
+
+		if (written <= 0) {
+			perror("assay-bench: cannot hand back the record of a cell");
+			return -1;
+		}
+		done += (size_t)written;
+	}
+	return 0;
+}
+
+int cell_run(const struct cell_request *request)
+{
+	struct sample sample = {.cell = {.workers = request->workers,
+					 .seed = request->seed,
+					 .scale = request->scale,
+					 .directory = request->directory}};
+	struct assay_statistics statistics = {.workers = 0};
+	struct gbench_result result = {.ok = false};
+	cJSON *record;
+	char *text;
+	int failed;
+
+	sample.cell.workload = workload_of(request->workload);
+	if (!sample.cell.workload) {
+		fprintf(stderr, "assay-bench: there is no workload '%s'\n", request->workload);
+		return 2;
+	}
+	measure(&sample, request, &result, &statistics);
+	record = describe(&sample, &result, &statistics);
+	text = cJSON_PrintUnformatted(record);
+	cJSON_Delete(record);
+	if (!text) {
+		fprintf(stderr, "assay-bench: no memory for the record of a cell\n");
+		return 2;
+	}
+	failed = write_whole(request->output, text);
+	free(text);
+	return failed ? 2 : 0;
+}

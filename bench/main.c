@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "arguments.h"
+#include "cell.h"
+#include "names.h"
+#include "record.h"
+#include "run.h"
+
+#include <cjson/cJSON.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int list_text(const char *output)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+	int failed = -1;
+
+	for (const struct workload *const *each = workloads; file && *each; each++)
+		fprintf(file, "%-24s %-9s %-15s %-3s %s\n", (*each)->name, (*each)->class_name,
+			(*each)->metric, (*each)->unit, (*each)->separates);
+	if (!file || fclose(file))
+		fprintf(stderr, "assay-bench: no memory for the list\n");
+	else
+		failed = record_write(output, text);
+	free(text);
+	return failed;
+}
+
+static cJSON *describe(const struct workload *workload)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(object, "name", workload->name);
+	cJSON_AddStringToObject(object, "class", workload->class_name);
+	cJSON_AddStringToObject(object, "metric", workload->metric);
+	cJSON_AddStringToObject(object, "unit", workload->unit);
+	cJSON_AddStringToObject(object, "operation", workload->operation);
+	cJSON_AddStringToObject(object, "separates", workload->separates);
+	cJSON_AddBoolToObject(object, "on_executors", workload->on_executors);
+	if (workload->without)
+		cJSON_AddStringToObject(object, "without_executor", workload->without);
+	else
+		cJSON_AddNullToObject(object, "without_executor");
+	return object;
+}
+
+static int list_json(const char *output)
+{
+	cJSON *document = cJSON_CreateObject(), *list;
+	char *text;
+	int failed = -1;
+
+	cJSON_AddStringToObject(document, "format", "assay-list/1");
+	list = cJSON_AddArrayToObject(document, "workloads");
+	for (const struct workload *const *each = workloads; *each; each++)
+		cJSON_AddItemToArray(list, describe(*each));
+	text = cJSON_Print(document);
+	if (text)
+		failed = record_write(output, text);
+	else
+		fprintf(stderr, "assay-bench: no memory for the list\n");
+	cJSON_free(text);
+	cJSON_Delete(document);
+	return failed;
+}
+
+static int list(const struct arguments *arguments)
+{
+	const struct options *options = &arguments->options;
+
+	if (arguments->name_count != 1 || strcmp(arguments->names[0], "workloads") != 0) {
+		fprintf(stderr, "assay-bench: list: expected 'workloads'\n\n%s", usage);
+		return 2;
+	}
+	return (options->json ? list_json : list_text)(options->output) ? 2 : 0;
+}
+
+static int check_glob(const char *glob)
+{
+	struct names names;
+	bool matches = !glob;
+
+	if (names_of_workloads(&names))
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		matches |= glob && fnmatch(glob, names.list[i], 0) == 0;
+	if (!matches)
+		names_suggest(&names, "workload", glob);
+	names_free(&names);
+	return matches ? 0 : -1;
+}
+
+/* A path need not exist: a backend that cannot be loaded is a failed row. */
+static int check_backends(const struct arguments *arguments, struct names *known)
+{
+	for (size_t i = 0; i < arguments->name_count; i++) {
+		const char *name = arguments->names[i];
+
+		if (!strchr(name, '/') && !names_have(known, name)) {
+			names_suggest(known, "backend", name);
+			return -1;
+		}
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(name, arguments->names[j]) == 0) {
+				fprintf(stderr, "assay-bench: backend '%s' is given twice\n", name);
+				return -1;
+			}
+	}
+	if (!arguments->name_count && !known->count) {
+		fprintf(stderr, "assay-bench: there are no backends beside this program\n");
+		return -1;
+	}
+	return 0;
+}
+
+static int run(const struct arguments *arguments)
+{
+	struct options options = arguments->options;
+	struct names known;
+	struct plan plan;
+	int code = 2;
+
+	if (check_glob(options.workload_glob) || names_of_backends(&known))
+		return 2;
+	if (check_backends(arguments, &known) == 0) {
+		options.backends =
+			arguments->name_count ? arguments->names : (const char *const *)known.list;
+		options.backend_count = arguments->name_count ? arguments->name_count : known.count;
+		if (plan_make(&plan, &options) == 0)
+			code = run_plan(&plan, &options);
+		plan_free(&plan);
+	}
+	names_free(&known);
+	return code;
+}
+
+/* Inside a child of ours: the words are those of run.c. */
+static int cell(int count, char **words)
+{
+	struct cell_request request = {.output = CELL_OUTPUT};
+
+	if (count != 6) {
+		fprintf(stderr, "assay-bench: 'cell' is for the children of this program\n");
+		return 2;
+	}
+	request.backend = words[0];
+	request.workload = words[1];
+	request.workers = atoi(words[2]);
+	request.seed = strtoull(words[3], NULL, 10);
+	while (request.scale < SCALES && strcmp(scale_names[request.scale], words[4]) != 0)
+		request.scale++;
+	request.directory = words[5];
+	if (request.workers < 1 || request.scale == SCALES) {
+		fprintf(stderr, "assay-bench: 'cell' is for the children of this program\n");
+		return 2;
+	}
+	return cell_run(&request);
+}
+
+int main(int count, char **words)
+{
+	struct arguments arguments;
+	const char *command = count > 1 ? words[1] : "";
+	int code = 2;
+
+	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (strcmp(command, "cell") == 0)
+		return cell(count - 2, words + 2);
+	arguments.name_count = 0;
+	arguments.names = calloc((size_t)count, sizeof *arguments.names);
+	if (!arguments.names)
+		fprintf(stderr, "assay-bench: out of memory\n");
+	else if (strcmp(command, "run") && strcmp(command, "list"))
+		fprintf(stderr, "assay-bench: expected 'run' or 'list'\n\n%s", usage);
+	else if (arguments_parse(count - 2, words + 2, &arguments) == 0)
+		code = strcmp(command, "run") == 0 ? run(&arguments) : list(&arguments);
+	free(arguments.names);
+	return code;
+}

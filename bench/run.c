@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include "run.h"
+
+#include "cell.h"
+#include "child.h"
+#include "machine.h"
+#include "progress.h"
+#include "record.h"
+#include "scratch.h"
+#include "table.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+const char *const scale_names[SCALES] = {"tiny", "quick", "full"};
+
+struct run {
+	struct plan *plan;
+	const struct options *options;
+	cJSON *document;
+	cJSON *results;
+	struct machine before;
+	char directory[PATH_MAX];
+	size_t order; /* samples so far */
+	bool failed;
+	bool interrupted;
+};
+
+/* The last line that says something: what a crashed program said before it went. */
+static const char *last_words(char *errors)
+{
+	size_t length = errors ? strlen(errors) : 0;
+	char *line;
+
+	while (length && errors[length - 1] == '\n')
+		errors[--length] = '\0';
+	line = length ? strrchr(errors, '\n') : NULL;
+	return line ? line + 1 : length ? errors : "";
+}
+
+/* Why there is no record of the child's own. */
+static void explain(const struct run *run, struct child_result *child, char *message, size_t size)
+{
+	const char *words = last_words(child->errors);
+	const char *colon = *words ? ": " : "";
+
+	if (child->timed_out)
+		snprintf(message, size, "not done after %.0f s, killed%s%s",
+			 (double)run->options->limit_ns / 1e9, colon, words);
+	else if (child->status == -1)
+		snprintf(message, size, "the child could not be started%s%s", colon, words);
+	else if (WIFSIGNALED(child->status))
+		snprintf(message, size, "crashed with signal %d (%s)%s%s", WTERMSIG(child->status),
+			 strsignal(WTERMSIG(child->status)), colon, words);
+	else
+		snprintf(message, size, "ended with exit status %d and without a result%s%s",
+			 WEXITSTATUS(child->status), colon, words);
+}
+
+static void copy(cJSON *record, const cJSON *source, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(source, name);
+
+	cJSON_AddItemToObject(record, name,
+			      item ? cJSON_Duplicate(item, true) : cJSON_CreateNull());
+}
+
+/* One record of the file; metric NULL: the sample failed, and its message says why. */
+static void add_record(struct run *run, const struct plan_cell *cell, unsigned repetition,
+		       int64_t duration_ns, const cJSON *answer, const cJSON *metric,
+		       const char *message)
+{
+	cJSON *record = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(record, "backend", plan_label(cell->backend));
+	cJSON_AddStringToObject(record, "workload", cell->workload->name);
+	cJSON_AddNumberToObject(record, "workers", cell->workers);
+	if (metric) {
+		copy(record, metric, "metric");
+		copy(record, metric, "unit");
+		copy(record, metric, "value");
+	} else {
+		cJSON_AddStringToObject(record, "metric", cell->workload->metric);
+		cJSON_AddStringToObject(record, "unit", cell->workload->unit);
+		cJSON_AddNullToObject(record, "value");
+	}
+	cJSON_AddNumberToObject(record, "repetition", repetition);
+	cJSON_AddBoolToObject(record, "ok", metric != NULL);
+	if (metric)
+		copy(record, metric, "message");
+	else
+		cJSON_AddStringToObject(record, "message", message);
+	if (answer)
+		cJSON_AddItemToObject(
+			record, "tasks",
+			cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(answer, "operations"), 1));
+	else
+		cJSON_AddNullToObject(record, "tasks");
+	copy(record, answer, "workers_effective");
+	cJSON_AddNumberToObject(record, "order", (double)run->order);
+	cJSON_AddNumberToObject(record, "duration_ns", (double)duration_ns);
+	cJSON_AddItemToArray(run->results, record);
+}
+
+static void fail_sample(struct run *run, const struct plan_cell *cell, unsigned repetition,
+			int64_t duration_ns, const cJSON *answer, const char *message)
+{
+	run->failed = true;
+	add_record(run, cell, repetition, duration_ns, answer, NULL, message);
+	progress_note(run->interrupted ? NULL : message, cell, repetition);
+}
+
+static void take(struct run *run, struct plan_cell *cell, unsigned repetition,
+		 struct child_result *child)
+{
+	cJSON *answer = child->timed_out || !child->output ? NULL : cJSON_Parse(child->output);
+	const cJSON *metrics = cJSON_GetObjectItemCaseSensitive(answer, "metrics"), *metric;
+	const cJSON *said = cJSON_GetObjectItemCaseSensitive(answer, "message");
+	bool clean =
+		child->status != -1 && WIFEXITED(child->status) && WEXITSTATUS(child->status) == 0;
+	char message[2 * CELL_MESSAGE];
+
+	cell->given_up = child->timed_out;
+	if (clean && answer && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "ok")) &&
+	    cJSON_GetArraySize(metrics)) {
+		cJSON_ArrayForEach(metric, metrics)
+			add_record(run, cell, repetition, child->duration_ns, answer, metric, NULL);
+	} else if (clean && cJSON_IsString(said)) {
+		fail_sample(run, cell, repetition, child->duration_ns, answer, said->valuestring);
+	} else {
+		explain(run, child, message, sizeof message);
+		fail_sample(run, cell, repetition, child->duration_ns, NULL, message);
+	}
+	cJSON_Delete(answer);
+}
+
+static void measure(struct run *run, struct plan_cell *cell, unsigned repetition)
+{
+	char directory[PATH_MAX + 16], workers[16], seed[24], name[] = "assay-bench",
+							      command[] = "cell";
+	struct child_result child;
+	char *arguments[] = {name,
+			     command,
+			     (char *)cell->backend,
+			     (char *)cell->workload->name,
+			     workers,
+			     seed,
+			     (char *)scale_names[run->options->scale],
+			     directory,
+			     NULL};
+
+	if (cell->given_up) {
+		fail_sample(run, cell, repetition, 0, NULL,
+			    "not run: an earlier repetition ran into the deadline");
+		return;
+	}
+	snprintf(workers, sizeof workers, "%d", cell->workers);
+	/* The same for all backends of one repetition. */
+	snprintf(seed, sizeof seed, "%" PRIu64, run->options->seed + repetition);
+	if (scratch_make(run->directory, directory, sizeof directory)) {
+		fail_sample(run, cell, repetition, 0, NULL, "cannot make a temporary directory");
+		return;
+	}
+	child_run(arguments, run->options->limit_ns, &child);
+	scratch_remove(directory);
+	run->interrupted = child.interrupted;
+	if (!run->interrupted)
+		take(run, cell, repetition, &child);
+	child_forget(&child);
+}
+
+/* What is there so far, with a context that says whether it is all. */
+static int write_document(struct run *run)
+{
+	cJSON *context = cJSON_GetObjectItemCaseSensitive(run->document, "context");
+	size_t planned = run->plan->count * run->plan->repetitions;
+	struct machine after;
+	char *text;
+	int failed;
+
+	machine_read(&after);
+	cJSON_DeleteItemFromObjectCaseSensitive(context, "machine");
+	cJSON_AddItemToObject(context, "machine", machine_describe(&run->before, &after));
+	cJSON_DeleteItemFromObjectCaseSensitive(context, "samples");
+	cJSON_AddNumberToObject(context, "samples", (double)run->order);
+	cJSON_DeleteItemFromObjectCaseSensitive(context, "complete");
+	cJSON_AddBoolToObject(context, "complete", run->order == planned);
+	text = cJSON_Print(run->document);
+	if (!text) {
+		fprintf(stderr, "assay-bench: no memory for the results\n");
+		return -1;
+	}
+	failed = record_write(run->options->output, text);
+	cJSON_free(text);
+	return failed;
+}
+
+static int begin(struct run *run)
+{
+	const struct options *options = run->options;
+	cJSON *context;
+
+	run->document = cJSON_CreateObject();
+	cJSON_AddStringToObject(run->document, "format", "assay-bench/1");
+	context = record_context("assay-bench");
+	if (!run->document || !context) {
+		fprintf(stderr, "assay-bench: no memory for the results\n");
+		return -1;
+	}
+	cJSON_AddStringToObject(context, "scale", scale_names[options->scale]);
+	cJSON_AddNumberToObject(context, "seed", (double)options->seed);
+	cJSON_AddNumberToObject(context, "repetitions", options->repetitions);
+	cJSON_AddNumberToObject(context, "samples_planned",
+				(double)(run->plan->count * run->plan->repetitions));
+	cJSON_AddItemToObject(run->document, "context", context);
+	run->results = cJSON_AddArrayToObject(run->document, "results");
+	machine_read(&run->before);
+	return child_watch_interrupts() || scratch_begin(run->directory, sizeof run->directory);
+}
+
+static int run_repetitions(struct run *run)
+{
+	const struct options *options = run->options;
+	struct plan *plan = run->plan;
+
+	for (unsigned i = 0; i < plan->repetitions; i++) {
+		for (size_t j = 0; j < plan->count && !run->interrupted; j++) {
+			struct plan_cell *cell = &plan->cells[plan->order[i * plan->count + j]];
+
+			progress_show(plan, run->order, cell);
+			measure(run, cell, i);
+			run->order += !run->interrupted;
+		}
+		/* A file grows with each repetition; the standard output is written once. */
+		if (options->json && options->output && write_document(run))
+			return 2;
+	}
+	progress_end();
+	if (run->interrupted)
+		fprintf(stderr, "assay-bench: interrupted after %zu of %zu samples\n", run->order,
+			plan->count * plan->repetitions);
+	if (!options->json && table_write(run->document, plan, options->output))
+		return 2;
+	if (options->json && !options->output && write_document(run))
+		return 2;
+	return run->interrupted ? 2 : run->failed;
+}
+
+int run_plan(struct plan *plan, const struct options *options)
+{
+	struct run run = {.plan = plan, .options = options};
+	int code = 2;
+
+	if (begin(&run) == 0) {
+		progress_begin(plan, options);
+		code = run_repetitions(&run);
+	}
+	scratch_remove(run.directory);
+	cJSON_Delete(run.document);
+	return code;
+}

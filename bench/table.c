@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "table.h"
+
+#include "record.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct summary {
+	double median, least, most; /* NaN without values */
+	unsigned failures;
+	unsigned values;
+	const char *message; /* of a failure, or why there is no value */
+};
+
+static int compare(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+static const char *text_of(const cJSON *record, const char *name)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, name));
+
+	return text ? text : "";
+}
+
+static bool is_of(const cJSON *record, const struct plan_cell *cell)
+{
+	const cJSON *workers = cJSON_GetObjectItemCaseSensitive(record, "workers");
+
+	return strcmp(text_of(record, "workload"), cell->workload->name) == 0 &&
+	       strcmp(text_of(record, "backend"), plan_label(cell->backend)) == 0 &&
+	       workers->valueint == cell->workers;
+}
+
+/* values has room for one value a repetition. */
+static struct summary summarize(const cJSON *results, const struct plan_cell *cell,
+				const char *metric, double *values)
+{
+	struct summary summary = {NAN, NAN, NAN, 0, 0, ""};
+	const cJSON *record;
+
+	cJSON_ArrayForEach(record, results)
+	{
+		const cJSON *value = cJSON_GetObjectItemCaseSensitive(record, "value");
+
+		if (!is_of(record, cell))
+			continue;
+		if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "ok"))) {
+			summary.message = text_of(record, "message");
+			summary.failures++;
+		} else if (strcmp(text_of(record, "metric"), metric) == 0) {
+			if (cJSON_IsNumber(value))
+				values[summary.values++] = value->valuedouble;
+			else if (!summary.failures)
+				summary.message = text_of(record, "message");
+		}
+	}
+	if (summary.values) {
+		unsigned middle = summary.values / 2;
+
+		qsort(values, summary.values, sizeof *values, compare);
+		summary.least = values[0];
+		summary.most = values[summary.values - 1];
+		summary.median = summary.values % 2 ? values[middle]
+						    : (values[middle - 1] + values[middle]) / 2;
+	}
+	return summary;
+}
+
+/* Nanoseconds as people read them: three digits or more, and the unit. */
+static void print_time(FILE *file, double ns, int width)
+{
+	static const char *const units[] = {"ns", "us", "ms", "s "};
+	unsigned unit = 0;
+
+	for (; unit < 3 && fabs(ns) >= 1000; unit++)
+		ns /= 1000;
+	if (isnan(ns))
+		fprintf(file, "%*s", width, "-");
+	else
+		fprintf(file, "%*.*f %s", width - 3,
+			ns < 10    ? 2
+			: ns < 100 ? 1
+				   : 0,
+			ns, units[unit]);
+}
+
+static double best_of(const cJSON *results, const struct plan *plan, const struct plan_cell *like,
+		      double *values)
+{
+	double best = INFINITY;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_cell *cell = &plan->cells[i];
+		struct summary summary;
+
+		/* The row without an executor is in the comparison of each number of workers. */
+		if (cell->workload != like->workload)
+			continue;
+		if (cell->workers != like->workers && cell->backend != cell->workload->without &&
+		    like->backend != like->workload->without)
+			continue;
+		summary = summarize(results, cell, cell->workload->metric, values);
+		if (!summary.failures && summary.median < best)
+			best = summary.median;
+	}
+	return best;
+}
+
+static void print_cell(FILE *file, const cJSON *results, const struct plan *plan,
+		       const struct plan_cell *cell, double *values)
+{
+	struct summary cpu = summarize(results, cell, "cpu_per_op", values);
+	struct summary all = summarize(results, cell, cell->workload->metric, values);
+	double best = best_of(results, plan, cell, values);
+
+	fprintf(file, "  %-18s %7d", plan_label(cell->backend), cell->workers);
+	if (all.failures || !all.values) {
+		fprintf(file, "  %s%s\n", all.failures ? "FAILED: " : "no value: ",
+			*all.message ? all.message : "not run");
+		return;
+	}
+	print_time(file, all.median, 12);
+	print_time(file, all.least, 12);
+	fputs(" ..", file);
+	print_time(file, all.most, 10);
+	fprintf(file, " %9.2f", all.median / best);
+	print_time(file, cpu.median, 12);
+	fputc('\n', file);
+}
+
+static void print_all(FILE *file, const cJSON *results, const struct plan *plan, double *values)
+{
+	const struct workload *workload = NULL;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_cell *cell = &plan->cells[i];
+
+		if (cell->workload != workload) {
+			workload = cell->workload;
+			fprintf(file, "%s%s: %s of one %s\n", i ? "\n" : "", workload->name,
+				workload->metric, workload->operation);
+			fprintf(file, "  %-18s %7s%12s%25s %9s%12s\n", "backend", "workers",
+				"median", "least .. most", "to best", "CPU/op");
+		}
+		print_cell(file, results, plan, cell, values);
+	}
+}
+
+int table_write(const cJSON *document, const struct plan *plan, const char *output)
+{
+	const cJSON *results = cJSON_GetObjectItemCaseSensitive(document, "results");
+	double *values = calloc(plan->repetitions, sizeof *values);
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+	int failed = -1;
+
+	if (file && values)
+		print_all(file, results, plan, values);
+	if (!file || !values || fclose(file))
+		fprintf(stderr, "assay-bench: no memory for the table\n");
+	else
+		failed = record_write(output, text);
+	free(values);
+	free(text);
+	return failed;
+}

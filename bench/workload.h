@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a workload is, and what it is given: one cell of the table.
+ *
+ * A workload is written once, against assay/executor.h, and knows no backend. It checks every
+ * result it gets: a fast wrong answer is an error, not a time.
+ */
+#ifndef BENCH_WORKLOAD_H
+#define BENCH_WORKLOAD_H
+
+#include <assay/executor.h>
+
+#include "gbench.h"
+
+/* How much of a workload is run: to see that it works, for a first table, to compare. */
+enum scale { SCALE_TINY, SCALE_QUICK, SCALE_FULL, SCALES };
+
+#define CELL_METRICS 8
+#define CELL_MESSAGE 512
+
+/* Lower is better in all of them. */
+struct metric {
+	const char *name;
+	const char *unit;
+	double value;
+	bool known;
+	char note[160]; /* why it is not known */
+};
+
+struct cell {
+	const struct workload *workload;
+	const struct assay_backend *backend; /* NULL: without an executor */
+	assay_executor *executor;            /* NULL: without an executor */
+	int workers;                         /* as asked for; 1 without an executor */
+	uint64_t seed;
+	enum scale scale;
+	const char *directory; /* for files of this cell; removed afterwards */
+	void *state;           /* the workload's own */
+	/* How the sample went. */
+	char message[CELL_MESSAGE]; /* first thing that went wrong */
+	struct metric metrics[CELL_METRICS];
+	unsigned metric_count;
+};
+
+/*
+ * Each step returns 0, or -1 after cell_fail(). setup and teardown bracket the cell; prepare, run
+ * and check are called in this order for each attempt at finding the right number of operations.
+ * Only run is timed. NULL: nothing to do.
+ */
+struct workload {
+	const char *name;
+	const char *class_name; /* overhead, cpu, io or floor */
+	const char *operation;  /* what is counted, in the singular */
+	const char *separates;  /* which executors it tells apart, one sentence */
+	const char *metric;     /* the one to compare by */
+	const char *unit;       /* of that metric */
+	int workers;            /* by default; 0: one for each processor */
+	bool paced; /* runs at its own pace: the wall time of an operation says nothing */
+	bool on_executors;
+	const char *without; /* name of the row without an executor: "serial", "floor"; or NULL */
+	struct gbench_options sample[SCALES];
+	const struct assay_named_function *functions; /* the task functions, ended by NULL */
+	int (*setup)(struct cell *cell);
+	int (*prepare)(struct cell *cell, uint64_t operations);
+	int (*run)(struct cell *cell, uint64_t operations);
+	int (*check)(struct cell *cell, uint64_t operations);
+	void (*teardown)(struct cell *cell);
+};
+
+/* All of them, in the order of the tables, ended by NULL. */
+extern const struct workload *const workloads[];
+
+/* Keeps the first message, from any thread. Returns -1. */
+int cell_fail(struct cell *cell, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool cell_failed(struct cell *cell);
+
+void cell_metric(struct cell *cell, const char *name, const char *unit, double value);
+/* A metric that could not be had, and why. */
+void cell_no_metric(struct cell *cell, const char *name, const char *unit, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/*
+ * p50, p99 and p99.9 of the latencies (which are sorted), and those alone that enough of the
+ * latencies exceed.
+ */
+void cell_percentiles(struct cell *cell, uint64_t *latencies_ns, size_t count);
+
+/* A task of the workload, by pointer or by name, as the backend takes it. */
+struct assay_task cell_task(const struct cell *cell, assay_function *function, const void *argument,
+			    size_t argument_size);
+
+/* The next of a reproducible sequence (SplitMix64); also a cheap way to spread one number. */
+uint64_t next_random(uint64_t *state);
+
+#endif
