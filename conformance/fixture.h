@@ -105,13 +105,20 @@ void actor_join(struct actor *actor);
 /* Until the thread sleeps in the kernel: it has reached the call it is to block in. */
 void actor_await_sleep(struct actor *actor);
 
-/* Until the task function with this tid (gettid() of a worker thread or process) sleeps. */
+/* Until the task function with this tid (gettid() of a worker thread or process) sleeps. Both
+ * return as well if the thread has ended. */
 void await_sleep(int tid);
 
 /* How many threads this process has; how many children; how many descriptors are open. */
 int count_threads(void);
 int count_children(void);
 int count_descriptors(void);
+
+/* $ASSAY_TIME_SCALE, or 1: how much slower than usual this machine is said to be. */
+double time_scale(void);
+
+/* Makes the shared memory. The runner calls it in the test's process before anything else. */
+void fixture_start(void);
 
 /* A short time for lower bounds, in nanoseconds; scaled by ASSAY_TIME_SCALE. Never a sleep. */
 int64_t short_time_ns(void);

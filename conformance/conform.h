@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of assay-conform. Each gets its own arguments, argv[0] being its name, and returns
+ * the exit code of the program. */
+#ifndef CONFORM_H
+#define CONFORM_H
+
+enum exit_code {
+	EXIT_GOOD = 0,
+	EXIT_SHORT = 1,  /* what was tested fell short */
+	EXIT_CANNOT = 2, /* what was asked could not be done */
+};
+
+int command_run(int argc, char **argv);
+int command_list(int argc, char **argv);
+int command_check(int argc, char **argv);
+int command_mutant(int argc, char **argv);
+
+/* A whole number from low to high, or -1 after a message that names the option. */
+int option_number(const char *option, const char *text, int low, int high);
+
+/* After getopt_long() met something wrong and said so. */
+int refuse_usage(void);
+
+#endif

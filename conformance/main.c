@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "conform.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+	"assay-conform - test executors against the clauses of the specification\n"
+	"\n"
+	"usage:\n"
+	"  assay-conform run [BACKEND|FILE.so ...] [options]\n"
+	"  assay-conform list backends|clauses|tests|mutants [--format text|json]\n"
+	"  assay-conform check\n"
+	"  assay-conform mutant NAME\n"
+	"  assay-conform --help | --version\n"
+	"\n"
+	"run\n"
+	"  Runs the tests on each backend: by name, from the directories in ASSAY_BACKEND_PATH "
+	"and\n"
+	"  ../lib/assay beside this program; by path, with a slash; all that are found if none is\n"
+	"  given. Each test is a process of its own with a deadline; whatever it leaves behind is\n"
+	"  killed. A test that needs a capability which the backend does not claim is "
+	"unsupported.\n"
+	"\n"
+	"  -c, --clause GLOB    only tests of these clauses; several patterns with commas: "
+	"'CAN-*,RES-1'\n"
+	"  -t, --test GLOB      only tests with these names\n"
+	"  -w, --workers N      workers where the test does not care (default 2)\n"
+	"  -j, --jobs N         tests at the same time (default 1)\n"
+	"  -r, --repeat N       run everything N times, stop at the first round with a failure\n"
+	"  -f, --format FORMAT  text (default), json, junit or tap\n"
+	"  -o, --output FILE    write there; the text goes to the standard output as well\n"
+	"\n"
+	"list\n"
+	"  Shows what there is.\n"
+	"\n"
+	"check\n"
+	"  Holds the chapters in spec/ against the tests: each clause has tests or says why not, "
+	"each\n"
+	"  test has a clause, no id is used twice.\n"
+	"\n"
+	"mutant\n"
+	"  Runs the tests of the clauses that a deliberately wrong backend breaks. Good if for "
+	"each of\n"
+	"  these clauses a test fails.\n"
+	"\n"
+	"verdicts\n"
+	"  pass         the test returned, and nothing was found wrong up to the end of its "
+	"process\n"
+	"  fail         a check did not hold\n"
+	"  unsupported  the backend does not claim or offer what the clause needs\n"
+	"  unresolved   the test could not establish what it needs\n"
+	"  timeout      not done when the deadline passed\n"
+	"  crash        ended by a signal\n"
+	"  sanitizer    ended by AddressSanitizer, LeakSanitizer, ThreadSanitizer or UBSan\n"
+	"\n"
+	"environment\n"
+	"  ASSAY_BACKEND_PATH   directories of backends, separated by colons\n"
+	"  ASSAY_TIME_SCALE     a factor for every time limit; more than 1 on a slow machine\n"
+	"\n"
+	"exit code\n"
+	"  0  every test passed or is unsupported\n"
+	"  1  something fell short\n"
+	"  2  what was asked could not be done\n"
+	"\n"
+	"examples\n"
+	"  assay-conform run mutex_queue\n"
+	"  assay-conform run ./my_pool.so --clause 'CAN-*' --repeat 100\n"
+	"  assay-conform run --format junit -o results.xml\n";
+
+int option_number(const char *option, const char *text, int low, int high)
+{
+	char *end;
+	long number;
+
+	errno = 0;
+	number = strtol(text, &end, 10);
+	if (errno || end == text || *end || number < low || number > high) {
+		fprintf(stderr, "assay-conform: %s takes a whole number from %d to %d, not '%s'\n",
+			option, low, high, text);
+		return -1;
+	}
+	return (int)number;
+}
+
+int refuse_usage(void)
+{
+	fprintf(stderr, "assay-conform: see assay-conform --help\n");
+	return EXIT_CANNOT;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} commands[] = {
+		{"run", command_run},
+		{"list", command_list},
+		{"check", command_check},
+		{"mutant", command_mutant},
+	};
+	static char program[] = "assay-conform";
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return fputs(help, stdout) < 0 ? EXIT_CANNOT : EXIT_GOOD;
+	if (argc > 1 && strcmp(argv[1], "--version") == 0)
+		return puts("assay-conform " ASSAY_VERSION) < 0 ? EXIT_CANNOT : EXIT_GOOD;
+	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			argv[1] = program; /* what getopt_long() puts before its messages */
+			return commands[i].run(argc - 1, argv + 1);
+		}
+	fprintf(stderr,
+		"assay-conform: expected a command (run, list, check or mutant), saw '%s'\n",
+		argc > 1 ? argv[1] : "nothing");
+	return refuse_usage();
+}

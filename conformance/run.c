@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "conform.h"
+#include "catalogue.h"
+#include "output.h"
+#include "suite.h"
+
+#include <record.h>
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct request {
+	struct selection selection;
+	int workers;
+	int jobs;
+	int repeat;
+	output_format *format;
+	const char *format_name;
+	const char *file; /* NULL: standard output */
+};
+
+static int read_options(int argc, char **argv, struct request *request)
+{
+	static const struct option options[] = {
+		{"clause", required_argument, NULL, 'c'},  {"test", required_argument, NULL, 't'},
+		{"workers", required_argument, NULL, 'w'}, {"jobs", required_argument, NULL, 'j'},
+		{"repeat", required_argument, NULL, 'r'},  {"format", required_argument, NULL, 'f'},
+		{"output", required_argument, NULL, 'o'},  {0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:t:w:j:r:f:o:", options, NULL)) != -1) {
+		if (option == 'c')
+			request->selection.clauses = optarg;
+		else if (option == 't')
+			request->selection.tests = optarg;
+		else if (option == 'w')
+			request->workers = option_number("--workers", optarg, 1, 1024);
+		else if (option == 'j')
+			request->jobs = option_number("--jobs", optarg, 1, 1024);
+		else if (option == 'r')
+			request->repeat = option_number("--repeat", optarg, 1, 1000000000);
+		else if (option == 'f')
+			request->format = output_named(request->format_name = optarg);
+		else if (option == 'o')
+			request->file = optarg;
+		else
+			return refuse_usage();
+	}
+	if (request->workers < 0 || request->jobs < 0 || request->repeat < 0)
+		return EXIT_CANNOT;
+	if (!request->format) {
+		fprintf(stderr,
+			"assay-conform: there is no format '%s'; there are text, json, junit and "
+			"tap\n",
+			request->format_name);
+		return EXIT_CANNOT;
+	}
+	return EXIT_GOOD;
+}
+
+static void show_progress(const struct campaign *campaign, size_t done)
+{
+	static size_t shown = SIZE_MAX;
+
+	if (done == shown)
+		return;
+	shown = done;
+	fprintf(stderr, "\r\033[K%s: %zu of %zu", campaign->facts.name, done, campaign->count);
+	if (done == campaign->count)
+		fputs("\r\033[K", stderr);
+	fflush(stderr);
+}
+
+static bool all_good(const struct campaign *campaigns, size_t count)
+{
+	for (size_t c = 0; c < count; c++) {
+		struct tally tally = tally_of(&campaigns[c]);
+
+		if (tally_failed(&tally))
+			return false;
+	}
+	return true;
+}
+
+/* Runs everything up to `repeat` times; stops at the first round that is not good. */
+static void run_rounds(const struct request *request, struct campaign *campaigns, size_t count)
+{
+	bool is_terminal = isatty(STDERR_FILENO);
+	int round = 0;
+
+	do {
+		for (size_t c = 0; c < count; c++)
+			campaign_run(&campaigns[c], is_terminal ? show_progress : NULL);
+		round++;
+	} while (round < request->repeat && all_good(campaigns, count));
+	if (request->repeat > 1)
+		fprintf(stderr, "assay-conform: %d of %d rounds run\n", round, request->repeat);
+}
+
+static int write_results(const struct request *request, const struct campaign *campaigns,
+			 size_t count)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int error;
+
+	if (!out) {
+		perror("assay-conform: cannot keep the results");
+		return EXIT_CANNOT;
+	}
+	request->format(out, campaigns, count);
+	error = fclose(out) || record_write(request->file, text);
+	if (!error && request->file && strcmp(request->file, "-") != 0)
+		output_text(stdout, campaigns, count);
+	free(text);
+	if (error)
+		return EXIT_CANNOT;
+	return all_good(campaigns, count) ? EXIT_GOOD : EXIT_SHORT;
+}
+
+/* The paths of what was named, or of every backend there is; NULL after a message. */
+static char **choose_backends(char **names, size_t *count)
+{
+	struct backend_file *all = NULL;
+	char **paths;
+
+	while (names[*count])
+		++*count;
+	if (*count == 0) {
+		all = backends_find(count);
+		if (*count == 0)
+			fprintf(stderr, "assay-conform: there is no backend: build them, or name "
+					"their directory in ASSAY_BACKEND_PATH\n");
+	}
+	paths = calloc(*count + 1, sizeof *paths);
+	for (size_t i = 0; paths && i < *count; i++) {
+		paths[i] = all ? strdup(all[i].path) : backend_resolve("assay-conform", names[i]);
+		if (!paths[i])
+			*count = 0;
+	}
+	backends_free(all);
+	return *count ? paths : NULL;
+}
+
+static bool prepare(const struct request *request, char *path, struct campaign *campaign)
+{
+	char message[2048];
+
+	*campaign = (struct campaign){.path = path,
+				      .workers = request->workers,
+				      .jobs = request->jobs,
+				      .deadline_ms = RUNNER_DEADLINE_MS};
+	if (!runner_describe(path, &campaign->facts, message, sizeof message)) {
+		fprintf(stderr, "assay-conform: %s\n", message);
+		return false;
+	}
+	campaign->tests = suite_select(&request->selection, &campaign->count);
+	if (!campaign->tests)
+		fprintf(stderr, "assay-conform: no test matches --clause '%s' --test '%s'\n",
+			request->selection.clauses ? request->selection.clauses : "*",
+			request->selection.tests ? request->selection.tests : "*");
+	return campaign->tests;
+}
+
+int command_run(int argc, char **argv)
+{
+	struct request request = {
+		.workers = 2, .jobs = 1, .repeat = 1, .format = output_text, .format_name = "text"};
+	struct campaign *campaigns;
+	size_t count = 0;
+	char **paths;
+	int code = read_options(argc, argv, &request);
+
+	if (code)
+		return code;
+	paths = choose_backends(argv + optind, &count);
+	campaigns = calloc(count + 1, sizeof *campaigns);
+	if (!paths || !campaigns)
+		return EXIT_CANNOT;
+	for (size_t c = 0; c < count; c++)
+		if (!prepare(&request, paths[c], &campaigns[c]))
+			return EXIT_CANNOT;
+	run_rounds(&request, campaigns, count);
+	code = write_results(&request, campaigns, count);
+	for (size_t c = 0; c < count; c++) {
+		campaign_free(&campaigns[c]);
+		free(paths[c]);
+	}
+	free(campaigns);
+	free(paths);
+	return code;
+}

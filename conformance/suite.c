@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "suite.h"
+#include "catalogue.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The section of test.h; weak, because a program without tests has none. */
+extern const struct test *const __start_assay_tests[] __attribute__((weak));
+extern const struct test *const __stop_assay_tests[] __attribute__((weak));
+
+static _Noreturn void give_up(const char *what)
+{
+	fprintf(stderr, "assay-conform: cannot %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+/* As the catalogue has it; what it does not know comes last, clauses in natural order. */
+static int compare(const void *left, const void *right)
+{
+	const struct catalogue *catalogue = catalogue_load();
+	const struct test *a = *(const struct test *const *)left;
+	const struct test *b = *(const struct test *const *)right;
+	size_t place_a = catalogue_index(catalogue, a->clause);
+	size_t place_b = catalogue_index(catalogue, b->clause);
+	int order;
+
+	if (place_a != place_b)
+		return place_a < place_b ? -1 : 1;
+	order = strverscmp(a->clause, b->clause);
+	if (!order)
+		order = strcmp(a->file, b->file);
+	return order ? order : a->line - b->line;
+}
+
+const struct test *const *suite_tests(size_t *count)
+{
+	static const struct test **tests;
+	static size_t known;
+
+	if (!tests) {
+		known = (size_t)(__stop_assay_tests - __start_assay_tests);
+		tests = calloc(known + 1, sizeof(*tests));
+		if (!tests)
+			give_up("list the tests");
+		if (known)
+			memcpy(tests, __start_assay_tests, known * sizeof(*tests));
+		qsort(tests, known, sizeof(*tests), compare);
+	}
+	*count = known;
+	return tests;
+}
+
+static bool matches(const char *patterns, const char *text)
+{
+	char pattern[256];
+
+	if (!patterns)
+		return true;
+	while (*patterns) {
+		size_t length = strcspn(patterns, ",");
+
+		snprintf(pattern, sizeof pattern, "%.*s", (int)length, patterns);
+		if (fnmatch(pattern, text, FNM_CASEFOLD) == 0)
+			return true;
+		patterns += length + (patterns[length] == ',');
+	}
+	return false;
+}
+
+const struct test **suite_select(const struct selection *selection, size_t *count)
+{
+	size_t all, selected = 0;
+	const struct test *const *tests = suite_tests(&all);
+	const struct test **found = calloc(all + 1, sizeof(*found));
+
+	if (!found)
+		give_up("select tests");
+	for (size_t i = 0; i < all; i++)
+		if (matches(selection->clauses, tests[i]->clause) &&
+		    matches(selection->tests, tests[i]->name))
+			found[selected++] = tests[i];
+	*count = selected;
+	if (!selected) {
+		free(found);
+		return NULL;
+	}
+	return found;
+}
+
+/* Shared by the jobs of one campaign. */
+struct progress {
+	uint32_t next; /* test to be taken */
+	uint32_t done;
+};
+
+/* False: the backend does not claim what the test needs, and the result says so. */
+static bool applies(const struct campaign *campaign, const struct test *test, struct result *result)
+{
+	uint64_t missing =
+		(test->needs | ASSAY_CAP_SHARED_MAPPINGS) & ~campaign->facts.capabilities;
+	size_t length;
+
+	if (!missing)
+		return true;
+	memset(result, 0, sizeof *result);
+	result->verdict = VERDICT_UNSUPPORTED;
+	length = (size_t)snprintf(result->message, sizeof result->message,
+				  "the backend does not claim");
+	for (unsigned bit = 0; capability_name(bit); bit++)
+		if (missing & UINT64_C(1) << bit)
+			length += (size_t)snprintf(result->message + length,
+						   sizeof result->message - length, " %s",
+						   capability_name(bit));
+	return false;
+}
+
+static _Noreturn void be_a_job(const struct campaign *campaign, struct progress *progress,
+			       pid_t parent)
+{
+	size_t i;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(2);
+	runner_start();
+	while ((i = __atomic_fetch_add(&progress->next, 1, __ATOMIC_RELAXED)) < campaign->count) {
+		if (applies(campaign, campaign->tests[i], &campaign->results[i]))
+			runner_run(campaign->tests[i], campaign->path, campaign->workers,
+				   campaign->deadline_ms, &campaign->results[i]);
+		__atomic_fetch_add(&progress->done, 1, __ATOMIC_RELEASE);
+	}
+	_exit(0);
+}
+
+static void *map_shared(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		give_up("map memory for the results");
+	return memory;
+}
+
+/* Until every job has ended. A job that ends otherwise than by having nothing left to do has said
+ * why; without its results there is no answer. */
+static void await_jobs(const struct campaign *campaign, const struct progress *progress,
+		       void (*report)(const struct campaign *, size_t), const pid_t *jobs)
+{
+	int left = campaign->jobs;
+
+	while (left > 0) {
+		left = 0;
+		for (int i = 0; i < campaign->jobs; i++) {
+			siginfo_t info = {0};
+
+			if (waitid(P_PID, (id_t)jobs[i], &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+				give_up("watch a job");
+			left += info.si_pid == 0;
+			if (info.si_pid && (info.si_code != CLD_EXITED || info.si_status != 0)) {
+				fprintf(stderr, "assay-conform: a job ended with %s %d\n",
+					info.si_code == CLD_EXITED ? "status" : "signal",
+					info.si_status);
+				exit(2);
+			}
+		}
+		if (report)
+			report(campaign, __atomic_load_n(&progress->done, __ATOMIC_ACQUIRE));
+		if (left > 0)
+			poll(NULL, 0, 5);
+	}
+}
+
+void campaign_run(struct campaign *campaign, void (*report)(const struct campaign *, size_t))
+{
+	struct progress *progress = map_shared(sizeof *progress);
+	pid_t parent = getpid(), *jobs = calloc((size_t)campaign->jobs, sizeof *jobs);
+
+	if (!jobs)
+		give_up("start jobs");
+	if (!campaign->results)
+		campaign->results = map_shared(campaign->count * sizeof *campaign->results);
+	fflush(NULL);
+	for (int i = 0; i < campaign->jobs; i++) {
+		jobs[i] = fork();
+		if (jobs[i] < 0)
+			give_up("start a job");
+		if (jobs[i] == 0)
+			be_a_job(campaign, progress, parent);
+	}
+	await_jobs(campaign, progress, report, jobs);
+	for (int i = 0; i < campaign->jobs; i++)
+		waitpid(jobs[i], NULL, 0);
+	free(jobs);
+	munmap(progress, sizeof *progress);
+}
+
+void campaign_free(struct campaign *campaign)
+{
+	if (campaign->results)
+		munmap(campaign->results, campaign->count * sizeof *campaign->results);
+	free(campaign->tests);
+	campaign->results = NULL;
+	campaign->tests = NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The tests that are linked in, which of them to run, and what came of it. */
+#ifndef SUITE_H
+#define SUITE_H
+
+#include "runner.h"
+
+/* All tests in the order of the catalogue: by chapter and clause, never by link order. The array
+ * is the library's, its end marked by NULL. */
+const struct test *const *suite_tests(size_t *count);
+
+/* Lists of patterns as of fnmatch(3), separated by commas; NULL: everything. */
+struct selection {
+	const char *clauses;
+	const char *tests;
+};
+
+/* A new array of the tests that match both; NULL if there is none. */
+const struct test **suite_select(const struct selection *selection, size_t *count);
+
+/* The tests of one backend. */
+struct campaign {
+	const char *path; /* of the backend */
+	struct facts facts;
+	int workers;
+	int jobs;        /* tests at the same time */
+	int deadline_ms; /* for a test that names none; one that does keeps it only if it is less
+			    or this is the default */
+	const struct test **tests;
+	struct result *results; /* one for each test, in shared memory */
+	size_t count;
+};
+
+/* Runs all tests and fills results. progress is called now and then with the number done. */
+void campaign_run(struct campaign *campaign, void (*progress)(const struct campaign *, size_t));
+
+void campaign_free(struct campaign *campaign);
+
+#endif
