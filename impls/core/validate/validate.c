@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "validate.h"
+
+#include <signal.h>
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define CHECKED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define CHECKED 1
+#endif
+#endif
+#ifndef CHECKED
+#define CHECKED 0
+#endif
+
+static void hang(int number)
+{
+	static const char text[] = "hangs: somebody sleeps and nobody will wake it\n";
+
+	(void)number;
+	_exit(write(STDERR_FILENO, text, sizeof text - 1) < 0 ? 2 : 1);
+}
+
+void validate_expect_end(unsigned seconds)
+{
+	signal(SIGALRM, hang);
+	alarm(seconds);
+}
+
+int validate_rounds(int count)
+{
+	return CHECKED ? count / 20 + 1 : count;
+}
+
+void validate_start(pthread_t *thread, void *(*run)(void *), void *user)
+{
+	int error = port_thread_start(thread, 0, run, user);
+
+	if (error) {
+		fprintf(stderr, "cannot start a thread: error %d\n", error);
+		exit(2);
+	}
+}
+
+void validate_join(pthread_t thread)
+{
+	MUST(pthread_join(thread, NULL) == 0);
+}
+
+void validate_meet(struct meeting *meeting)
+{
+	uint32_t round = atomic_load_explicit(&meeting->round, memory_order_relaxed);
+	unsigned step = 0;
+
+	if (atomic_fetch_add_explicit(&meeting->arrived, 1, memory_order_acq_rel) + 1 ==
+	    meeting->count) {
+		atomic_store_explicit(&meeting->arrived, 0, memory_order_relaxed);
+		atomic_store_explicit(&meeting->round, round + 1, memory_order_release);
+		return;
+	}
+	while (atomic_load_explicit(&meeting->round, memory_order_acquire) == round)
+		port_backoff(&step);
+}
