@@ -3,39 +3,43 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* One process and no privileges to give up; slow.* answers at the pace of a distant server. */
-static const char configuration[] = "daemon off;\n"
-				    "master_process off;\n"
-				    "pid nginx.pid;\n"
-				    "error_log stderr crit;\n"
-				    "events { worker_connections 1024; }\n"
-				    "http {\n"
-				    "	access_log off;\n"
-				    "	client_body_temp_path client;\n"
-				    "	proxy_temp_path proxy;\n"
-				    "	fastcgi_temp_path fastcgi;\n"
-				    "	uwsgi_temp_path uwsgi;\n"
-				    "	scgi_temp_path scgi;\n"
-				    "	keepalive_requests 1000000;\n"
-				    "	sendfile on;\n"
-				    "	server {\n"
-				    "		listen 127.0.0.1:%d;\n"
-				    "		root files;\n"
-				    "		location /slow/ { alias files/; limit_rate 4m; }\n"
-				    "	}\n"
-				    "}\n";
+/* One process and no privileges to give up. Below slow/ it rests for 4 ms after each 16 KiB. */
+static const char configuration[] =
+	"daemon off;\n"
+	"master_process off;\n"
+	"pid nginx.pid;\n"
+	"error_log stderr crit;\n"
+	"events { worker_connections 1024; }\n"
+	"http {\n"
+	"	access_log off;\n"
+	"	client_body_temp_path client;\n"
+	"	proxy_temp_path proxy;\n"
+	"	fastcgi_temp_path fastcgi;\n"
+	"	uwsgi_temp_path uwsgi;\n"
+	"	scgi_temp_path scgi;\n"
+	"	keepalive_requests 1000000;\n"
+	"	sendfile on;\n"
+	"	server {\n"
+	"		listen 127.0.0.1:%d;\n"
+	"		root files;\n"
+	"		location /slow/ { alias files/; limit_rate 4m; sendfile_max_chunk 16k; }\n"
+	"	}\n"
+	"}\n";
 
 /* Debian puts it where only root's PATH looks. */
 static int find_program(char *path, size_t size)
@@ -56,24 +60,21 @@ static int find_program(char *path, size_t size)
 	return -1;
 }
 
-/* A socket that listens on a free port of the loopback; -1 with errno. */
-static int listen_somewhere(int *port)
+/* A port of the loopback that was free a moment ago; -1 with errno. */
+static int free_port(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof address;
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), port = -1;
 
-	if (listener < 0)
+	if (probe < 0)
 		return -1;
-	if (bind(listener, (struct sockaddr *)&address, sizeof address) ||
-	    listen(listener, SOMAXCONN) ||
-	    getsockname(listener, (struct sockaddr *)&address, &length)) {
-		close(listener);
-		return -1;
-	}
-	*port = ntohs(address.sin_port);
-	return listener;
+	if (bind(probe, (struct sockaddr *)&address, sizeof address) == 0 &&
+	    getsockname(probe, (struct sockaddr *)&address, &length) == 0)
+		port = ntohs(address.sin_port);
+	close(probe);
+	return port;
 }
 
 static int write_configuration(const char *directory, int port)
@@ -89,31 +90,81 @@ static int write_configuration(const char *directory, int port)
 	return fclose(file);
 }
 
-/*
- * In the child. nginx takes over the sockets whose numbers are in $NGINX, as it does from a
- * predecessor during an upgrade: so the port cannot be lost to another program in between, and a
- * client may connect before nginx is up.
- */
-static void become_nginx(const char *program, const char *directory, int listener, pid_t parent)
+/* In the child. Does not return. */
+static void become_nginx(const char *program, const char *directory, pid_t parent)
 {
-	char inherited[16];
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	fcntl(listener, F_SETFD, 0);
-	snprintf(inherited, sizeof inherited, "%d;", listener);
-	setenv("NGINX", inherited, 1);
 	execl(program, "nginx", "-e", "stderr", "-p", directory, "-c", "nginx.conf", (char *)NULL);
 	fprintf(stderr, "cannot start %s: %s\n", program, strerror(errno));
 	_exit(1);
 }
 
+/* Whether nginx has created its pid file, by what the directory has to tell. */
+static bool has_pid_file(int watch)
+{
+	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t length = read(watch, events, sizeof events);
+
+	for (const char *at = events; at < events + length;) {
+		const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
+
+		if (event->len && strcmp(event->name, "nginx.pid") == 0)
+			return true;
+		at += sizeof *event + event->len;
+	}
+	return false;
+}
+
+/* nginx writes its pid file when it listens: 0. -1 if it ended before that. */
+static int await_listening(pid_t pid, int watch)
+{
+	struct pollfd watched[] = {{.fd = watch, .events = POLLIN},
+				   {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN}};
+	bool listening = false;
+
+	while (!listening && watched[1].fd >= 0 && !watched[1].revents)
+		if (poll(watched, 2, -1) > 0 && watched[0].revents)
+			listening = has_pid_file(watch);
+	if (watched[1].fd >= 0)
+		close(watched[1].fd);
+	return listening ? 0 : -1;
+}
+
+static int start(struct nginx *nginx, const char *program, const char *directory, int watch,
+		 char *message, size_t size)
+{
+	pid_t parent = getpid();
+
+	nginx->port = free_port();
+	if (nginx->port < 0) {
+		snprintf(message, size, "no free port on 127.0.0.1: %s", strerror(errno));
+		return -1;
+	}
+	if (write_configuration(directory, nginx->port)) {
+		snprintf(message, size, "cannot write %s/nginx.conf: %s", directory,
+			 strerror(errno));
+		return -1;
+	}
+	nginx->pid = fork();
+	if (nginx->pid == 0)
+		become_nginx(program, directory, parent);
+	if (nginx->pid < 0) {
+		snprintf(message, size, "cannot fork for nginx: %s", strerror(errno));
+		return -1;
+	}
+	if (await_listening(nginx->pid, watch) == 0)
+		return 0;
+	if (nginx_stop(nginx, message, size) == 0)
+		snprintf(message, size, "cannot watch nginx start");
+	return -1;
+}
+
 int nginx_start(struct nginx *nginx, const char *directory, char *message, size_t size)
 {
 	char program[PATH_MAX];
-	pid_t parent = getpid();
-	int listener;
+	int watch, failed = -1;
 
 	nginx->pid = -1;
 	if (find_program(program, sizeof program)) {
@@ -123,24 +174,16 @@ int nginx_start(struct nginx *nginx, const char *directory, char *message, size_
 			 getenv("ASSAY_NGINX") ? program : "");
 		return -1;
 	}
-	listener = listen_somewhere(&nginx->port);
-	if (listener < 0) {
-		snprintf(message, size, "cannot listen on 127.0.0.1: %s", strerror(errno));
-		return -1;
-	}
-	if (write_configuration(directory, nginx->port)) {
-		snprintf(message, size, "cannot write %s/nginx.conf: %s", directory,
-			 strerror(errno));
-		close(listener);
-		return -1;
-	}
-	nginx->pid = fork();
-	if (nginx->pid == 0)
-		become_nginx(program, directory, listener, parent);
-	if (nginx->pid < 0)
-		snprintf(message, size, "cannot fork for nginx: %s", strerror(errno));
-	close(listener);
-	return nginx->pid < 0 ? -1 : 0;
+	watch = inotify_init1(IN_CLOEXEC);
+	if (watch < 0 || inotify_add_watch(watch, directory, IN_CREATE) < 0)
+		snprintf(message, size, "cannot watch %s: %s", directory, strerror(errno));
+	else
+		/* Another program may have taken the port in between. */
+		for (int attempt = 0; attempt < 3 && failed; attempt++)
+			failed = start(nginx, program, directory, watch, message, size);
+	if (watch >= 0)
+		close(watch);
+	return failed;
 }
 
 int nginx_stop(struct nginx *nginx, char *message, size_t size)
@@ -158,7 +201,7 @@ int nginx_stop(struct nginx *nginx, char *message, size_t size)
 	nginx->pid = -1;
 	if (ended == 0)
 		return 0;
-	snprintf(message, size, "nginx ended by itself, with %s %d: its last words are above",
+	snprintf(message, size, "nginx ended by itself, with %s %d",
 		 WIFSIGNALED(status) ? "signal" : "exit status",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	return -1;
