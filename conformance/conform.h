@@ -4,6 +4,8 @@
 #ifndef CONFORM_H
 #define CONFORM_H
 
+#include <stddef.h>
+
 enum exit_code {
 	EXIT_GOOD = 0,
 	EXIT_SHORT = 1,  /* what was tested fell short */
@@ -14,6 +16,9 @@ int command_run(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_mutant(int argc, char **argv);
+
+/* The directory of the mutants: ../lib/assay-mutants beside the running program. */
+void mutant_directory(char *directory, size_t size);
 
 /* A whole number from low to high, or -1 after a message that names the option. */
 int option_number(const char *option, const char *text, int low, int high);

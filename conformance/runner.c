@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "runner.h"
 #include "fixture.h"
+#include "mutants/mutant.h"
 #include "process.h"
 #include "sanitizer.h"
 
@@ -325,6 +326,7 @@ static void describe(void *user)
 	const struct description *description = user;
 	struct facts *facts = description->facts;
 	const struct assay_backend *backend;
+	const struct assay_mutant *mutant;
 	char message[1024];
 
 	if (assay_backend_open(description->path, &backend, message, sizeof message))
@@ -335,6 +337,12 @@ static void describe(void *user)
 	facts->lookahead = backend->lookahead;
 	facts->argument_limit = backend->argument_limit;
 	facts->result_limit = backend->result_limit;
+	mutant = dlsym(dlopen(description->path, RTLD_NOW | RTLD_NOLOAD), "assay_mutant");
+	if (mutant) {
+		snprintf(facts->mutant_clauses, sizeof facts->mutant_clauses, "%s",
+			 mutant->clauses);
+		snprintf(facts->mutant_what, sizeof facts->mutant_what, "%s", mutant->what);
+	}
 }
 
 bool runner_describe(const char *backend_path, struct facts *facts, char *message, size_t size)

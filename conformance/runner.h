@@ -40,6 +40,9 @@ struct facts {
 	uint32_t lookahead;
 	uint64_t argument_limit; /* bytes */
 	uint64_t result_limit;
+	/* Of a mutant (see mutants/mutant.h); empty for any other backend. */
+	char mutant_clauses[256];
+	char mutant_what[256];
 };
 
 /* Opens a backend in a process of its own. False: message says why it is none. Leaves the calling

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* The judge is judged: a wrong backend must fall to the tests of each clause that it breaks. */
+#include "conform.h"
+#include "catalogue.h"
+#include "output.h"
+#include "suite.h"
+
+#include <assay/load.h>
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MUTANT_DEADLINE_MS 2000
+
+void mutant_directory(char *directory, size_t size)
+{
+	char backends[PATH_MAX + 16];
+
+	assay_backend_directory(backends, sizeof backends);
+	snprintf(directory, size, "%s-mutants", backends);
+}
+
+/* The path of a mutant; NULL after a message that lists what there is. */
+static char *find_mutant(const char *name)
+{
+	char directory[PATH_MAX + 32], *path = NULL;
+	struct backend_file *mutants;
+	const char **names;
+	size_t count;
+
+	mutant_directory(directory, sizeof directory);
+	mutants = backends_in(directory, &count);
+	names = calloc(count + 1, sizeof *names);
+	for (size_t i = 0; i < count && names; i++) {
+		names[i] = mutants[i].name;
+		if (strcmp(name, names[i]) == 0)
+			path = strdup(mutants[i].path);
+	}
+	if (!path && names) {
+		nearest_first(name, names, count);
+		fprintf(stderr, "assay-conform: there is no mutant '%s'; known are:", name);
+		for (size_t i = 0; i < count; i++)
+			fprintf(stderr, " %s", names[i]);
+		fputc('\n', stderr);
+	}
+	free(names);
+	backends_free(mutants);
+	return path;
+}
+
+/* True: a test of the clause did not pass on the mutant. */
+static bool is_killed_by(struct campaign *campaign, const char *clause)
+{
+	struct selection selection = {.clauses = clause};
+	bool is_killed = false;
+
+	campaign->tests = suite_select(&selection, &campaign->count);
+	if (!campaign->tests) {
+		printf("%s survives: clause %s has no test\n", campaign->facts.name, clause);
+		return false;
+	}
+	campaign_run(campaign, NULL);
+	for (size_t i = 0; i < campaign->count; i++) {
+		const struct result *result = &campaign->results[i];
+
+		if (result->verdict == VERDICT_PASS || result->verdict == VERDICT_UNSUPPORTED ||
+		    result->verdict == VERDICT_UNRESOLVED)
+			continue;
+		is_killed = true;
+		printf("%s is killed by %s [%s]: %s: %.*s\n", campaign->facts.name,
+		       campaign->tests[i]->name, clause, verdict_name(result->verdict),
+		       (int)strcspn(result->message, "\n"), result->message);
+	}
+	if (!is_killed)
+		printf("%s survives: every test of clause %s passes or does not apply\n",
+		       campaign->facts.name, clause);
+	campaign_free(campaign);
+	return is_killed;
+}
+
+int command_mutant(int argc, char **argv)
+{
+	struct campaign campaign = {.workers = 2, .jobs = 1, .deadline_ms = MUTANT_DEADLINE_MS};
+	char message[2048], clauses[sizeof campaign.facts.mutant_clauses], *rest = NULL, *path;
+	bool is_killed = true;
+
+	if (argc != 2 || argv[1][0] == '-') {
+		fprintf(stderr, "assay-conform: mutant takes the name of one mutant\n");
+		return refuse_usage();
+	}
+	path = find_mutant(argv[1]);
+	if (!path)
+		return EXIT_CANNOT;
+	campaign.path = path;
+	if (!runner_describe(path, &campaign.facts, message, sizeof message)) {
+		fprintf(stderr, "assay-conform: %s\n", message);
+		free(path);
+		return EXIT_CANNOT;
+	}
+	snprintf(campaign.facts.name, sizeof campaign.facts.name, "%s", argv[1]);
+	memcpy(clauses, campaign.facts.mutant_clauses, sizeof clauses);
+	if (!clauses[0]) {
+		fprintf(stderr, "assay-conform: '%s' exports no assay_mutant with clauses\n", path);
+		free(path);
+		return EXIT_CANNOT;
+	}
+	printf("%s: %s\n", argv[1], campaign.facts.mutant_what);
+	for (char *id = strtok_r(clauses, ", ", &rest); id; id = strtok_r(NULL, ", ", &rest))
+		is_killed &= is_killed_by(&campaign, id);
+	free(path);
+	return is_killed ? EXIT_GOOD : EXIT_SHORT;
+}
