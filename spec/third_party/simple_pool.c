@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* The smallest useful executor of a stranger: threads that take tasks from one list. */
+#include <assay/simple_future.h>
+
+#include <unistd.h>
+
+struct pool {
+	assay_executor base; /* first: the table gets its address */
+	pthread_mutex_t mutex;
+	/* There is a task, or the pool stops, or the last worker has left. A signal for a task
+	 * reaches a worker: nobody else waits before the pool stops, and then no task comes. */
+	pthread_cond_t changed;
+	/* Under mutex. */
+	struct assay_simple_future *first, **end;
+	bool stopping;
+	int alive;     /* workers that have not left */
+	int threads;   /* to be joined */
+	pid_t process; /* a forked child has the pool's memory, but not its threads */
+	pthread_t workers[];
+};
+
+/* The pool whose worker the calling thread is. */
+static _Thread_local struct pool *own;
+
+/* A task, or NULL if there is none: with `wait`, only once the pool stops. */
+static struct assay_simple_future *take(struct pool *pool, bool wait)
+{
+	struct assay_simple_future *future;
+
+	pthread_mutex_lock(&pool->mutex);
+	while (wait && !pool->first && !pool->stopping)
+		pthread_cond_wait(&pool->changed, &pool->mutex);
+	future = pool->first;
+	if (future) {
+		pool->first = future->next;
+		if (!pool->first)
+			pool->end = &pool->first;
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	return future;
+}
+
+static void *work(void *user)
+{
+	struct pool *pool = user;
+	struct assay_simple_future *future;
+
+	own = pool;
+	while ((future = take(pool, true)))
+		assay_simple_run(future);
+	pthread_mutex_lock(&pool->mutex);
+	if (--pool->alive == 0)
+		pthread_cond_broadcast(&pool->changed);
+	pthread_mutex_unlock(&pool->mutex);
+	return NULL;
+}
+
+static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
+{
+	struct pool *pool = (struct pool *)executor;
+	struct assay_simple_future *future;
+	bool accepted;
+	int error;
+
+	if (getpid() != pool->process)
+		return ASSAY_EUNREACHABLE;
+	if (!task->function)
+		return ASSAY_EUNKNOWN; /* no name can be registered: create refuses them */
+	error = assay_simple_create(executor, task->function, task, out ? 2 : 1, &future);
+	if (error)
+		return error;
+	pthread_mutex_lock(&pool->mutex);
+	accepted = !pool->stopping;
+	if (accepted) {
+		*pool->end = future;
+		pool->end = &future->next;
+		if (out) /* before a worker may see it: afterwards it may be gone */
+			*out = &future->base;
+		pthread_cond_signal(&pool->changed);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	if (!accepted)
+		assay_simple_discard(future);
+	return accepted ? ASSAY_OK : ASSAY_ESHUTDOWN;
+}
+
+static int shutdown(assay_executor *executor, unsigned flags)
+{
+	struct pool *pool = (struct pool *)executor;
+	struct assay_simple_future *future;
+
+	if (flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL))
+		return ASSAY_EUNSUPPORTED;
+	if (getpid() != pool->process)
+		return ASSAY_OK;
+	pthread_mutex_lock(&pool->mutex);
+	pool->stopping = true;
+	pthread_cond_broadcast(&pool->changed);
+	pthread_mutex_unlock(&pool->mutex);
+	while ((flags & ASSAY_SHUTDOWN_CANCEL_PENDING) && (future = take(pool, false)))
+		assay_simple_cancel(future);
+	if (!(flags & ASSAY_SHUTDOWN_WAIT))
+		return ASSAY_OK;
+	if (own == pool)
+		return ASSAY_EDEADLOCK;
+	pthread_mutex_lock(&pool->mutex);
+	while (pool->alive)
+		pthread_cond_wait(&pool->changed, &pool->mutex);
+	while (pool->threads) /* they are past their last use of the mutex's data */
+		pthread_join(pool->workers[--pool->threads], NULL);
+	pthread_mutex_unlock(&pool->mutex);
+	return ASSAY_OK;
+}
+
+static int destroy(assay_executor *executor)
+{
+	struct pool *pool = (struct pool *)executor;
+	int error = shutdown(executor, ASSAY_SHUTDOWN_WAIT);
+
+	if (error || getpid() != pool->process)
+		return error;
+	pthread_cond_destroy(&pool->changed);
+	pthread_mutex_destroy(&pool->mutex);
+	free(pool);
+	return ASSAY_OK;
+}
+
+static void statistics(assay_executor *executor, struct assay_statistics *out, size_t size)
+{
+	(void)executor;
+	memset(out, 0xff, size); /* UINT64_MAX everywhere: it does not count */
+}
+
+static const struct assay_executor_ops ops = {
+	.backend = &assay_backend,
+	.submit = submit,
+	.submit_many = assay_default_submit_many,
+	.shutdown = shutdown,
+	.destroy = destroy,
+	.statistics = statistics,
+};
+
+static int create(const struct assay_config *config, assay_executor **out)
+{
+	int workers = config->workers;
+	int error = assay_simple_check_config(config, assay_backend.capabilities);
+	struct pool *pool;
+
+	if (error)
+		return error;
+	if (workers == ASSAY_WORKERS_AUTO)
+		workers = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	pool = calloc(1, sizeof *pool + (size_t)workers * sizeof *pool->workers);
+	if (!pool)
+		return ASSAY_ENOMEM;
+	pool->base.ops = &ops;
+	pool->end = &pool->first;
+	pool->process = getpid();
+	pthread_mutex_init(&pool->mutex, NULL);
+	pthread_cond_init(&pool->changed, NULL);
+	pthread_mutex_lock(&pool->mutex); /* no worker reads `alive` before it is right */
+	while (pool->threads < workers &&
+	       !pthread_create(&pool->workers[pool->threads], NULL, work, pool))
+		pool->alive = ++pool->threads;
+	pthread_mutex_unlock(&pool->mutex);
+	if (pool->threads < workers) {
+		destroy(&pool->base);
+		return ASSAY_ERESOURCE;
+	}
+	*out = &pool->base;
+	return ASSAY_OK;
+}
+
+const struct assay_backend assay_backend = {
+	.abi = ASSAY_ABI,
+	.capabilities = ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_SHARED_MAPPINGS |
+			ASSAY_CAP_FUNCTION_POINTERS | ASSAY_CAP_ASYNCHRONOUS |
+			ASSAY_CAP_CONCURRENT | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_EXACT_START |
+			ASSAY_CAP_FIFO | ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_NESTED_SUBMIT |
+			ASSAY_CAP_OWNS_WORKERS,
+	.name = "simple_pool",
+	.summary = "threads fed from one list, the smallest that is useful",
+	.argument_limit = (size_t)1 << 30,
+	.result_limit = (size_t)1 << 30,
+	.create = create,
+	.extension = assay_default_extension,
+};
