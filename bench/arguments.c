@@ -22,7 +22,8 @@ const char usage[] =
 	"  --workers N,M       instead of what each workload has by default\n"
 	"  --repetitions N     samples of each cell (10; with --quick 5)\n"
 	"  --seed N            of the order and of random inputs (1)\n"
-	"  --quick             smaller samples: a first table in about a minute\n"
+	"  --scale SCALE       size of the samples: tiny, quick or full (default)\n"
+	"  --quick             --scale quick: a first table in about a minute\n"
 	"  --deadline SECONDS  for one sample (120; with --quick 30)\n"
 	"  --format FORMAT     text (default) or json\n"
 	"  -o FILE             instead of the standard output; JSON grows as results come\n"
@@ -79,6 +80,14 @@ static int parse_format(const char *text, struct options *options)
 	return 0;
 }
 
+static int parse_scale(const char *text, struct options *options)
+{
+	for (options->scale = 0; options->scale < SCALES; options->scale++)
+		if (strcmp(text, scale_names[options->scale]) == 0)
+			return 0;
+	return mistake("--scale", text, "tiny, quick or full");
+}
+
 static int parse_value(const char *option, const char *value, struct options *options)
 {
 	uint64_t number = 0;
@@ -99,8 +108,8 @@ static int parse_value(const char *option, const char *value, struct options *op
 		options->limit_ns = (int64_t)number * 1000000000;
 	} else if (strcmp(option, "--format") == 0) {
 		failed = parse_format(value, options);
-	} else if (strcmp(option, "--scale") == 0 && strcmp(value, "tiny") == 0) {
-		options->scale = SCALE_TINY;
+	} else if (strcmp(option, "--scale") == 0) {
+		failed = parse_scale(value, options);
 	} else if (strcmp(option, "-o") == 0) {
 		options->output = strcmp(value, "-") == 0 ? NULL : value;
 	} else {

@@ -50,7 +50,7 @@ static void explain(const struct run *run, struct child_result *child, char *mes
 	const char *colon = *words ? ": " : "";
 
 	if (child->timed_out)
-		snprintf(message, size, "not done after %.0f s, killed%s%s",
+		snprintf(message, size, "killed at its deadline of %.0f s%s%s",
 			 (double)run->options->limit_ns / 1e9, colon, words);
 	else if (child->status == -1)
 		snprintf(message, size, "the child could not be started%s%s", colon, words);

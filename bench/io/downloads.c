@@ -95,19 +95,24 @@ static int prepare(struct cell *cell, uint64_t operations)
 	return 0;
 }
 
-static int arrived(struct cell *cell, uint64_t operations, assay_future *future)
+static int arrived(struct cell *cell, size_t count, assay_future *future)
 {
 	struct downloads *all = cell->state;
 	uint64_t id = UINT64_MAX;
+	size_t index = 0;
 	int error = assay_future_result(future, 0, &id, sizeof id);
 
 	if (error)
 		return cell_fail(cell, "a download that as_completed yielded: %s",
 				 assay_error_text(error));
-	if (id >= operations || all->seen[id])
-		return cell_fail(cell, "download %llu %s", (unsigned long long)id,
-				 id < operations ? "arrived twice" : "was never asked for");
-	all->seen[id] = 1;
+	while (index < count && all->futures[index] != future)
+		index++;
+	if (index == count)
+		return cell_fail(cell, "as_completed yielded a future that is none of ours");
+	if (id != index)
+		return cell_fail(cell, "download %zu answered as download %llu", index,
+				 (unsigned long long)id);
+	all->seen[index]++;
 	return 0;
 }
 
@@ -123,7 +128,7 @@ static int consume(struct cell *cell, uint64_t operations)
 	if (error)
 		return cell_fail(cell, "as_completed: %s", assay_error_text(error));
 	while (!failed && (error = assay_as_completed_next(iteration, &future)) == ASSAY_OK)
-		failed = arrived(cell, operations, future);
+		failed = arrived(cell, count, future);
 	assay_as_completed_end(iteration);
 	if (!failed && error != ASSAY_EEND)
 		failed = cell_fail(cell, "as_completed: %s", assay_error_text(error));

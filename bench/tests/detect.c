@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whether the bench notices: wrong backends, crashes, hangs, missing programs, bad arguments.
+ * usage: detect assay-bench wrong.so
+ */
+#include <cjson/cJSON.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *bench;
+static char *wrong;
+static unsigned failures;
+
+struct answer {
+	int status; /* exit status; -1 if it did not exit */
+	char *output;
+	char *errors;
+};
+
+static char *read_back(int descriptor)
+{
+	off_t size = lseek(descriptor, 0, SEEK_END);
+	char *text = calloc(1, (size_t)size + 1);
+
+	if (!text || pread(descriptor, text, (size_t)size, 0) != size) {
+		perror("detect: cannot read back what the bench said");
+		exit(2);
+	}
+	return text;
+}
+
+static struct answer ask(char *const arguments[])
+{
+	int output = memfd_create("output", 0), errors = memfd_create("errors", 0), status;
+	pid_t pid = fork();
+	struct answer answer;
+
+	if (pid == 0) {
+		dup2(output, STDOUT_FILENO);
+		dup2(errors, STDERR_FILENO);
+		execv(bench, arguments);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR) {
+			perror("detect: cannot run the bench");
+			exit(2);
+		}
+	answer.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	answer.output = read_back(output);
+	answer.errors = read_back(errors);
+	close(output);
+	close(errors);
+	return answer;
+}
+
+static void forget(struct answer *answer)
+{
+	free(answer->output);
+	free(answer->errors);
+}
+
+static void expect(bool holds, const char *about, const char *what, const char *seen)
+{
+	if (holds)
+		return;
+	failures++;
+	printf("FAIL: %s: expected %s, saw: %s\n", about, what, seen);
+}
+
+static const char *text_of(const cJSON *object, const char *name)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+
+	return text ? text : "";
+}
+
+static void expect_failed_row(const char *about, const cJSON *record, const char *message)
+{
+	const char *said = text_of(record, "message");
+	char *text = cJSON_PrintUnformatted(record);
+
+	expect(cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(record, "ok")), about, "a failed row",
+	       text);
+	expect(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(record, "value")), about, "no value",
+	       text);
+	expect(*said && (!message || strstr(said, message)), about, message ? message : "a message",
+	       text);
+	cJSON_free(text);
+}
+
+/*
+ * Each row of this backend (NULL: of all) failed, with this in its message (NULL: anything), the others did not,
+ * and the exit code says so.
+ */
+static void expect_failed(const char *about, struct answer *answer, const char *backend, int rows,
+			  const char *message)
+{
+	cJSON *document = cJSON_Parse(answer->output), *record;
+	const cJSON *results = cJSON_GetObjectItemCaseSensitive(document, "results");
+	int seen = 0;
+
+	expect(answer->status == 1, about, "exit status 1", answer->errors);
+	cJSON_ArrayForEach(record, results)
+	{
+		bool ok = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "ok"));
+
+		if (!backend || strcmp(text_of(record, "backend"), backend) == 0) {
+			expect_failed_row(about, record, message);
+			seen++;
+		} else {
+			expect(ok, about, "that the others succeed", text_of(record, "message"));
+		}
+	}
+	expect(seen == rows, about, "one row for each sample", answer->output);
+	cJSON_Delete(document);
+	forget(answer);
+}
+
+/* repetitions: of one cell. */
+static struct answer ask_wrong(const char *how, char *glob, char *repetitions)
+{
+	char *arguments[] = {"assay-bench", "run",     wrong,  "--workload", glob, "--repetitions",
+			     repetitions,   "--scale", "tiny", "--deadline", "2",  "--format",
+			     "json",        NULL};
+
+	setenv("ASSAY_WRONG", how, 1);
+	return ask(arguments);
+}
+
+static void check_wrong_results(void)
+{
+	static char *const names[] = {"submit_1_producer", "submit_4_producers", "submit_many",
+				      "round_trip_idle",   "round_trip_parked",  "sum_of_squares",
+				      "downloads_fixed",   "downloads_random",   "http_files",
+				      "http_slow"};
+	static const char *const ways[] = {"corrupt", "lose"};
+
+	for (size_t way = 0; way < sizeof ways / sizeof *ways; way++)
+		for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+			struct answer answer = ask_wrong(ways[way], names[i], "1");
+
+			expect_failed(names[i], &answer, "wrong", 1, NULL);
+		}
+}
+
+static void check_other_wrongs(void)
+{
+	struct answer answer;
+
+	answer = ask_wrong("crash", "submit_many", "1");
+	expect_failed("a crash", &answer, "wrong", 1, "crashed with signal 6");
+	answer = ask_wrong("hang", "submit_many", "2");
+	expect_failed("a hang", &answer, "wrong", 2, "deadline");
+	answer = ask_wrong("workers", "submit_many", "1");
+	expect_failed("another number of workers", &answer, "wrong", 1,
+		      "workers, the executor says");
+	answer = ask_wrong("backend", "submit_many", "1");
+	expect_failed("another backend", &answer, "wrong", 1,
+		      "says that its backend is 'mutex_queue'");
+	answer = ask_wrong("", "submit_many", "1");
+	expect(answer.status == 0, "nothing wrong", "exit status 0", answer.errors);
+	forget(&answer);
+}
+
+static void check_missing(void)
+{
+	char *server[] = {"assay-bench", "run",      "inline", "--workload",
+			  "http_files",  "--scale",  "tiny",   "--repetitions",
+			  "1",           "--format", "json",   NULL};
+	char *backend[] = {"assay-bench",   "run", "/nowhere/none.so", "--workload", "submit_many",
+			   "--repetitions", "1",   "--format",         "json",       NULL};
+	struct answer answer;
+
+	setenv("ASSAY_NGINX", "/nowhere/nginx", 1);
+	answer = ask(server);
+	unsetenv("ASSAY_NGINX");
+	expect_failed("no nginx", &answer, NULL, 2, "install the Debian package nginx-light");
+	answer = ask(backend);
+	expect_failed("no backend", &answer, "none", 1, "cannot load backend '/nowhere/none.so'");
+}
+
+/* Refused before anything is measured. */
+static void check_refused(char *option, char *value, const char *message)
+{
+	char *arguments[] = {"assay-bench", "run", option, value, NULL};
+	struct answer answer = ask(arguments);
+
+	expect(answer.status == 2, option, "exit status 2", answer.errors);
+	expect(strstr(answer.errors, message) != NULL, option, message, answer.errors);
+	expect(!*answer.output, option, "no output", answer.output);
+	forget(&answer);
+}
+
+int main(int count, char **words)
+{
+	if (count != 3) {
+		fprintf(stderr, "usage: detect assay-bench wrong.so\n");
+		return 2;
+	}
+	bench = words[1];
+	wrong = words[2];
+	check_wrong_results();
+	check_other_wrongs();
+	check_missing();
+	check_refused("--workload", "sumit_many",
+		      "no workload 'sumit_many'; there are submit_many, ");
+	check_refused("inlin", "mutex_queue", "no backend 'inlin'; there are inline, ");
+	check_refused("--workers", "2,0", "'0': expected a whole number from 1 to 4096");
+	check_refused("--workers", "2,2", "each number once");
+	check_refused("--repetitions", "3x", "'3x': expected a whole number from 1");
+	check_refused("--format", "xml", "'xml': expected text or json");
+	check_refused("--scale", "huge", "'huge': expected tiny, quick or full");
+	check_refused("--speed", "9", "unknown option '--speed'");
+	return failures != 0;
+}
