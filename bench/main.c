@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arguments.h"
+#include "catalogue.h"
 #include "cell.h"
-#include "names.h"
 #include "record.h"
 #include "run.h"
 
@@ -80,60 +80,78 @@ static int list(const struct arguments *arguments)
 
 static int check_glob(const char *glob)
 {
-	struct names names;
+	const char *names[64];
+	size_t count = 0;
 	bool matches = !glob;
 
-	if (names_of_workloads(&names))
-		return -1;
-	for (size_t i = 0; i < names.count; i++)
-		matches |= glob && fnmatch(glob, names.list[i], 0) == 0;
-	if (!matches)
-		names_suggest(&names, "workload", glob);
-	names_free(&names);
-	return matches ? 0 : -1;
+	for (; workloads[count] && count < sizeof names / sizeof *names; count++) {
+		names[count] = workloads[count]->name;
+		matches |= glob && fnmatch(glob, names[count], 0) == 0;
+	}
+	if (matches)
+		return 0;
+	nearest_first(glob, names, count);
+	fprintf(stderr, "assay-bench: there is no workload '%s'; known are: ", glob);
+	for (size_t i = 0; i < count; i++)
+		fprintf(stderr, "%s%s", i ? ", " : "", names[i]);
+	fputc('\n', stderr);
+	return -1;
 }
 
 /* A path need not exist: a backend that cannot be loaded is a failed row. */
-static int check_backends(const struct arguments *arguments, struct names *known)
+static int check_backends(const struct arguments *arguments)
 {
 	for (size_t i = 0; i < arguments->name_count; i++) {
 		const char *name = arguments->names[i];
+		char *path = strchr(name, '/') ? NULL : backend_resolve("assay-bench", name);
 
-		if (!strchr(name, '/') && !names_have(known, name)) {
-			names_suggest(known, "backend", name);
+		if (!path && !strchr(name, '/'))
 			return -1;
-		}
+		free(path);
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(name, arguments->names[j]) == 0) {
 				fprintf(stderr, "assay-bench: backend '%s' is given twice\n", name);
 				return -1;
 			}
 	}
-	if (!arguments->name_count && !known->count) {
-		fprintf(stderr, "assay-bench: there are no backends beside this program\n");
-		return -1;
-	}
 	return 0;
+}
+
+/* names: of all backends there are, to be freed; they live as long as *found. */
+static const char **all_backends(struct backend_file **found, size_t *count)
+{
+	const char **names;
+
+	*found = backends_find(count);
+	names = calloc(*count + 1, sizeof *names);
+	for (size_t i = 0; names && i < *count; i++)
+		names[i] = (*found)[i].name;
+	if (!*count)
+		fprintf(stderr, "assay-bench: there are no backends beside this program\n");
+	return names;
 }
 
 static int run(const struct arguments *arguments)
 {
 	struct options options = arguments->options;
-	struct names known;
+	struct backend_file *found = NULL;
+	const char **all = NULL;
 	struct plan plan;
 	int code = 2;
 
-	if (check_glob(options.workload_glob) || names_of_backends(&known))
+	if (check_glob(options.workload_glob) || check_backends(arguments))
 		return 2;
-	if (check_backends(arguments, &known) == 0) {
-		options.backends =
-			arguments->name_count ? arguments->names : (const char *const *)known.list;
-		options.backend_count = arguments->name_count ? arguments->name_count : known.count;
+	options.backends = arguments->names;
+	options.backend_count = arguments->name_count;
+	if (!options.backend_count)
+		options.backends = all = all_backends(&found, &options.backend_count);
+	if (options.backend_count && options.backends) {
 		if (plan_make(&plan, &options) == 0)
 			code = run_plan(&plan, &options);
 		plan_free(&plan);
 	}
-	names_free(&known);
+	free(all);
+	backends_free(found);
 	return code;
 }
 

@@ -211,8 +211,8 @@ int main(int count, char **words)
 	check_other_wrongs();
 	check_missing();
 	check_refused("--workload", "sumit_many",
-		      "no workload 'sumit_many'; there are submit_many, ");
-	check_refused("inlin", "mutex_queue", "no backend 'inlin'; there are inline, ");
+		      "no workload 'sumit_many'; known are: submit_many, ");
+	check_refused("inlin", "mutex_queue", "no backend 'inlin'; known are: inline, ");
 	check_refused("--workers", "2,0", "'0': expected a whole number from 1 to 4096");
 	check_refused("--workers", "2,2", "each number once");
 	check_refused("--repetitions", "3x", "'3x': expected a whole number from 1");
