@@ -383,7 +383,7 @@ int pool_create(const struct assay_config *config, assay_executor **executor)
 	if ((config->options && *config->options) || /* there are none */
 	    (config->stack_size && config->stack_size < (size_t)sysconf(_SC_THREAD_STACK_MIN)))
 		return ASSAY_EINVAL;
-	if (config->on_worker_death != ASSAY_DEATH_BREAKS)
+	if (config->on_worker_death != ASSAY_DEATH_BREAKS || config->retries)
 		return ASSAY_EUNSUPPORTED; /* the death of a thread is that of the process */
 	pool = aligned_alloc(PORT_APART, sizeof *pool);
 	if (!pool)

@@ -160,7 +160,8 @@ static int create(const struct assay_config *config, assay_executor **out)
 	int error;
 
 	if (config->initializer || config->queue_capacity != ASSAY_UNLIMITED ||
-	    config->tasks_per_worker != INT_MAX || config->stack_size ||
+	    config->when_full != ASSAY_FULL_BLOCK || config->tasks_per_worker != INT_MAX ||
+	    config->stack_size || config->retries ||
 	    config->on_worker_death != ASSAY_DEATH_BREAKS)
 		return ASSAY_EUNSUPPORTED;
 	if (config->options && *config->options)
