@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "base.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct future *future_of(assay_future *base)
+{
+	return (struct future *)base;
+}
+
+static void retain(assay_future *base)
+{
+	__atomic_fetch_add(&future_of(base)->references, 1, __ATOMIC_RELAXED);
+}
+
+static void release(assay_future *base)
+{
+	future_release(future_of(base));
+}
+
+static enum assay_state state(assay_future *base)
+{
+	struct future *future = future_of(base);
+	enum assay_state now;
+
+	pthread_mutex_lock(&future->mutex);
+	now = future->state;
+	pthread_mutex_unlock(&future->mutex);
+	return now;
+}
+
+/* Under the mutex, by whoever made the future done: wakes waiters and tells watchers. A watcher's
+ * notify takes no lock under which anything of this backend is called. */
+static struct callback *tell(struct future *future)
+{
+	struct assay_watcher *watcher = future->watchers.next;
+	struct callback *callbacks = future->callbacks;
+
+	if (has_fault(FAULT_WAKES_ONE_WAITER))
+		pthread_cond_signal(&future->done);
+	else
+		pthread_cond_broadcast(&future->done);
+	while (watcher != &future->watchers) {
+		struct assay_watcher *next = watcher->next;
+
+		watcher->notify(watcher);
+		watcher->detached = 1;
+		watcher = next;
+	}
+	future->watchers.next = future->watchers.previous = &future->watchers;
+	future->callbacks = NULL;
+	return callbacks;
+}
+
+/* Without the mutex: callbacks may use the future. */
+static void call_back(struct future *future, struct callback *callback)
+{
+	while (callback) {
+		struct callback *next = callback->next;
+
+		callback->function(&future->base, callback->user);
+		free(callback);
+		callback = next;
+	}
+}
+
+bool future_start(struct future *future)
+{
+	bool starts;
+
+	pthread_mutex_lock(&future->mutex);
+	starts = future->state == ASSAY_PENDING || has_fault(FAULT_RUNS_CANCELLED);
+	if (future->state == ASSAY_PENDING)
+		future->state = ASSAY_RUNNING;
+	pthread_mutex_unlock(&future->mutex);
+	return starts;
+}
+
+bool future_cancel(struct future *future)
+{
+	struct callback *callbacks = NULL;
+	bool is_cancelled;
+
+	pthread_mutex_lock(&future->mutex);
+	if (future->state == ASSAY_PENDING) {
+		future->state = ASSAY_CANCELLED;
+		future->outcome.error = ASSAY_ECANCELLED;
+		if (!has_fault(FAULT_RUNS_CANCELLED)) {
+			free(future->argument);
+			future->argument = NULL;
+		}
+		callbacks = tell(future);
+	}
+	is_cancelled = future->state == ASSAY_CANCELLED;
+	pthread_mutex_unlock(&future->mutex);
+	call_back(future, callbacks);
+	return is_cancelled;
+}
+
+static bool cancel(assay_future *base)
+{
+	return future_cancel(future_of(base));
+}
+
+void future_settle(struct future *future)
+{
+	struct callback *callbacks = NULL;
+
+	pthread_mutex_lock(&future->mutex);
+	if (future->state < ASSAY_CANCELLED) {
+		future->state = ASSAY_FINISHED;
+		free(future->argument);
+		future->argument = NULL;
+		callbacks = tell(future);
+	}
+	pthread_mutex_unlock(&future->mutex);
+	call_back(future, callbacks);
+}
+
+void future_settle_error(struct future *future, int error, const char *message)
+{
+	free(future->message);
+	future->message = strdup(message);
+	future->outcome = (struct assay_outcome){.error = error,
+						 .message = future->message ? future->message : ""};
+	future_settle(future);
+}
+
+static int outcome(assay_future *base, int64_t timeout_ns, struct assay_outcome *out)
+{
+	struct future *future = future_of(base);
+	struct timespec deadline = assay_deadline(timeout_ns);
+	int error = timeout_ns > 0 ? 0 : ETIMEDOUT;
+
+	pthread_mutex_lock(&future->mutex);
+	while (future->state < ASSAY_CANCELLED && error != ETIMEDOUT)
+		error = timeout_ns == ASSAY_FOREVER
+				? pthread_cond_wait(&future->done, &future->mutex)
+				: pthread_cond_timedwait(&future->done, &future->mutex, &deadline);
+	error = future->state < ASSAY_CANCELLED ? ASSAY_ETIMEDOUT : ASSAY_OK;
+	if (!error && out)
+		*out = future->outcome;
+	pthread_mutex_unlock(&future->mutex);
+	return error;
+}
+
+static int add_done_callback(assay_future *base, assay_callback *function, void *user)
+{
+	struct future *future = future_of(base);
+	struct callback *callback = calloc(1, sizeof *callback);
+	bool is_done;
+
+	if (!callback)
+		return ASSAY_ENOMEM;
+	callback->function = function;
+	callback->user = user;
+	pthread_mutex_lock(&future->mutex);
+	is_done = future->state >= ASSAY_CANCELLED;
+	if (!is_done) {
+		*future->callbacks_end = callback;
+		future->callbacks_end = &callback->next;
+	}
+	pthread_mutex_unlock(&future->mutex);
+	if (is_done)
+		call_back(future, callback);
+	return ASSAY_OK;
+}
+
+static int watch(assay_future *base, struct assay_watcher *watcher)
+{
+	struct future *future = future_of(base);
+	bool is_done;
+
+	pthread_mutex_lock(&future->mutex);
+	is_done = future->state >= ASSAY_CANCELLED;
+	if (!is_done) {
+		watcher->detached = 0;
+		watcher->next = &future->watchers;
+		watcher->previous = future->watchers.previous;
+		watcher->previous->next = watcher;
+		future->watchers.previous = watcher;
+	}
+	pthread_mutex_unlock(&future->mutex);
+	return is_done ? ASSAY_EDONE : ASSAY_OK;
+}
+
+/* notify runs under the mutex, so holding it is proof that none is running. */
+static void unwatch(assay_future *base, struct assay_watcher *watcher)
+{
+	struct future *future = future_of(base);
+
+	pthread_mutex_lock(&future->mutex);
+	if (!watcher->detached) {
+		watcher->previous->next = watcher->next;
+		watcher->next->previous = watcher->previous;
+	}
+	pthread_mutex_unlock(&future->mutex);
+}
+
+static const struct assay_future_ops future_ops = {
+	.retain = retain,
+	.release = release,
+	.state = state,
+	.cancel = cancel,
+	.outcome = outcome,
+	.add_done_callback = add_done_callback,
+	.watch = watch,
+	.unwatch = unwatch,
+	.park = assay_default_park,
+	.helps = assay_default_helps,
+};
+
+struct future *future_create(assay_function *function, const struct assay_task *task,
+			     uint32_t references)
+{
+	struct future *future = calloc(1, sizeof *future);
+	pthread_condattr_t attributes;
+
+	if (!future)
+		return NULL;
+	future->argument = malloc(task->argument_size + 1);
+	if (!future->argument) {
+		free(future);
+		return NULL;
+	}
+	if (task->argument_size)
+		memcpy(future->argument, task->argument, task->argument_size);
+	future->base.ops = &future_ops;
+	future->references = references;
+	future->function = function;
+	future->argument_size = task->argument_size;
+	future->outcome.message = "";
+	future->watchers.next = future->watchers.previous = &future->watchers;
+	future->callbacks_end = &future->callbacks;
+	pthread_mutex_init(&future->mutex, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&future->done, &attributes);
+	pthread_condattr_destroy(&attributes);
+	return future;
+}
+
+void future_release(struct future *future)
+{
+	if (__atomic_sub_fetch(&future->references, 1, __ATOMIC_ACQ_REL))
+		return;
+	pthread_cond_destroy(&future->done);
+	pthread_mutex_destroy(&future->mutex);
+	free(future->argument);
+	free(future->result);
+	free(future->message);
+	free(future);
+}
+
+/*
+ * Running. Until the future is settled only the worker touches result and message.
+ */
+
+struct running {
+	assay_call call; /* first: the table gets its address */
+	struct future *future;
+};
+
+static int reserve(assay_call *call, size_t size)
+{
+	struct future *future = ((struct running *)call)->future;
+	void *room;
+
+	if (size > assay_backend.result_limit)
+		return ASSAY_ETOOBIG;
+	room = malloc(size);
+	if (!room)
+		return ASSAY_ENOMEM;
+	free(future->result);
+	future->result = call->result = room;
+	call->result_capacity = size;
+	return ASSAY_OK;
+}
+
+static void keep_message(assay_call *call, const char *message)
+{
+	struct future *future = ((struct running *)call)->future;
+
+	free(future->message);
+	future->message = strdup(message);
+}
+
+void future_call(struct future *future, assay_executor *executor)
+{
+	static const struct assay_call_ops call_ops = {.reserve = reserve, .message = keep_message};
+	struct assay_outcome *out = &future->outcome;
+	struct running running = {
+		.call = {.ops = &call_ops,
+			 .argument = future->argument,
+			 .argument_size = future->argument_size,
+			 .executor = executor},
+		.future = future,
+	};
+	int returned = future->function(&running.call);
+
+	if (returned == ASSAY_OK) {
+		out->result_size = running.call.result_size;
+		out->result = out->result_size ? running.call.result : NULL;
+	} else if (returned == ASSAY_ENOMEM || returned == ASSAY_ETOOBIG) {
+		out->error = returned;
+	} else {
+		out->error = ASSAY_EFAILED;
+		out->code = returned;
+	}
+	if (returned && future->message)
+		out->message = future->message;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* What a client sees of the pool. */
+#include "base_pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static _Thread_local struct pool *drained; /* whose tasks this thread cancels */
+
+/* Every pool, to be finished before the program ends. */
+static pthread_mutex_t pools_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct pool *pools;
+
+static struct pool *pool_of(assay_executor *executor)
+{
+	return (struct pool *)executor;
+}
+
+static int refusal(const struct pool *pool)
+{
+	return pool->broken ? ASSAY_EBROKEN : pool->stopping ? ASSAY_ESHUTDOWN : ASSAY_OK;
+}
+
+/* Under the mutex: until there is room. ASSAY_EFULL: there is none. */
+static int await_room(struct pool *pool)
+{
+	const struct assay_config *config = &pool->settings.config;
+
+	while (!refusal(pool) && pool->queued >= config->queue_capacity) {
+		if (config->when_full != ASSAY_FULL_BLOCK || current_pool == pool)
+			return ASSAY_EFULL;
+		pthread_cond_wait(&pool->room, &pool->mutex);
+	}
+	return refusal(pool);
+}
+
+/* Under the mutex: somebody is or will be there to run what is queued. */
+static int rouse(struct pool *pool)
+{
+	int error = ASSAY_OK;
+
+	if (pool->queued >= (size_t)pool->idle && pool->alive < pool->settings.config.workers)
+		error = pool_start_worker(pool);
+	return pool->alive ? ASSAY_OK : error;
+}
+
+static int queue_or_refuse(struct pool *pool, struct future *future)
+{
+	int error;
+
+	pthread_mutex_lock(&pool->mutex);
+	error = await_room(pool);
+	if (!error)
+		error = rouse(pool);
+	if (!error) {
+		pool_push(pool, future);
+		pthread_cond_signal(&pool->work);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	return error;
+}
+
+static void run_here(struct pool *pool, struct future *future)
+{
+	pthread_mutex_lock(&pool->mutex);
+	pool->counts.submitted++;
+	pool->counts.started++;
+	pthread_mutex_unlock(&pool->mutex);
+	future_start(future);
+	future_call(future, &pool->base);
+	pool_finish(pool, future);
+}
+
+static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
+{
+	struct pool *pool = pool_of(executor);
+	assay_function *function = settings_resolve(&pool->settings, task);
+	struct future *future;
+	int error;
+
+	if (pool->process != getpid())
+		return ASSAY_EUNREACHABLE;
+	pthread_mutex_lock(&pool->mutex);
+	error = refusal(pool);
+	pthread_mutex_unlock(&pool->mutex);
+	if (error)
+		return error;
+	if (task->argument_size > assay_backend.argument_limit)
+		return ASSAY_ETOOBIG;
+	if (!function)
+		return ASSAY_EUNKNOWN;
+	future = future_create(function, task, out ? 2 : 1);
+	if (!future)
+		return ASSAY_ENOMEM;
+	error = queue_or_refuse(pool, future);
+	if (error == ASSAY_EFULL && pool->settings.config.when_full == ASSAY_FULL_CALLER_RUNS) {
+		if (out)
+			*out = &future->base;
+		run_here(pool, future);
+		return ASSAY_OK;
+	}
+	if (error) {
+		future->references = 1;
+		future_release(future);
+	} else if (out) {
+		*out = &future->base;
+	}
+	return error;
+}
+
+/* Cancels what has not started. Callbacks run here, without the mutex. */
+static void drain(struct pool *pool)
+{
+	struct pool *outer = drained;
+	struct future *future;
+
+	drained = pool;
+	pthread_mutex_lock(&pool->mutex);
+	pool->draining++;
+	while ((future = pool_pop(pool))) {
+		pool->counts.cancelled++;
+		pthread_mutex_unlock(&pool->mutex);
+		future_cancel(future);
+		future_release(future);
+		pthread_mutex_lock(&pool->mutex);
+	}
+	pool->draining--;
+	pthread_cond_broadcast(&pool->gone);
+	pthread_mutex_unlock(&pool->mutex);
+	drained = outer;
+}
+
+static int shutdown(assay_executor *executor, unsigned flags)
+{
+	struct pool *pool = pool_of(executor);
+
+	if (flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL))
+		return ASSAY_EUNSUPPORTED;
+	if (pool->process != getpid())
+		return ASSAY_OK;
+	pthread_mutex_lock(&pool->mutex);
+	pool->stopping = true;
+	pthread_cond_broadcast(&pool->work);
+	pthread_cond_broadcast(&pool->room);
+	pthread_mutex_unlock(&pool->mutex);
+	if (flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
+		drain(pool);
+	if (!(flags & ASSAY_SHUTDOWN_WAIT))
+		return ASSAY_OK;
+	if (current_pool == pool || drained == pool)
+		return ASSAY_EDEADLOCK;
+	pthread_mutex_lock(&pool->mutex);
+	while (pool->alive || pool->draining)
+		pthread_cond_wait(&pool->gone, &pool->mutex);
+	pool_join_ended(pool);
+	pthread_mutex_unlock(&pool->mutex);
+	return ASSAY_OK;
+}
+
+static int destroy(assay_executor *executor)
+{
+	struct pool *pool = pool_of(executor), **link = &pools;
+	int error = shutdown(executor, ASSAY_SHUTDOWN_WAIT);
+
+	if (error || pool->process != getpid())
+		return error;
+	pthread_mutex_lock(&pools_mutex);
+	while (*link && *link != pool)
+		link = &(*link)->next;
+	if (*link)
+		*link = pool->next;
+	pthread_mutex_unlock(&pools_mutex);
+	pthread_cond_destroy(&pool->gone);
+	pthread_cond_destroy(&pool->room);
+	pthread_cond_destroy(&pool->work);
+	pthread_mutex_destroy(&pool->mutex);
+	settings_free(&pool->settings);
+	free(pool);
+	return ASSAY_OK;
+}
+
+static void statistics(assay_executor *executor, struct assay_statistics *out, size_t size)
+{
+	struct pool *pool = pool_of(executor);
+	struct assay_statistics now;
+
+	pthread_mutex_lock(&pool->mutex);
+	now = pool->counts;
+	now.workers = (uint64_t)pool->settings.config.workers;
+	now.workers_alive = (uint64_t)pool->alive;
+	pthread_mutex_unlock(&pool->mutex);
+	memcpy(out, &now, size < sizeof now ? size : sizeof now);
+}
+
+static const struct assay_executor_ops executor_ops = {
+	.backend = &assay_backend,
+	.submit = submit,
+	.submit_many = assay_default_submit_many,
+	.shutdown = shutdown,
+	.destroy = destroy,
+	.statistics = statistics,
+};
+
+static void finish_all(void)
+{
+	for (;;) {
+		struct pool *pool;
+
+		pthread_mutex_lock(&pools_mutex);
+		pool = pools;
+		pools = pool ? pool->next : NULL;
+		pthread_mutex_unlock(&pools_mutex);
+		if (!pool)
+			return;
+		shutdown(&pool->base, ASSAY_SHUTDOWN_WAIT);
+	}
+}
+
+static void watch_exit(void)
+{
+	atexit(finish_all);
+}
+
+static int create(const struct assay_config *config, assay_executor **out)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct pool *pool;
+
+	if ((config->options && *config->options) ||
+	    (config->stack_size && config->stack_size < (size_t)sysconf(_SC_THREAD_STACK_MIN)))
+		return ASSAY_EINVAL;
+	if (config->on_worker_death != ASSAY_DEATH_BREAKS)
+		return ASSAY_EUNSUPPORTED;
+	pool = calloc(1, sizeof *pool);
+	if (!pool)
+		return ASSAY_ENOMEM;
+	if (settings_copy(&pool->settings, config)) {
+		free(pool);
+		return ASSAY_ENOMEM;
+	}
+	pool->base.ops = &executor_ops;
+	pool->process = getpid();
+	pool->last = &pool->first;
+	pthread_mutex_init(&pool->mutex, NULL);
+	pthread_cond_init(&pool->work, NULL);
+	pthread_cond_init(&pool->room, NULL);
+	pthread_cond_init(&pool->gone, NULL);
+	pthread_once(&once, watch_exit);
+	pthread_mutex_lock(&pools_mutex);
+	pool->next = pools;
+	pools = pool;
+	pthread_mutex_unlock(&pools_mutex);
+	*out = &pool->base;
+	return ASSAY_OK;
+}
+
+const struct assay_backend assay_backend = {
+	.abi = ASSAY_ABI,
+	.capabilities =
+		ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_SHARED_MAPPINGS | ASSAY_CAP_FUNCTION_POINTERS |
+		ASSAY_CAP_NAMED_FUNCTIONS | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT |
+		ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_EXACT_START | ASSAY_CAP_FIFO |
+		ASSAY_CAP_LAZY_WORKERS | ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_IDLE_FIRST |
+		ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_BOUNDED_QUEUE | ASSAY_CAP_INITIALIZER |
+		ASSAY_CAP_WORKER_NAMES | ASSAY_CAP_STACK_SIZE | ASSAY_CAP_TASKS_PER_WORKER |
+		ASSAY_CAP_SURVIVES_THREAD_EXIT | ASSAY_CAP_DRAINS_AT_EXIT | ASSAY_CAP_OWNS_WORKERS,
+	.name = "base",
+	.summary = "the pool that mutants are made of",
+	.argument_limit = (size_t)1 << 30,
+	.result_limit = (size_t)1 << 30,
+	.create = create,
+	.extension = assay_default_extension,
+};

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* The pool between its two sides: the client's calls and the workers. */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include "base.h"
+
+struct worker {
+	struct pool *pool;
+	struct worker *next; /* in started or ended */
+	pthread_t thread;
+	int index;
+	struct future *running; /* the worker's own */
+};
+
+/* All under mutex but what create sets for ever. */
+struct pool {
+	assay_executor base;
+	struct settings settings;
+	pid_t process; /* that created it */
+	pthread_mutex_t mutex;
+	pthread_cond_t work; /* a task was queued, or there will be no more */
+	pthread_cond_t room; /* a task was taken from the queue, or there will be no more */
+	pthread_cond_t gone; /* a worker ended, or a drain */
+	struct future *first;
+	struct future **last; /* the link that the next task goes into */
+	size_t queued;
+	int idle;              /* workers that wait for work */
+	int alive;             /* workers that have not ended */
+	int draining;          /* threads that cancel what was queued */
+	unsigned long indices; /* names given: bit per index */
+	struct worker *ended;  /* to be joined */
+	bool stopping;
+	bool broken;
+	struct assay_statistics counts;
+	struct pool *next; /* in pools */
+};
+
+/* Whose worker the calling thread is; NULL: nobody's. */
+extern _Thread_local struct pool *current_pool;
+
+/* The queue, under mutex. */
+void pool_push(struct pool *pool, struct future *future);
+struct future *pool_pop(struct pool *pool);
+
+/* One more worker; under mutex. */
+int pool_start_worker(struct pool *pool);
+
+/* Frees the workers that have ended; under mutex, which they do not need any more. */
+void pool_join_ended(struct pool *pool);
+
+/* Counts and settles a future whose function was called, and gives up the pool's reference. */
+void pool_finish(struct pool *pool, struct future *future);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "base_pool.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+_Thread_local struct pool *current_pool;
+
+/*
+ * The queue, under mutex
+ */
+
+void pool_push(struct pool *pool, struct future *future)
+{
+	future->next = NULL;
+	*pool->last = future;
+	pool->last = &future->next;
+	pool->queued++;
+	pool->counts.submitted++;
+}
+
+struct future *pool_pop(struct pool *pool)
+{
+	struct future *future = pool->first;
+
+	if (!future)
+		return NULL;
+	pool->first = future->next;
+	if (!pool->first)
+		pool->last = &pool->first;
+	pool->queued--;
+	pthread_cond_signal(&pool->room);
+	return future;
+}
+
+/*
+ * Workers
+ */
+
+/* Ends everything that has not started. Takes and gives back the mutex for each. */
+static void break_pool(struct pool *pool)
+{
+	struct future *future;
+
+	pthread_mutex_lock(&pool->mutex);
+	pool->broken = true;
+	pthread_cond_broadcast(&pool->room);
+	pthread_cond_broadcast(&pool->work);
+	while ((future = pool_pop(pool))) {
+		bool is_cancelled;
+
+		pthread_mutex_unlock(&pool->mutex);
+		is_cancelled = !future_start(future);
+		if (!is_cancelled)
+			future_settle_error(future, ASSAY_EBROKEN,
+					    "the initializer of a worker failed");
+		future_release(future);
+		pthread_mutex_lock(&pool->mutex);
+		if (is_cancelled)
+			pool->counts.cancelled++;
+		else
+			pool->counts.broken++;
+	}
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+void pool_finish(struct pool *pool, struct future *future)
+{
+	pthread_mutex_lock(&pool->mutex);
+	pool->counts.finished++;
+	pool->counts.failed += future->outcome.error != ASSAY_OK;
+	pthread_mutex_unlock(&pool->mutex);
+	future_settle(future);
+	future_release(future);
+}
+
+/* The worker's last act. A task or callback that ended its thread comes here too. */
+static void leave(void *user)
+{
+	struct worker *worker = user;
+	struct pool *pool = worker->pool;
+
+	if (worker->running) {
+		worker->running->outcome = (struct assay_outcome){
+			.error = ASSAY_EDIED, .message = "the task ended its thread"};
+		pool_finish(pool, worker->running);
+	}
+	pthread_mutex_lock(&pool->mutex);
+	pool->alive--;
+	pool->indices &= ~(1ul << worker->index % 64);
+	worker->next = pool->ended;
+	pool->ended = worker;
+	if (pool->queued && !pool->broken)
+		pool_start_worker(pool);
+	pthread_cond_broadcast(&pool->gone);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+/* The next task to run, already running; NULL: there will be none. */
+static struct future *take(struct pool *pool)
+{
+	struct future *future;
+
+	pthread_mutex_lock(&pool->mutex);
+	for (;;) {
+		future = pool_pop(pool);
+		if (!future) {
+			if (pool->stopping || pool->broken)
+				break;
+			pool->idle++;
+			pool->counts.parks++;
+			pthread_cond_wait(&pool->work, &pool->mutex);
+			pool->idle--;
+			continue;
+		}
+		if (future_start(future))
+			break;
+		pool->counts.cancelled++;
+		pthread_mutex_unlock(&pool->mutex);
+		future_release(future); /* may free client bytes: not under the mutex */
+		pthread_mutex_lock(&pool->mutex);
+	}
+	pool->counts.started += future != NULL;
+	pthread_mutex_unlock(&pool->mutex);
+	return future;
+}
+
+static void work(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	int tasks = pool->settings.config.tasks_per_worker;
+
+	for (int done = 0; tasks == INT_MAX || done < tasks; done++) {
+		struct future *future = take(pool);
+
+		if (!future)
+			return;
+		worker->running = future;
+		future_call(future, &pool->base);
+		worker->running = NULL;
+		pool_finish(pool, future);
+	}
+}
+
+static void *be_worker(void *user)
+{
+	struct worker *worker = user;
+	const struct assay_config *config = &worker->pool->settings.config;
+	char name[32];
+
+	current_pool = worker->pool;
+	snprintf(name, sizeof name, "%s_%d", config->name, worker->index);
+	name[15] = '\0'; /* as long as the kernel allows */
+	pthread_setname_np(pthread_self(), name);
+	pthread_cleanup_push(leave, worker);
+	if (config->initializer &&
+	    config->initializer(config->initializer_argument, config->initializer_argument_size)) {
+		settings_complain(&worker->pool->settings,
+				  "the initializer of a worker failed: the executor is broken");
+		break_pool(worker->pool);
+	} else {
+		work(worker);
+	}
+	pthread_cleanup_pop(1);
+	return NULL;
+}
+
+void pool_join_ended(struct pool *pool)
+{
+	while (pool->ended) {
+		struct worker *worker = pool->ended;
+
+		pool->ended = worker->next;
+		pthread_join(worker->thread, NULL);
+		free(worker);
+	}
+}
+
+/* Under the mutex. */
+int pool_start_worker(struct pool *pool)
+{
+	struct worker *worker = calloc(1, sizeof *worker);
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int error;
+
+	if (!worker)
+		return ASSAY_ENOMEM;
+	worker->pool = pool;
+	while (worker->index < 63 && pool->indices & 1ul << worker->index)
+		worker->index++;
+	pthread_attr_init(&attributes);
+	if (pool->settings.config.stack_size)
+		pthread_attr_setstacksize(&attributes, pool->settings.config.stack_size);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&worker->thread, &attributes, be_worker, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	if (error) {
+		free(worker);
+		return ASSAY_ERESOURCE;
+	}
+	pool->indices |= 1ul << worker->index;
+	pool->alive++;
+	pool->counts.wakes++;
+	return ASSAY_OK;
+}
