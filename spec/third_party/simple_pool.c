@@ -7,19 +7,19 @@
 struct pool {
 	assay_executor base; /* first: the table gets its address */
 	pthread_mutex_t mutex;
-	/* There is a task, or the pool stops, or the last worker has left. A signal for a task
+	/* There is a task, or the pool stops, or nobody is busy any more. A signal for a task
 	 * reaches a worker: nobody else waits before the pool stops, and then no task comes. */
 	pthread_cond_t changed;
 	/* Under mutex. */
 	struct assay_simple_future *first, **end;
 	bool stopping;
-	int alive;     /* workers that have not left */
+	int busy;      /* workers that have not left, and shutdowns that are cancelling */
 	int threads;   /* to be joined */
 	pid_t process; /* a forked child has the pool's memory, but not its threads */
 	pthread_t workers[];
 };
 
-/* The pool whose worker the calling thread is. */
+/* The pool that the calling thread is busy in: it cannot wait there until nobody is. */
 static _Thread_local struct pool *own;
 
 /* A task, or NULL if there is none: with `wait`, only once the pool stops. */
@@ -40,6 +40,14 @@ static struct assay_simple_future *take(struct pool *pool, bool wait)
 	return future;
 }
 
+static void leave(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->mutex);
+	if (--pool->busy == 0)
+		pthread_cond_broadcast(&pool->changed);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
 static void *work(void *user)
 {
 	struct pool *pool = user;
@@ -48,10 +56,7 @@ static void *work(void *user)
 	own = pool;
 	while ((future = take(pool, true)))
 		assay_simple_run(future);
-	pthread_mutex_lock(&pool->mutex);
-	if (--pool->alive == 0)
-		pthread_cond_broadcast(&pool->changed);
-	pthread_mutex_unlock(&pool->mutex);
+	leave(pool);
 	return NULL;
 }
 
@@ -84,10 +89,25 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	return accepted ? ASSAY_OK : ASSAY_ESHUTDOWN;
 }
 
+/* A task that was taken here is not done yet: who waits for the pool waits for this, too. */
+static void cancel_pending(struct pool *pool)
+{
+	struct pool *outer = own;
+	struct assay_simple_future *future;
+
+	pthread_mutex_lock(&pool->mutex);
+	pool->busy++;
+	pthread_mutex_unlock(&pool->mutex);
+	own = pool;
+	while ((future = take(pool, false)))
+		assay_simple_cancel(future);
+	own = outer;
+	leave(pool);
+}
+
 static int shutdown(assay_executor *executor, unsigned flags)
 {
 	struct pool *pool = (struct pool *)executor;
-	struct assay_simple_future *future;
 
 	if (flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL))
 		return ASSAY_EUNSUPPORTED;
@@ -97,16 +117,16 @@ static int shutdown(assay_executor *executor, unsigned flags)
 	pool->stopping = true;
 	pthread_cond_broadcast(&pool->changed);
 	pthread_mutex_unlock(&pool->mutex);
-	while ((flags & ASSAY_SHUTDOWN_CANCEL_PENDING) && (future = take(pool, false)))
-		assay_simple_cancel(future);
+	if (flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
+		cancel_pending(pool);
 	if (!(flags & ASSAY_SHUTDOWN_WAIT))
 		return ASSAY_OK;
 	if (own == pool)
 		return ASSAY_EDEADLOCK;
 	pthread_mutex_lock(&pool->mutex);
-	while (pool->alive)
+	while (pool->busy)
 		pthread_cond_wait(&pool->changed, &pool->mutex);
-	while (pool->threads) /* they are past their last use of the mutex's data */
+	while (pool->threads) /* they have left: none needs the mutex */
 		pthread_join(pool->workers[--pool->threads], NULL);
 	pthread_mutex_unlock(&pool->mutex);
 	return ASSAY_OK;
@@ -158,10 +178,10 @@ static int create(const struct assay_config *config, assay_executor **out)
 	pool->process = getpid();
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->changed, NULL);
-	pthread_mutex_lock(&pool->mutex); /* no worker reads `alive` before it is right */
+	pthread_mutex_lock(&pool->mutex); /* no worker leaves before `busy` is right */
 	while (pool->threads < workers &&
 	       !pthread_create(&pool->workers[pool->threads], NULL, work, pool))
-		pool->alive = ++pool->threads;
+		pool->busy = ++pool->threads;
 	pthread_mutex_unlock(&pool->mutex);
 	if (pool->threads < workers) {
 		destroy(&pool->base);

@@ -118,7 +118,13 @@ struct executor {
 	assay_executor base; /* first: the table gets its address */
 	thread_pool<run_future> pool;
 	pid_t process; /* a forked child has the pool's memory, but not its threads */
+	/* What shutdown took out of the pool is not done before it is cancelled. */
+	std::mutex mutex;
+	std::condition_variable changed;
+	int cancelling;
 };
+
+thread_local executor *cancelling_here;
 
 executor *executor_of(assay_executor *base)
 {
@@ -150,6 +156,23 @@ int submit(assay_executor *base, const assay_task *task, assay_future **out)
 	return error;
 }
 
+/* Callbacks run in here: no lock is held around them. */
+void cancel_pending(executor *self)
+{
+	executor *outer = cancelling_here;
+	std::unique_lock<std::mutex> lock(self->mutex);
+
+	self->cancelling++;
+	lock.unlock();
+	cancelling_here = self;
+	for (run_future job : self->pool.take_all())
+		assay_simple_cancel(job.future);
+	cancelling_here = outer;
+	lock.lock();
+	self->cancelling--;
+	self->changed.notify_all();
+}
+
 int shutdown(assay_executor *base, unsigned flags)
 {
 	executor *self = executor_of(base);
@@ -160,13 +183,14 @@ int shutdown(assay_executor *base, unsigned flags)
 		return ASSAY_OK;
 	self->pool.close();
 	if (flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
-		for (run_future job : self->pool.take_all())
-			assay_simple_cancel(job.future);
+		cancel_pending(self);
 	if (!(flags & ASSAY_SHUTDOWN_WAIT))
 		return ASSAY_OK;
-	if (self->pool.is_worker())
+	if (self->pool.is_worker() || cancelling_here == self)
 		return ASSAY_EDEADLOCK;
 	self->pool.join();
+	std::unique_lock<std::mutex> lock(self->mutex);
+	self->changed.wait(lock, [self] { return !self->cancelling; });
 	return ASSAY_OK;
 }
 
@@ -198,7 +222,9 @@ int create(const assay_config *config, assay_executor **out)
 	if (config->workers == ASSAY_WORKERS_AUTO)
 		workers = std::thread::hardware_concurrency();
 	try {
-		*out = &(new executor{{&ops}, thread_pool<run_future>(workers), getpid()})->base;
+		*out = &(new executor{
+				 {&ops}, thread_pool<run_future>(workers), getpid(), {}, {}, 0})
+				->base;
 	} catch (const std::bad_alloc &) {
 		return ASSAY_ENOMEM;
 	} catch (const std::system_error &) {
