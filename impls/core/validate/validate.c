@@ -30,7 +30,7 @@ void validate_expect_end(unsigned seconds)
 
 int validate_rounds(int count)
 {
-	return CHECKED ? count / 20 + 1 : count;
+	return CHECKED ? count / 5 + 1 : count;
 }
 
 void validate_start(pthread_t *thread, void *(*run)(void *), void *user)
