@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "json.h"
+
+#include "text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILE_LIMIT ((size_t)256 << 20)
+#define MESSAGE_LIMIT 600 /* characters */
+
+int json_refuse(const struct place *place, const char *format, ...)
+{
+	struct text message = {0}, shown = {0};
+	va_list arguments;
+
+	text_format(&message, "assay-report: '%s': ", place->path);
+	if (place->array)
+		text_format(&message, "%s[%zu]: ", place->array, place->index);
+	va_start(arguments, format);
+	text_vformat(&message, format, arguments);
+	va_end(arguments);
+	/* The file may hold what a terminal obeys. */
+	text_field(&shown, message.data, MESSAGE_LIMIT);
+	fprintf(stderr, "%s\n", shown.data);
+	text_free(&message);
+	text_free(&shown);
+	return -1;
+}
+
+static int read_stream(const struct place *place, FILE *file, struct text *text)
+{
+	char block[65536];
+	size_t length;
+	struct stat status;
+
+	if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode))
+		return json_refuse(place, "is a directory; expected a file of results");
+	while ((length = fread(block, 1, sizeof block, file)) > 0) {
+		text_bytes(text, block, length);
+		if (text->length > FILE_LIMIT)
+			return json_refuse(place, "is larger than %zu MiB", FILE_LIMIT >> 20);
+	}
+	if (ferror(file))
+		return json_refuse(place, "cannot be read: %s", strerror(errno));
+	if (text->length == 0)
+		return json_refuse(place, "is empty; expected a JSON object");
+	if (strlen(text->data) != text->length)
+		return json_refuse(place, "is no JSON: it contains a zero byte");
+	return 0;
+}
+
+static void refuse_syntax(const struct place *place, const char *text, const char *end)
+{
+	size_t line = 1, column = 1;
+
+	for (const char *byte = text; end && byte < end && *byte; byte++) {
+		line += *byte == '\n';
+		column = *byte == '\n' ? 1 : column + 1;
+	}
+	json_refuse(place, "is no JSON (or nested too deeply) at line %zu, column %zu", line,
+		    column);
+}
+
+static cJSON *parse(const struct place *place, const char *text, const char *format)
+{
+	const char *end = NULL;
+	cJSON *tree = cJSON_ParseWithOpts(text, &end, true);
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(tree, "format");
+
+	if (!tree)
+		refuse_syntax(place, text, end);
+	else if (!cJSON_IsObject(tree))
+		json_refuse(place, "expected a JSON object with \"format\": \"%s\"", format);
+	else if (!cJSON_IsString(value))
+		json_refuse(place, "has no \"format\"; expected \"%s\"", format);
+	else if (strcmp(value->valuestring, format) != 0)
+		json_refuse(place, "has the format \"%.60s\"; expected \"%s\"", value->valuestring,
+			    format);
+	else
+		return tree;
+	cJSON_Delete(tree);
+	return NULL;
+}
+
+cJSON *json_read(const char *path, const char *format)
+{
+	const struct place place = {.path = path};
+	struct text text = {0};
+	cJSON *tree = NULL;
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		json_refuse(&place, "cannot be opened: %s; expected a file of format \"%s\"",
+			    strerror(errno), format);
+	else if (read_stream(&place, file, &text) == 0)
+		tree = parse(&place, text.data, format);
+	if (file)
+		fclose(file);
+	text_free(&text);
+	return tree;
+}
+
+int json_array(const struct place *place, const cJSON *object, const char *name,
+	       const cJSON **value)
+{
+	const cJSON *item;
+	struct place inside = {place->path, name, 0};
+
+	*value = cJSON_GetObjectItemCaseSensitive(object, name);
+	if (!cJSON_IsArray(*value))
+		return json_refuse(place, "expected an array \"%s\"", name);
+	cJSON_ArrayForEach(item, *value)
+	{
+		if (!cJSON_IsObject(item))
+			return json_refuse(&inside, "expected an object");
+		inside.index++;
+	}
+	return 0;
+}
+
+int json_string(const struct place *place, const cJSON *object, const char *name, bool optional,
+		const char **value)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+	*value = NULL;
+	if (cJSON_IsString(item) && item->valuestring[0])
+		*value = item->valuestring;
+	else if (!optional)
+		return json_refuse(place, "expected a string \"%s\" that is not empty", name);
+	else if (item && !cJSON_IsNull(item) && !cJSON_IsString(item))
+		return json_refuse(place, "expected a string or null as \"%s\"", name);
+	return 0;
+}
+
+bool json_is_number(const cJSON *item)
+{
+	return cJSON_IsNumber(item) && isfinite(item->valuedouble);
+}
+
+int json_integer(const struct place *place, const cJSON *object, const char *name, double least,
+		 double most, double *value)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+	if (!json_is_number(item) || item->valuedouble < least || item->valuedouble > most ||
+	    item->valuedouble != floor(item->valuedouble))
+		return json_refuse(place, "expected a whole number from %.0f to %.0f as \"%s\"",
+				   least, most, name);
+	*value = item->valuedouble;
+	return 0;
+}

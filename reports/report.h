@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The sections of a report, in the order in which they stand there. */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "page.h"
+#include "plot.h"
+#include "results.h"
+
+/* The whole of it, in the page's format. */
+void report_write(struct page *page, const struct results *results, const struct plots *plots);
+
+void report_summary(struct page *page, const struct results *results);
+void report_heat_map(struct page *page, const struct results *results, const struct plots *plots);
+void report_matrix(struct page *page, const struct results *results);
+void report_workloads(struct page *page, const struct results *results, const struct plots *plots);
+void report_environment(struct page *page, const struct results *results);
+void report_clauses(struct page *page, const struct results *results);
+
+/* True if no clause failed, none was left open, and at least one passed. */
+bool report_conformant(const struct backend *backend);
+
+/* "submit, 4 workers": a row's name, unique in the report. */
+void report_row_name(struct text *text, const struct results *results, const struct row *row);
+
+/* A backend's name behind its colour. */
+void report_backend(struct page *page, const struct backend *backend);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+#include "value.h"
+
+/* Medians closer than this, or ranges that overlap, are not told apart. */
+#define TIE 1.10
+
+static size_t failed_clauses(const struct backend *backend)
+{
+	size_t failed = 0;
+
+	for (int i = VERDICT_FAIL; i <= VERDICT_CRASH; i++)
+		failed += backend->clauses[i];
+	return failed;
+}
+
+bool report_conformant(const struct backend *backend)
+{
+	return backend->conformed && failed_clauses(backend) == 0 &&
+	       backend->clauses[VERDICT_UNRESOLVED] == 0 &&
+	       backend->clauses[VERDICT_NOT_RUN] == 0 && backend->clauses[VERDICT_PASS] > 0;
+}
+
+void report_backend(struct page *page, const struct backend *backend)
+{
+	if (backend->executor)
+		page_swatch(page, backend->colour);
+	page_say(page, "%s", backend->name);
+}
+
+static void say_verdict(struct page *page, const struct backend *backend)
+{
+	bool conformant = report_conformant(backend), failed = failed_clauses(backend) > 0;
+	const size_t *clauses = backend->clauses;
+
+	page_item(page, conformant ? "good" : failed ? "bad" : "doubt");
+	if (page->format == PAGE_HTML)
+		page_swatch(page, backend->colour);
+	page_strong(page, "%s: %s", backend->name,
+		    conformant ? "conformant"
+		    : failed   ? "not conformant"
+			       : "undecided");
+	page_say(page, ". Of the clauses, %zu pass, %zu fail, %zu unsupported, %zu untested",
+		 clauses[VERDICT_PASS], failed_clauses(backend), clauses[VERDICT_UNSUPPORTED],
+		 clauses[VERDICT_UNTESTED]);
+	if (clauses[VERDICT_UNRESOLVED])
+		page_say(page, ", %zu unresolved", clauses[VERDICT_UNRESOLVED]);
+	if (clauses[VERDICT_NOT_RUN])
+		page_say(page, ", %zu not run in full", clauses[VERDICT_NOT_RUN]);
+	page_say(page, ".");
+	page_item_end(page);
+}
+
+static void say_verdicts(struct page *page, const struct results *results)
+{
+	if (!results->conformance_context) {
+		page_paragraph(page, "warning");
+		page_strong(page, "No verdict on conformance.");
+		page_say(page, " The file '%s' does not exist.", results->conformance_name);
+		page_paragraph_end(page);
+		return;
+	}
+	page_list(page, "verdicts");
+	for (size_t i = 0; i < results->backend_count; i++)
+		if (results->backends[i].conformed)
+			say_verdict(page, &results->backends[i]);
+	page_list_end(page);
+}
+
+void report_row_name(struct text *text, const struct results *results, const struct row *row)
+{
+	text_add(text, results->workloads[row->workload].name);
+	if (row->several)
+		text_format(text, ", %d worker%s", row->workers, row->workers == 1 ? "" : "s");
+}
+
+static bool told_apart(const struct series *best, const struct series *other)
+{
+	return other->median > TIE * best->median && other->least > best->most;
+}
+
+/* The cell of a row with the lowest median of a metric among those that ran without a failure. */
+static const struct cell *lowest(const struct results *results, const struct row *row,
+				 const char *metric, const struct series *above)
+{
+	const struct cell *found = NULL;
+	double least = 0;
+
+	for (size_t i = 0; i < results->cell_count; i++) {
+		const struct cell *cell = &results->cells[i];
+		const struct series *series = cell_series(cell, metric);
+
+		if (cell->workload != row->workload || cell->workers != row->workers ||
+		    cell->failures || !series || !results->backends[cell->backend].executor)
+			continue;
+		if ((!above || told_apart(above, series)) && (!found || series->median < least)) {
+			found = cell;
+			least = series->median;
+		}
+	}
+	return found;
+}
+
+static void say_answer(struct page *page, const struct results *results, const struct cell *cell,
+		       const char *metric)
+{
+	const struct backend *backend = &results->backends[cell->backend];
+	const struct series *series = cell_series(cell, metric);
+	char value[VALUE_SIZE];
+
+	value_format(value, series->median, series->unit);
+	report_backend(page, backend);
+	page_say(page, " ");
+	page_muted(page, "%s", value);
+	if (backend->conformed && !report_conformant(backend))
+		page_muted(page, " (%s)", failed_clauses(backend) ? "not conformant" : "undecided");
+}
+
+/* All that cannot be told from the best, the best first. */
+static void say_best(struct page *page, const struct results *results, const struct row *row,
+		     const struct cell *best, const char *metric)
+{
+	const struct series *first = cell_series(best, metric);
+
+	say_answer(page, results, best, metric);
+	for (size_t i = 0; i < results->cell_count; i++) {
+		const struct cell *cell = &results->cells[i];
+		const struct series *series = cell_series(cell, metric);
+
+		if (cell == best || cell->workload != row->workload ||
+		    cell->workers != row->workers || cell->failures || !series ||
+		    !results->backends[cell->backend].executor || told_apart(first, series))
+			continue;
+		page_break(page);
+		page_muted(page, "≈ ");
+		say_answer(page, results, cell, metric);
+	}
+}
+
+static void decision_row(struct page *page, const struct results *results, const struct row *row)
+{
+	const struct workload *workload = &results->workloads[row->workload];
+	const struct cell *best = lowest(results, row, workload->metric, NULL);
+	const struct cell *cpu = lowest(results, row, "cpu_per_op", NULL), *next = NULL;
+	struct text name = {0};
+	char ratio[VALUE_SIZE];
+
+	report_row_name(&name, results, row);
+	page_row(page, NULL);
+	page_cell(page, NULL, workload->separates);
+	page_say(page, "%s", name.data);
+	text_free(&name);
+	page_cell(page, NULL, NULL);
+	page_muted(page, "%s", value_metric(workload->metric));
+	page_cell(page, "name", NULL);
+	if (best) {
+		const struct series *first = cell_series(best, workload->metric);
+
+		say_best(page, results, row, best, workload->metric);
+		next = lowest(results, row, workload->metric, first);
+	} else {
+		page_muted(page, "none ran");
+	}
+	page_cell(page, "name", NULL);
+	if (next) {
+		value_ratio(ratio, next->ratio);
+		report_backend(page, &results->backends[next->backend]);
+		page_muted(page, " %s the time", ratio);
+	} else {
+		page_muted(page, "–");
+	}
+	page_cell(page, "name", NULL);
+	if (cpu)
+		say_answer(page, results, cpu, "cpu_per_op");
+	else
+		page_muted(page, "–");
+}
+
+static void decisions(struct page *page, const struct results *results)
+{
+	static const char *const headers[] = {"Workload", "Compared by", "Lowest", "Next",
+					      "Least CPU per operation"};
+
+	page_heading(page, 2, "decisions", "Which executor for which work");
+	if (results->row_count == 0) {
+		page_paragraph(page, "note");
+		page_say(page, "Nothing was measured, so there is nothing to decide by.");
+		page_paragraph_end(page);
+		return;
+	}
+	page_table(page, NULL, "ttttt");
+	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+		page_cell(page, NULL, NULL);
+		page_say(page, "%s", headers[i]);
+	}
+	for (size_t i = 0; i < results->row_count; i++)
+		decision_row(page, results, &results->rows[i]);
+	page_table_end(page);
+	page_paragraph(page, "note");
+	page_say(
+		page,
+		"Medians of this machine and these runs. Executors whose medians differ by less "
+		"than %.0f %%, or whose ranges overlap, are not told apart (≈): of those, take the "
+		"simplest.",
+		100 * (TIE - 1));
+	page_paragraph_end(page);
+}
+
+void report_summary(struct page *page, const struct results *results)
+{
+	page_heading(page, 1, "verdict", "Assay report");
+	say_verdicts(page, results);
+	decisions(page, results);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "value.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static int decimals(double value)
+{
+	return value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+}
+
+static void format_scaled(char string[VALUE_SIZE], double value, const char *const *units,
+			  double step)
+{
+	/* 999.6 would be shown as 1000 of the smaller unit. */
+	while (units[1] && value >= step - step / 2000) {
+		value /= step;
+		units++;
+	}
+	if (value >= 1e6)
+		snprintf(string, VALUE_SIZE, "%.3g %s", value, *units);
+	else
+		snprintf(string, VALUE_SIZE, "%.*f %s", decimals(value), value, *units);
+}
+
+static const char *const times[] = {"ns", "µs", "ms", "s", NULL};
+static const char *const sizes[] = {"B", "KiB", "MiB", "GiB", NULL};
+
+static bool is_time(const char *unit)
+{
+	return unit && strcmp(unit, "ns") == 0;
+}
+
+static bool is_size(const char *unit)
+{
+	return unit && (strcmp(unit, "bytes") == 0 || strcmp(unit, "B") == 0);
+}
+
+void value_format(char string[VALUE_SIZE], double value, const char *unit)
+{
+	if (is_time(unit))
+		format_scaled(string, value, times, 1000);
+	else if (is_size(unit))
+		format_scaled(string, value, sizes, 1024);
+	else if (!unit || strcmp(unit, "ratio") == 0)
+		snprintf(string, VALUE_SIZE, "%.*f", value < 1e6 ? decimals(value) : 0, value);
+	else
+		snprintf(string, VALUE_SIZE, "%.3g %.40s", value, unit);
+}
+
+void value_tick(char string[VALUE_SIZE], double value, const char *unit)
+{
+	const char *const *name = times;
+
+	if (!is_time(unit)) {
+		snprintf(string, VALUE_SIZE, "%.3g", value);
+		return;
+	}
+	for (; name[1] && value >= 1000; name++)
+		value /= 1000;
+	snprintf(string, VALUE_SIZE, "%.3g%s%s", value, value > 0 ? " " : "",
+		 value > 0 ? *name : "");
+}
+
+void value_ratio(char string[VALUE_SIZE], double ratio)
+{
+	if (ratio >= 1e6)
+		snprintf(string, VALUE_SIZE, "%.2g×", ratio);
+	else
+		snprintf(string, VALUE_SIZE, "%.*f×", decimals(ratio), ratio);
+}
+
+const char *value_metric(const char *metric)
+{
+	static const struct {
+		const char *metric, *words;
+	} names[] = {
+		{"wall_per_op", "time per operation"},
+		{"cpu_per_op", "CPU time per operation"},
+		{"makespan", "time for all of them"},
+		{"ratio_to_ideal", "ratio to the ideal time"},
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(metric, names[i].metric) == 0)
+			return names[i].words;
+	return metric;
+}
