@@ -160,6 +160,7 @@ struct listing {
 	char *text;
 	size_t size;
 	size_t length;
+	bool has_entry;
 };
 
 static void list_thread(pid_t thread, void *user)
@@ -171,13 +172,14 @@ static void list_thread(pid_t thread, void *user)
 	if (!process_status(thread, &status) || listing->length + 128 > listing->size)
 		return;
 	process_sleeps_in(thread, where, sizeof where);
-	listing->length += (size_t)snprintf(listing->text + listing->length,
-					    listing->size - listing->length, "%s%s[%d] %s%s%s",
-					    listing->length ? ", " : "", status.name, (int)thread,
-					    status.state == 'R'   ? "runs"
-					    : status.state == 'S' ? "sleeps"
-								  : "stopped",
-					    where[0] ? " in " : "", where);
+	listing->length += (size_t)snprintf(
+		listing->text + listing->length, listing->size - listing->length, "%s%s[%d] %s%s%s",
+		listing->has_entry ? ", " : "", status.name, (int)thread,
+		status.state == 'R'   ? "runs"
+		: status.state == 'S' ? "sleeps"
+				      : "stopped",
+		where[0] ? " in " : "", where);
+	listing->has_entry = true;
 }
 
 static void list_if_in_group(pid_t process, void *user)

@@ -175,6 +175,8 @@ static void take_level(struct parser *parser, struct clause *clause)
 		}
 	}
 	clause->level = must(strdup(""));
+	if (!*clause->statement)
+		return;
 	complain(parser, clause->line,
 		 "clause %s: its statement begins with **MUST.**, **SHOULD.** or **MAY.**",
 		 clause->id);

@@ -39,3 +39,7 @@ add_library(assay_catalogue STATIC
 	catalogue.c backends.c ${CMAKE_CURRENT_BINARY_DIR}/chapters.c)
 target_include_directories(assay_catalogue PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(assay_catalogue PUBLIC assay::assay PRIVATE assay_options)
+
+add_executable(catalogue_test catalogue_test.c)
+target_link_libraries(catalogue_test PRIVATE assay_options assay_catalogue)
+add_test(NAME catalogue COMMAND catalogue_test)
