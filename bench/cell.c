@@ -47,6 +47,7 @@ static void body(struct gbench_state *state, void *user)
 	double before;
 
 	cell->metric_count = 0;
+	cell->latency_count = 0;
 	if (workload->prepare && workload->prepare(cell, operations)) {
 		gbench_fail(state, cell->message);
 		return;
@@ -174,6 +175,13 @@ static cJSON *describe(const struct sample *sample, const struct gbench_result *
 		cJSON_AddStringToObject(object, "message", metric->note);
 		cJSON_AddItemToArray(metrics, object);
 	}
+	if (ok && cell->latency_count) {
+		cJSON *latencies = cJSON_AddArrayToObject(record, "latencies_ns");
+
+		for (size_t i = 0; i < cell->latency_count; i++)
+			cJSON_AddItemToArray(latencies,
+					     cJSON_CreateNumber((double)cell->latencies_ns[i]));
+	}
 	return record;
 }
 
@@ -214,6 +222,7 @@ int cell_run(const struct cell_request *request)
 	record = describe(&sample, &result, &statistics);
 	text = cJSON_PrintUnformatted(record);
 	cJSON_Delete(record);
+	free(sample.cell.latencies_ns);
 	if (!text) {
 		fprintf(stderr, "assay-bench: no memory for the record of a cell\n");
 		return 2;

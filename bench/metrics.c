@@ -85,6 +85,17 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
+static void keep(struct cell *cell, const uint64_t *latencies_ns, size_t count)
+{
+	free(cell->latencies_ns);
+	cell->latency_count = 0;
+	cell->latencies_ns = calloc(count, sizeof *latencies_ns);
+	if (!cell->latencies_ns)
+		return; /* without them there is no percentile of several samples: it says so */
+	memcpy(cell->latencies_ns, latencies_ns, count * sizeof *latencies_ns);
+	cell->latency_count = count;
+}
+
 void cell_percentiles(struct cell *cell, uint64_t *latencies_ns, size_t count)
 {
 	static const struct {
@@ -96,13 +107,16 @@ void cell_percentiles(struct cell *cell, uint64_t *latencies_ns, size_t count)
 	for (size_t i = 0; i < sizeof percentiles / sizeof *percentiles; i++) {
 		size_t beyond = count / percentiles[i].one_in;
 
-		if (beyond < BEYOND)
+		if (beyond < BEYOND) {
 			cell_no_metric(cell, percentiles[i].name, "ns",
 				       "%zu latencies are too few: this percentile needs %zu",
 				       count, BEYOND * percentiles[i].one_in);
-		else
-			cell_metric(cell, percentiles[i].name, "ns",
-				    (double)latencies_ns[count - 1 - beyond]);
+			if (cell->latency_count != count)
+				keep(cell, latencies_ns, count);
+			continue;
+		}
+		cell_metric(cell, percentiles[i].name, "ns",
+			    (double)latencies_ns[count - 1 - beyond]);
 	}
 }
 

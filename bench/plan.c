@@ -17,7 +17,8 @@ static int processors(void)
 static void add(struct plan *plan, const struct workload *workload, const char *backend,
 		int workers)
 {
-	plan->cells[plan->count++] = (struct plan_cell){workload, backend, workers, false};
+	plan->cells[plan->count++] =
+		(struct plan_cell){.workload = workload, .backend = backend, .workers = workers};
 }
 
 static void add_workload(struct plan *plan, const struct workload *workload,
@@ -110,6 +111,8 @@ int plan_make(struct plan *plan, const struct options *options)
 
 void plan_free(struct plan *plan)
 {
+	for (size_t i = 0; i < plan->count; i++)
+		free(plan->cells[i].latencies_ns);
 	free(plan->cells);
 	free(plan->order);
 }

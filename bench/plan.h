@@ -29,6 +29,10 @@ struct plan_cell {
 	const char *backend;
 	int workers;
 	bool given_up; /* after it ran into the deadline */
+	/* Of all repetitions so far, where one alone has too few for its percentiles. */
+	uint64_t *latencies_ns;
+	size_t latency_count;
+	size_t repetition_latencies; /* of the last repetition */
 };
 
 struct plan {

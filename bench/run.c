@@ -4,6 +4,7 @@
 #include "cell.h"
 #include "child.h"
 #include "machine.h"
+#include "pool.h"
 #include "progress.h"
 #include "record.h"
 #include "scratch.h"
@@ -130,6 +131,8 @@ static void take(struct run *run, struct plan_cell *cell, unsigned repetition,
 	    cJSON_GetArraySize(metrics)) {
 		cJSON_ArrayForEach(metric, metrics)
 			add_record(run, cell, repetition, child->duration_ns, answer, metric, NULL);
+		if (pool_take(cell, answer))
+			fprintf(stderr, "assay-bench: no memory to keep the latencies\n");
 	} else if (clean && cJSON_IsString(said)) {
 		fail_sample(run, cell, repetition, child->duration_ns, answer, said->valuestring);
 	} else {
@@ -223,6 +226,19 @@ static int begin(struct run *run)
 	return child_watch_interrupts() || scratch_begin(run->directory, sizeof run->directory);
 }
 
+/* Under the repetition after the last. */
+static void add_pooled(struct run *run, struct plan_cell *cell)
+{
+	cJSON *percentiles = pool_percentiles(cell), *answer = cJSON_CreateObject();
+	const cJSON *metric;
+
+	cJSON_AddNumberToObject(answer, "operations", (double)cell->latency_count);
+	cJSON_ArrayForEach(metric, percentiles)
+		add_record(run, cell, run->plan->repetitions, 0, answer, metric, NULL);
+	cJSON_Delete(answer);
+	cJSON_Delete(percentiles);
+}
+
 static int run_repetitions(struct run *run)
 {
 	const struct options *options = run->options;
@@ -236,6 +252,8 @@ static int run_repetitions(struct run *run)
 			measure(run, cell, i);
 			run->order += !run->interrupted;
 		}
+		for (size_t j = 0; i + 1 == plan->repetitions && j < plan->count; j++)
+			add_pooled(run, &plan->cells[j]);
 		/* A file grows with each repetition; the standard output is written once. */
 		if (options->json && options->output && write_document(run))
 			return 2;

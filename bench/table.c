@@ -38,7 +38,7 @@ static bool is_of(const cJSON *record, const struct plan_cell *cell)
 	       workers->valueint == cell->workers;
 }
 
-/* values has room for one value a repetition. */
+/* values has room for one value a repetition, and one of all together. */
 static struct summary summarize(const cJSON *results, const struct plan_cell *cell,
 				const char *metric, double *values)
 {
@@ -117,6 +117,8 @@ static void print_cell(FILE *file, const cJSON *results, const struct plan *plan
 		       const struct plan_cell *cell, double *values)
 {
 	struct summary cpu = summarize(results, cell, "cpu_per_op", values);
+	struct summary p99 = summarize(results, cell, "p99", values);
+	struct summary p999 = summarize(results, cell, "p99.9", values);
 	struct summary all = summarize(results, cell, cell->workload->metric, values);
 	double best = best_of(results, plan, cell, values);
 
@@ -132,6 +134,10 @@ static void print_cell(FILE *file, const cJSON *results, const struct plan *plan
 	print_time(file, all.most, 10);
 	fprintf(file, " %9.2f", all.median / best);
 	print_time(file, cpu.median, 12);
+	if (strcmp(cell->workload->metric, "p50") == 0) {
+		print_time(file, p99.median, 12);
+		print_time(file, p999.median, 12);
+	}
 	fputc('\n', file);
 }
 
@@ -144,10 +150,12 @@ static void print_all(FILE *file, const cJSON *results, const struct plan *plan,
 
 		if (cell->workload != workload) {
 			workload = cell->workload;
-			fprintf(file, "%s%s: %s of one %s\n", i ? "\n" : "", workload->name,
-				workload->metric, workload->operation);
-			fprintf(file, "  %-18s %7s%12s%25s %9s%12s\n", "backend", "workers",
-				"median", "least .. most", "to best", "CPU/op");
+			fprintf(file, "%s%s: %s, one operation is a %s\n", i ? "\n" : "",
+				workload->name, workload->metric, workload->operation);
+			fprintf(file, "  %-18s %7s%12s%24s %9s%12s%s\n", "backend", "workers",
+				"median", "least .. most", "to best", "CPU/op",
+				strcmp(workload->metric, "p50") == 0 ? "         p99       p99.9"
+								     : "");
 		}
 		print_cell(file, results, plan, cell, values);
 	}
@@ -156,7 +164,7 @@ static void print_all(FILE *file, const cJSON *results, const struct plan *plan,
 int table_write(const cJSON *document, const struct plan *plan, const char *output)
 {
 	const cJSON *results = cJSON_GetObjectItemCaseSensitive(document, "results");
-	double *values = calloc(plan->repetitions, sizeof *values);
+	double *values = calloc(plan->repetitions + 1, sizeof *values);
 	char *text = NULL;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);

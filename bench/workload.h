@@ -40,6 +40,9 @@ struct cell {
 	char message[CELL_MESSAGE]; /* first thing that went wrong */
 	struct metric metrics[CELL_METRICS];
 	unsigned metric_count;
+	/* Kept where they are too few for a percentile: several samples may have enough. */
+	uint64_t *latencies_ns;
+	size_t latency_count;
 };
 
 /*
@@ -81,7 +84,7 @@ void cell_no_metric(struct cell *cell, const char *name, const char *unit, const
 
 /*
  * p50, p99 and p99.9 of the latencies (which are sorted), and those alone that enough of the
- * latencies exceed.
+ * latencies exceed. If one is left out, the cell keeps a copy of the latencies.
  */
 void cell_percentiles(struct cell *cell, uint64_t *latencies_ns, size_t count);
 

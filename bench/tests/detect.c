@@ -187,6 +187,38 @@ static void check_missing(void)
 	expect_failed("no backend", &answer, "none", 1, "cannot load backend '/nowhere/none.so'");
 }
 
+/* The samples in the order of their measurement, as one string. */
+static char *order_of(char *seed)
+{
+	char *arguments[] = {"assay-bench", "run",           "--workload", "submit*", "--scale",
+			     "tiny",        "--repetitions", "4",          "--seed",  seed,
+			     "--format",    "json",          NULL};
+	struct answer answer = ask(arguments);
+	cJSON *document = cJSON_Parse(answer.output), *record;
+	char *order = calloc(1, strlen(answer.output) + 1);
+
+	if (!order)
+		exit(2);
+	expect(answer.status == 0, "a run with a seed", "exit status 0", answer.errors);
+	cJSON_ArrayForEach(record, cJSON_GetObjectItemCaseSensitive(document, "results"))
+		sprintf(order + strlen(order), "%s %s,", text_of(record, "workload"),
+			text_of(record, "backend"));
+	cJSON_Delete(document);
+	forget(&answer);
+	return order;
+}
+
+static void check_order(void)
+{
+	char *first = order_of("7"), *again = order_of("7"), *other = order_of("8");
+
+	expect(*first && strcmp(first, again) == 0, "one seed", "the same order twice", again);
+	expect(strcmp(first, other) != 0, "another seed", "another order", other);
+	free(first);
+	free(again);
+	free(other);
+}
+
 /* Refused before anything is measured. */
 static void check_refused(char *option, char *value, const char *message)
 {
@@ -210,6 +242,7 @@ int main(int count, char **words)
 	check_wrong_results();
 	check_other_wrongs();
 	check_missing();
+	check_order();
 	check_refused("--workload", "sumit_many",
 		      "no workload 'sumit_many'; known are: submit_many, ");
 	check_refused("inlin", "mutex_queue", "no backend 'inlin'; known are: inline, ");
