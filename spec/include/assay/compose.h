@@ -189,8 +189,10 @@ ASSAY_MUST_CHECK static inline int assay_as_completed_begin(assay_future *const 
 	if (!it)
 		return ASSAY_ENOMEM;
 	distinct = assay_distinct_copy(futures, count, &it->remaining);
-	it->nodes = (struct assay_as_completed_node *)calloc(count + 1, sizeof *it->nodes);
-	if (!distinct || !it->nodes) {
+	if (distinct)
+		it->nodes = (struct assay_as_completed_node *)calloc(it->remaining + 1,
+								     sizeof *it->nodes);
+	if (!it->nodes) {
 		free(distinct);
 		assay_as_completed_end(it);
 		return ASSAY_ENOMEM;
