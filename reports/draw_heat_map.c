@@ -8,6 +8,8 @@
 #include "style.h"
 #include "value.h"
 
+#include <stdio.h>
+
 #define LEFT 236
 #define COLUMN 148
 #define ROW 46
@@ -160,7 +162,7 @@ static void add_legend(struct drawing *drawing, double top, bool numbers)
 		if (!numbers) {
 			add_box(drawing, left, top, width, 14, colour_of("heat", i));
 		} else if (i < HEAT_STEPS - 1) {
-			value_ratio(label, steps[i]);
+			snprintf(label, sizeof label, "%g×", steps[i]);
 			drawing_label(drawing, left + width, top + 25, label,
 				      colour_of("muted", -1));
 		}
@@ -205,7 +207,7 @@ void draw_heat_map(struct drawing *drawing, const struct results *results)
 	drawing_labels(drawing, medians, "center", ",11");
 	drawing_labels(drawing, names, "right", ",13");
 	drawing_labels(drawing, headers, "center", ",13");
-	drawing_labels(drawing, title, "left", ",16");
+	drawing_labels(drawing, title, "left", ":Bold,16");
 	drawing_labels(drawing, subtitle, "left", ",12");
 	text_add(&drawing->script, "unset multiplot\n");
 }

@@ -17,6 +17,10 @@
 #define BOTTOM 40
 #define COLUMN 84 /* of the values at the right */
 #define PERCENTILES 3
+#define LANE_MARGIN 0.2    /* of a lane, above and below a strip */
+#define POINTS_HEIGHT 0.58 /* of a strip */
+#define MEDIAN_HEIGHT 0.78
+#define TRANSLUCENT 0x80000000U
 
 static const char *const percentiles[PERCENTILES] = {"p50", "p99", "p99.9"};
 
@@ -55,7 +59,7 @@ static unsigned strip_colour(const struct strips *strips, size_t strip)
 /* The middle of a lane in strips, from the top. */
 static double lane_middle(const struct strips *strips, size_t strip, int lane)
 {
-	return (double)strip + (lane + 1.0) / (strips->lanes + 1.0);
+	return (double)strip + (lane + 0.5 + LANE_MARGIN) / (strips->lanes + 2 * LANE_MARGIN);
 }
 
 static void collect(struct strips *strips, size_t workload)
@@ -87,28 +91,33 @@ static void collect(struct strips *strips, size_t workload)
 	scale_settle(&strips->scale);
 }
 
+/* From the top of the lane to its bottom, in the order of the repetitions. */
+static void add_lane(struct drawing *drawing, const struct strips *strips, size_t strip, int lane)
+{
+	const struct series *series = lane_series(strips, strip, lane);
+	double top = lane_middle(strips, strip, lane) - POINTS_HEIGHT / strips->lanes / 2;
+
+	for (size_t i = 0; series && i < series->count; i++) {
+		double share = ((double)i + 0.5) / (double)series->count;
+
+		text_format(&drawing->data, "%.17g\t%.6f\t%u\n", series->values[i],
+			    top + share * POINTS_HEIGHT / strips->lanes,
+			    strip_colour(strips, strip) | TRANSLUCENT);
+	}
+}
+
 static int add_points(struct drawing *drawing, const struct strips *strips)
 {
 	for (size_t i = 0; i < strips->count; i++)
-		for (int lane = 0; lane < strips->lanes; lane++) {
-			const struct series *series = lane_series(strips, i, lane);
-			double height = 0.62 / strips->lanes;
-
-			for (size_t j = 0; series && j < series->count; j++)
-				text_format(&drawing->data, "%.17g\t%.6f\t%u\n", series->values[j],
-					    lane_middle(strips, i, lane) +
-						    height * (((double)j + 0.5) /
-								      (double)series->count -
-							      0.5),
-					    strip_colour(strips, i));
-		}
+		for (int lane = 0; lane < strips->lanes; lane++)
+			add_lane(drawing, strips, i, lane);
 	return drawing_block(drawing);
 }
 
 /* A bar across the lane at each median. */
 static int add_medians(struct drawing *drawing, const struct strips *strips)
 {
-	double height = 0.66 / strips->lanes;
+	double height = MEDIAN_HEIGHT / strips->lanes;
 
 	for (size_t i = 0; i < strips->count; i++)
 		for (int lane = 0; lane < strips->lanes; lane++) {
@@ -186,10 +195,10 @@ static int add_subtitle(struct drawing *drawing, const struct strips *strips)
 {
 	text_format(&drawing->data, "16\t47\t");
 	if (strips->lanes > 1)
-		text_add(&drawing->data, "latency; in each strip, from above: p50, p99, p99.9");
+		text_add(&drawing->data, "latency; from above: p50, p99, p99.9");
 	else
 		text_field(&drawing->data, value_metric(strips->workload->metric), NAME_LIMIT);
-	text_format(&drawing->data, "; every repetition, and the median; lower is better%s\t%u\n",
+	text_format(&drawing->data, "; each repetition and the median%s\t%u\n",
 		    strips->scale.logarithmic ? "; logarithmic axis" : "", colour_of("muted", -1));
 	return drawing_block(drawing);
 }
@@ -197,10 +206,11 @@ static int add_subtitle(struct drawing *drawing, const struct strips *strips)
 static void write_axis(struct drawing *drawing, const struct strips *strips)
 {
 	drawing_panel(drawing, LEFT, strips->right, TOP, drawing->height - BOTTOM);
-	text_format(&drawing->script,
-		    "set border 1 lc rgb '#%06x' lw 1\nset grid xtics lt 1 lw 1 lc rgb '#%06x'\n"
-		    "set yrange [%zu:0]\nunset ytics\n",
-		    colour_of("line", -1), colour_of("line", -1), strips->count);
+	text_format(
+		&drawing->script,
+		"set border 1 lc rgb '#%06x' lw 1\nset grid xtics ytics lt 1 lw 1 lc rgb '#%06x'\n"
+		"set yrange [%zu:0]\nset ytics 0,1 format '' scale 0\n",
+		colour_of("line", -1), colour_of("line", -1), strips->count);
 	scale_write(&strips->scale, strips->unit, &drawing->script);
 	text_format(&drawing->script,
 		    "set xtics nomirror out scale 0 font ',12' tc rgb '#%06x' noenhanced\n",
@@ -225,7 +235,7 @@ static void write_script(struct drawing *drawing, const struct strips *strips)
 	drawing_canvas(drawing, 0, drawing->width, 0, drawing->height);
 	drawing_labels(drawing, names, "right", ",13");
 	drawing_labels(drawing, values, "right", ",13");
-	drawing_labels(drawing, title, "left", ",16");
+	drawing_labels(drawing, title, "left", ":Bold,16");
 	drawing_labels(drawing, subtitle, "left", ",12");
 	text_add(&drawing->script, "unset multiplot\n");
 }
@@ -235,7 +245,7 @@ bool draw_workload(struct drawing *drawing, const struct results *results, size_
 	struct strips strips = {.results = results, .workload = &results->workloads[workload]};
 
 	strips.lanes = strips.workload->latency ? PERCENTILES : 1;
-	strips.strip = strips.lanes > 1 ? 54 : 40;
+	strips.strip = strips.lanes > 1 ? 60 : 40;
 	strips.right = WIDTH - 16 - COLUMN * (strips.lanes > 1 ? PERCENTILES : 2);
 	collect(&strips, workload);
 	if (strips.scale.any) {

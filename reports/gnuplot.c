@@ -15,6 +15,7 @@
 
 #define SECONDS_LIMIT 60
 #define PNG_SCALE 2
+#define PNG_FONT_SCALE 1.5 /* points, not pixels as in SVG */
 
 struct files {
 	struct text data, script, errors, svg, png;
@@ -130,10 +131,10 @@ static void add_terminals(struct text *whole, const char *name, int width, int h
 		    width, height, colour_of("background", -1), name);
 	text_add(whole, script->data);
 	text_format(whole,
-		    "set term pngcairo size %d,%d noenhanced font 'DejaVu Sans,9.5' "
-		    "fontscale %d linewidth %d pointscale %d background rgb '#%06x'\n"
+		    "set term pngcairo size %d,%d noenhanced font 'DejaVu Sans,13' "
+		    "fontscale %g linewidth %d pointscale %d background rgb '#%06x'\n"
 		    "set output '%s.png'\n",
-		    width * PNG_SCALE, height * PNG_SCALE, PNG_SCALE, PNG_SCALE, PNG_SCALE,
+		    width * PNG_SCALE, height * PNG_SCALE, PNG_FONT_SCALE, PNG_SCALE, PNG_SCALE,
 		    colour_of("background", -1), name);
 	text_add(whole, script->data);
 	text_add(whole, "set output\n");
@@ -187,15 +188,12 @@ static size_t read_id(const char *string)
 	return 0;
 }
 
-/* All of the file from its <svg on; what comes before is for files that stand alone. */
-static int inline_svg(const char *svg, const char *name, struct text *inlined)
+/* In the variables of the style sheet, with ids of its own. */
+static void translate(const char *svg, const char *name, struct text *inlined)
 {
-	const char *start = strstr(svg, "<svg");
 	bool inside_tag = false;
 
-	if (!start || !strstr(start, "</svg>"))
-		return -1;
-	for (const char *byte = start; *byte;) {
+	for (const char *byte = svg; *byte;) {
 		unsigned rgb;
 		size_t length = inside_tag ? read_colour(byte, &rgb) : 0;
 		const char *variable = length ? variable_of(rgb) : NULL;
@@ -213,17 +211,53 @@ static int inline_svg(const char *svg, const char *name, struct text *inlined)
 			text_bytes(inlined, byte++, 1);
 		}
 	}
+}
+
+/* In a page the figure stands under a heading: without its title, its margins and gnuplot's name. */
+static int inline_svg(const char *svg, const char *name, int width, int height,
+		      struct text *inlined)
+{
+	const char *start = strstr(svg, "</desc>");
+
+	if (!strstr(svg, "<svg") || !start || !strstr(start, "</svg>"))
+		return -1;
+	width -= 2 * GNUPLOT_MARGIN;
+	height -= GNUPLOT_TITLE;
+	text_format(inlined,
+		    "<svg xmlns=\"http://www.w3.org/2000/svg\" "
+		    "xmlns:xlink=\"http://www.w3.org/1999/xlink\" viewBox=\"%d %d %d %d\" "
+		    "width=\"%d\" height=\"%d\">",
+		    GNUPLOT_MARGIN, GNUPLOT_TITLE, width, height, width, height);
+	translate(start + strlen("</desc>"), name, inlined);
 	return 0;
 }
 
-static int draw(const char *directory, const char *name, const struct files *files,
-		struct text *inlined, struct text *reason)
+/* What a viewer shows as the name of a file that stands alone. */
+static int name_svg(const char *path, const char *svg, const char *name)
+{
+	static const char title[] = "<title>Gnuplot</title>";
+	const char *found = strstr(svg, title);
+	struct text named = {0};
+	int failed;
+
+	if (!found)
+		return 0;
+	text_bytes(&named, svg, (size_t)(found - svg));
+	text_format(&named, "<title>%s</title>%s", name, found + strlen(title));
+	failed = record_write(path, named.data);
+	text_free(&named);
+	return failed;
+}
+
+static int draw(const char *directory, const char *name, int width, int height,
+		const struct files *files, struct text *inlined, struct text *reason)
 {
 	struct text svg = {0}, png = {0};
 	int failed = run(directory, files, reason);
 
 	if (!failed && (read_file(files->svg.data, &svg) || read_file(files->png.data, &png) ||
-			inline_svg(svg.data, name, inlined))) {
+			inline_svg(svg.data, name, width, height, inlined) ||
+			name_svg(files->svg.data, svg.data, name))) {
 		text_format(reason, "gnuplot drew nothing for %s", name);
 		failed = -1;
 	}
@@ -247,7 +281,7 @@ int gnuplot_draw(const char *directory, const char *name, int width, int height,
 	if (failed)
 		text_add(reason, "the input of gnuplot could not be written");
 	else
-		failed = draw(directory, name, &files, inlined, reason);
+		failed = draw(directory, name, width, height, &files, inlined, reason);
 	forget_files(&files, !failed);
 	text_free(&whole);
 	return failed;

@@ -5,6 +5,10 @@
 
 #include "text.h"
 
+/* What a figure has around it when it stands alone, in pixels: left and right, and its title. */
+#define GNUPLOT_MARGIN 16
+#define GNUPLOT_TITLE 34
+
 /*
  * Draws one figure as DIRECTORY/NAME.svg and .png. script says what to plot; the terminal, the
  * output and the look are set before it, and the data is in a file which it calls data. name is a

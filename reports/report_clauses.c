@@ -12,6 +12,23 @@ static void say_field(struct page *page, const char *name, const char *value)
 	page_paragraph_end(page);
 }
 
+/* The letters of the catalogue in words. */
+static const char *say_strength(const char *strength)
+{
+	static const struct {
+		const char *letter, *words;
+	} strengths[] = {
+		{"D", "D, documented"},         {"T", "T, asserted by tests of the source"},
+		{"I", "I, as implemented"},     {"A", "A, ambiguous in the source"},
+		{"X", "X, from other sources"},
+	};
+
+	for (size_t i = 0; strength && i < sizeof strengths / sizeof *strengths; i++)
+		if (strcmp(strength, strengths[i].letter) == 0)
+			return strengths[i].words;
+	return strength;
+}
+
 /* The outcomes of one test are neighbours; returns the position behind them. */
 static size_t say_test(struct page *page, const struct results *results, size_t first, size_t end)
 {
@@ -86,17 +103,17 @@ static void say_clause(struct page *page, const struct results *results,
 		     clause->title ? clause->title : "");
 	if (clause->statement) {
 		page_paragraph(page, NULL);
-		if (clause->strength)
-			page_strong(page, "%s. ", clause->strength);
+		if (clause->level)
+			page_strong(page, "%s. ", clause->level);
 		page_say(page, "%s", clause->statement);
 		page_paragraph_end(page);
-	} else {
-		say_field(page, "Strength", clause->strength);
 	}
 	if (!clause->listed)
 		say_field(page, "Unknown", "the list of clauses has no such clause");
 	say_field(page, "Intent", clause->intent);
 	say_field(page, "Source", clause->source);
+	say_field(page, "Choice", clause->choice);
+	say_field(page, "Strength", say_strength(clause->strength));
 	say_field(page, "Profile", clause->profile);
 	say_tests(page, results, clause);
 }

@@ -28,7 +28,8 @@ void report_backend(struct page *page, const struct backend *backend)
 	page_say(page, "%s", backend->name);
 }
 
-static void say_verdict(struct page *page, const struct backend *backend)
+static void say_verdict(struct page *page, const struct results *results,
+			const struct backend *backend)
 {
 	bool conformant = report_conformant(backend), failed = failed_clauses(backend) > 0;
 	const size_t *clauses = backend->clauses;
@@ -40,9 +41,9 @@ static void say_verdict(struct page *page, const struct backend *backend)
 		    conformant ? "conformant"
 		    : failed   ? "not conformant"
 			       : "undecided");
-	page_say(page, ". Of the clauses, %zu pass, %zu fail, %zu unsupported, %zu untested",
-		 clauses[VERDICT_PASS], failed_clauses(backend), clauses[VERDICT_UNSUPPORTED],
-		 clauses[VERDICT_UNTESTED]);
+	page_say(page, ". %zu clauses: %zu pass, %zu fail, %zu unsupported, %zu untested",
+		 results->clause_count, clauses[VERDICT_PASS], failed_clauses(backend),
+		 clauses[VERDICT_UNSUPPORTED], clauses[VERDICT_UNTESTED]);
 	if (clauses[VERDICT_UNRESOLVED])
 		page_say(page, ", %zu unresolved", clauses[VERDICT_UNRESOLVED]);
 	if (clauses[VERDICT_NOT_RUN])
@@ -63,7 +64,7 @@ static void say_verdicts(struct page *page, const struct results *results)
 	page_list(page, "verdicts");
 	for (size_t i = 0; i < results->backend_count; i++)
 		if (results->backends[i].conformed)
-			say_verdict(page, &results->backends[i]);
+			say_verdict(page, results, &results->backends[i]);
 	page_list_end(page);
 }
 
@@ -113,7 +114,7 @@ static void say_answer(struct page *page, const struct results *results, const s
 	page_say(page, " ");
 	page_muted(page, "%s", value);
 	if (backend->conformed && !report_conformant(backend))
-		page_muted(page, " (%s)", failed_clauses(backend) ? "not conformant" : "undecided");
+		page_muted(page, " †");
 }
 
 /* All that cannot be told from the best, the best first. */
@@ -147,10 +148,10 @@ static void decision_row(struct page *page, const struct results *results, const
 
 	report_row_name(&name, results, row);
 	page_row(page, NULL);
-	page_cell(page, NULL, workload->separates);
+	page_cell(page, "name", workload->separates);
 	page_say(page, "%s", name.data);
 	text_free(&name);
-	page_cell(page, NULL, NULL);
+	page_cell(page, "name", NULL);
 	page_muted(page, "%s", value_metric(workload->metric));
 	page_cell(page, "name", NULL);
 	if (best) {
@@ -165,7 +166,7 @@ static void decision_row(struct page *page, const struct results *results, const
 	if (next) {
 		value_ratio(ratio, next->ratio);
 		report_backend(page, &results->backends[next->backend]);
-		page_muted(page, " %s the time", ratio);
+		page_muted(page, " %s", ratio);
 	} else {
 		page_muted(page, "–");
 	}

@@ -120,15 +120,16 @@ void report_heat_map(struct page *page, const struct results *results, const str
 		page_paragraph_end(page);
 		return;
 	}
-	page_paragraph(page, "note");
-	page_say(page, "The median of each executor as a multiple of the lowest in its row; lower "
-		       "is better, 1.00 is the best.");
-	page_paragraph_end(page);
 	if (plots->heat_map.svg) {
 		page_figure(page, plots->heat_map.svg, plots->heat_map.file,
 			    "Heat map: each workload on each executor, as a multiple of the best");
 		page_fold(page, false, "The same as a table, with the mean");
 	}
+	page_paragraph(page, "note");
+	page_say(page,
+		 "The median of each executor as a multiple of the lowest in its row; 1.00 is "
+		 "the best. The mean counts the rows that have a value, and says how many.");
+	page_paragraph_end(page);
 	heat_table(page, results);
 	if (plots->heat_map.svg)
 		page_fold_end(page);
@@ -224,13 +225,14 @@ static void workload_table(struct page *page, const struct results *results, siz
 		table_header(page, percentiles + 1, 2);
 	page_cell(page, NULL, NULL);
 	page_say(page, "CPU per operation");
-	for (size_t i = 0; i < results->cell_count; i++)
-		if (results->cells[i].workload == index)
-			cell_row(page, results, &results->cells[i], tail);
+	for (int executor = 1; executor >= 0; executor--)
+		for (size_t i = 0; i < results->cell_count; i++)
+			if (results->cells[i].workload == index &&
+			    results->backends[results->cells[i].backend].executor == executor)
+				cell_row(page, results, &results->cells[i], tail);
 	page_table_end(page);
 }
 
-/* What else was measured: a table of medians, a column for each metric. */
 static void failed_cells(struct page *page, const struct results *results, size_t index)
 {
 	for (size_t i = 0; i < results->cell_count; i++) {
@@ -306,7 +308,8 @@ static void workload_section(struct page *page, const struct results *results, s
 	page_paragraph(page, "note");
 	if (workload->separates)
 		page_say(page, "%s. ", workload->separates);
-	page_say(page, "Compared by %s; lower is better.", value_metric(workload->metric));
+	page_say(page, "Compared by the median %s; lower is better.",
+		 value_metric(workload->metric));
 	page_paragraph_end(page);
 	if (figure->svg)
 		page_figure(page, figure->svg, figure->file, workload->name);

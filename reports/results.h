@@ -35,6 +35,8 @@ struct clause {
 	const char *intent;
 	const char *source;
 	const char *strength;
+	const char *level;  /* MUST, SHOULD, ... */
+	const char *choice; /* what was chosen where the sources differ */
 	const char *profile;
 	const char *untested; /* the reason */
 	char *anchor;

@@ -35,6 +35,8 @@ static int read_clause(const struct place *place, const cJSON *object, struct cl
 	    json_string(place, object, "intent", true, &clause->intent) ||
 	    json_string(place, object, "source", true, &clause->source) ||
 	    json_string(place, object, "strength", true, &clause->strength) ||
+	    json_string(place, object, "level", true, &clause->level) ||
+	    json_string(place, object, "choice", true, &clause->choice) ||
 	    json_string(place, object, "profile", true, &clause->profile) ||
 	    json_string(place, object, "untested", true, &clause->untested) ||
 	    read_test_list(place, object, clause))

@@ -32,7 +32,7 @@ const struct colour colours[] = {
 	{"heat2", 0xb2d4ee, 0x1d4266},
 	{"heat3", 0x8bbde2, 0x23527f},
 	{"heat4", 0x5fa1d3, 0x2d689f},
-	{"heat5", 0x3781bd, 0x4a8cc4},
+	{"heat5", 0x2c74b0, 0x4a8cc4},
 	{"heat6", 0x1b619e, 0x7db4e2},
 	{"heat7", 0x0b4479, 0xb4d7f5},
 	{"heat_low", 0x1b2231, 0xe6e9ef},  /* text on heat0 to heat4 */
@@ -69,7 +69,7 @@ const char *const page_style[] = {
 	".scroll{overflow-x:auto;margin:8px 0 18px}",
 	"table{border-collapse:collapse;font-size:13.5px;font-variant-numeric:tabular-nums}",
 	"th,td{padding:5px 12px;text-align:left;vertical-align:top;",
-	"border-bottom:1px solid var(--line);overflow-wrap:anywhere}",
+	"border-bottom:1px solid var(--line);overflow-wrap:break-word}",
 	"th{font-weight:600;color:var(--muted);white-space:nowrap;vertical-align:bottom}",
 	"th:first-child,td:first-child{padding-left:2px}",
 	"th.n,td.n{text-align:right;white-space:nowrap}",
