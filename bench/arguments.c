@@ -12,8 +12,8 @@
 const char usage[] =
 	"usage: assay-bench list workloads [--format text|json] [-o FILE]\n"
 	"       assay-bench run [BACKEND|FILE.so ...] [--workload GLOB] [--workers N,M]\n"
-	"                       [--repetitions N] [--seed N] [--quick] [--deadline SECONDS]\n"
-	"                       [--format text|json] [-o FILE]\n"
+	"                       [--repetitions N] [--seed N] [--quick] [--scale SCALE]\n"
+	"                       [--deadline SECONDS] [--format text|json] [-o FILE]\n"
 	"\n"
 	"Measures executors on the same work; without a backend, all that were built.\n"
 	"Lower is better in every figure. Each sample runs in a process of its own.\n"

@@ -34,6 +34,8 @@ int child_watch_interrupts(void)
 {
 	sigset_t set;
 
+	/* What a child leaves behind (a server, workers) becomes ours to reap. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	interrupt_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	interrupts = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -117,6 +119,8 @@ static void run(char *const arguments[], int64_t limit_ns, int output, int error
 		await(pid, limit_ns, result);
 		kill(-pid, SIGKILL);
 		while (waitpid(pid, &result->status, 0) < 0 && errno == EINTR)
+			;
+		while (waitpid(-pid, NULL, 0) > 0 || errno == EINTR)
 			;
 	}
 	result->duration_ns = assay_clock_ns() - start_ns;

@@ -6,10 +6,13 @@
 #include "run.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int list_text(const char *output)
 {
@@ -117,6 +120,23 @@ static int check_backends(const struct arguments *arguments)
 	return 0;
 }
 
+/* Before hours of measuring, not after. */
+static int check_output(const char *output)
+{
+	const char *slash = output ? strrchr(output, '/') : NULL;
+	char directory[PATH_MAX];
+
+	if (!output)
+		return 0;
+	snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - output) + 1 : 1,
+		 slash ? output : ".");
+	if (access(directory, W_OK | X_OK) == 0)
+		return 0;
+	fprintf(stderr, "assay-bench: cannot write '%s': directory '%s': %s\n", output, directory,
+		strerror(errno));
+	return -1;
+}
+
 /* names: of all backends there are, to be freed; they live as long as *found. */
 static const char **all_backends(struct backend_file **found, size_t *count)
 {
@@ -139,7 +159,8 @@ static int run(const struct arguments *arguments)
 	struct plan plan;
 	int code = 2;
 
-	if (check_glob(options.workload_glob) || check_backends(arguments))
+	if (check_glob(options.workload_glob) || check_backends(arguments) ||
+	    check_output(options.output))
 		return 2;
 	options.backends = arguments->names;
 	options.backend_count = arguments->name_count;

@@ -14,9 +14,9 @@ void progress_begin(const struct plan *plan, const struct options *options)
 {
 	started_ns = assay_clock_ns();
 	terminal = isatty(STDERR_FILENO);
-	fprintf(stderr, "assay-bench: %zu cells, %u repetitions each (%s), seed %llu\n",
-		plan->count, plan->repetitions, scale_names[options->scale],
-		(unsigned long long)options->seed);
+	fprintf(stderr, "assay-bench: %zu cells, %u repetition%s each (%s), seed %llu\n",
+		plan->count, plan->repetitions, plan->repetitions == 1 ? "" : "s",
+		scale_names[options->scale], (unsigned long long)options->seed);
 }
 
 void progress_show(const struct plan *plan, size_t done, const struct plan_cell *cell)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int make(const char *parent, const char *name, char *directory, size_t size)
 {
@@ -23,8 +24,11 @@ static int make(const char *parent, const char *name, char *directory, size_t si
 int scratch_begin(char *directory, size_t size)
 {
 	const char *parent = getenv("TMPDIR");
+	char name[40];
 
-	return make(parent && *parent ? parent : "/tmp", "assay-bench-", directory, size);
+	/* Whose it is: what a killed run left behind can be told from what a live one uses. */
+	snprintf(name, sizeof name, "assay-bench-%ld-", (long)getpid());
+	return make(parent && *parent ? parent : "/tmp", name, directory, size);
 }
 
 int scratch_make(const char *parent, char *directory, size_t size)

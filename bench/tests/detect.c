@@ -251,6 +251,7 @@ int main(int count, char **words)
 	check_refused("--repetitions", "3x", "'3x': expected a whole number from 1");
 	check_refused("--format", "xml", "'xml': expected text or json");
 	check_refused("--scale", "huge", "'huge': expected tiny, quick or full");
+	check_refused("-o", "/nowhere/out.json", "cannot write '/nowhere/out.json'");
 	check_refused("--speed", "9", "unknown option '--speed'");
 	return failures != 0;
 }
