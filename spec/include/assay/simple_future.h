@@ -395,7 +395,7 @@ static inline int assay_simple_check_config(const struct assay_config *config,
 		needed |= ASSAY_CAP_TASKS_PER_WORKER;
 	if (config->stack_size)
 		needed |= ASSAY_CAP_STACK_SIZE;
-	if (config->on_worker_death != ASSAY_DEATH_BREAKS)
+	if (config->on_worker_death != ASSAY_DEATH_BREAKS || config->retries)
 		needed |= ASSAY_CAP_SURVIVES_CRASH;
 	if (config->function_count)
 		needed |= ASSAY_CAP_NAMED_FUNCTIONS;
