@@ -10,7 +10,7 @@
 /* What a failing initializer is given. */
 struct failing_start {
 	struct gate *gate;     /* waits for it; NULL: fails at once */
-	struct probe *entered; /* calls so far */
+	struct probe *entered; /* calls so far; `inside` numbers them */
 	uint32_t successes;    /* this many calls succeed */
 	int code;              /* what the others return */
 };
@@ -241,7 +241,7 @@ ASSAY_TEST(ini_7_no_task_runs_where_it_failed, .clause = "INI-7", .needs = FAILU
 ASSAY_TEST(ini_8_running_tasks_end_one_way_or_the_other, .clause = "INI-8",
 	   .needs = FAILURE_NEEDS | ASSAY_CAP_LAZY_WORKERS | ASSAY_CAP_CONCURRENT)
 {
-	struct failing_start start = {NULL, probe_new(s), 1, 1};
+	struct failing_start start = {gate_new(s), probe_new(s), 1, 1};
 	struct heard heard = {0, 0};
 	struct probe *started = probe_new(s);
 	struct gate *gate = gate_new(s);
@@ -252,6 +252,7 @@ ASSAY_TEST(ini_8_running_tasks_end_one_way_or_the_other, .clause = "INI-8",
 
 	probe_await(started, 1);
 	pending = submit_int(executor, 13); /* its worker, the second, is never ready */
+	gate_open(start.gate);
 	check_broken(pending);
 	gate_open(gate);
 	CHECK_OK(assay_future_outcome(running, ASSAY_FOREVER, &outcome));

@@ -153,7 +153,7 @@ ASSAY_TEST(sub_6_task_has_its_own_copy, .clause = "SUB-6", .needs = ASSAY_CAP_SH
 
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		assay_future *future = submit_task(executor, address_of_argument, bytes, sizes[i]);
-		const char *seen;
+		const char *seen = NULL;
 
 		CHECK_OK(assay_future_result(future, ASSAY_FOREVER, &seen, sizeof seen));
 		CHECK(seen < bytes || seen >= bytes + sizeof bytes);
