@@ -334,7 +334,7 @@ ASSAY_TEST(mem_3_visible_after_as_completed, .clause = "MEM-3", .needs = ASSAY_C
 	enum { COUNT = 200 };
 	assay_executor *executor = executor_new(s, s->workers);
 	struct plain *plains = plains_new(s, COUNT);
-	assay_future *futures[COUNT], *future;
+	assay_future *futures[COUNT], *future = NULL;
 	assay_as_completed *iteration = NULL;
 
 	for (int i = 0; i < COUNT; i++)
