@@ -238,8 +238,7 @@ static void produce_until_refused(void *argument)
 	int error = ASSAY_OK;
 
 	meet(producer->meeting, producer->parties);
-	while (producer->accepted < 300 &&
-	       !(error = assay_submit(producer->executor, &task, NULL)))
+	while (producer->accepted < 300 && !(error = assay_submit(producer->executor, &task, NULL)))
 		producer->accepted++;
 	CHECK(error == ASSAY_OK || error == ASSAY_ESHUTDOWN);
 }
