@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { THREADS = 8 };
+enum { THREADS = 8, LATER = 2000 };
 
 /* Takes and gives up references of its own, and one that it was given. */
 struct holder {
@@ -74,6 +74,48 @@ ASSAY_TEST(fut_18_references_change_while_the_task_runs, .clause = "FUT-18",
 	assay_future_release(future); /* the holders have theirs */
 	holders_join(holders);
 	executor_end(executor);
+}
+
+/* Takes all references before anybody gives one up: a lost one is not made good by chance. */
+static void hoard(void *argument)
+{
+	struct holder *holder = argument;
+
+	meet(&holder->meeting[0], THREADS);
+	for (int i = 0; i < holder->rounds; i++)
+		assay_future_retain(holder->future);
+	meet(&holder->meeting[1], THREADS);
+	for (int i = 0; i < holder->rounds; i++)
+		assay_future_release(holder->future);
+}
+
+ASSAY_TEST(fut_18_no_reference_is_lost, .clause = "FUT-18", .rounds = 8 * 100000)
+{
+	assay_executor *executor = executor_new(s, 1);
+	assay_future *future = submit_int(executor, 18), *later[LATER];
+	struct probe *meeting = shared_new(s, 2 * sizeof *meeting);
+	struct holder holders[THREADS];
+
+	CHECK_EQ(result_int(future), 18);
+	for (int i = 0; i < THREADS; i++) {
+		holders[i].future = future;
+		holders[i].meeting = meeting;
+		holders[i].rounds = scaled(100000);
+		actor_start(&holders[i].actor, hoard, &holders[i]);
+	}
+	holders_join(holders);
+	/* Had it been freed too early, its memory would come back as one of these. */
+	for (int i = 0; i < LATER; i++) {
+		later[i] = submit_int(executor, i);
+		CHECK(later[i] != future);
+	}
+	CHECK_EQ(result_int(future), 18);
+	executor_end(executor);
+	for (int i = 0; i < LATER; i++) {
+		CHECK_EQ(result_int(later[i]), i);
+		assay_future_release(later[i]);
+	}
+	assay_future_release(future);
 }
 
 ASSAY_TEST(fut_18_the_last_reference_is_enough, .clause = "FUT-18")
