@@ -349,3 +349,71 @@ ASSAY_TEST(rej_3_batch_runs_in_part_here, .clause = "REJ-3", .needs = BOUNDED_NE
 	}
 	executor_end(executor);
 }
+
+/* A thread that shuts the executor down and notes when it is through. */
+struct closer {
+	struct actor actor;
+	assay_executor *executor;
+	struct trace *trace;
+};
+
+enum { TASK_ENDED, SHUTDOWN_RETURNED };
+
+static void shut_down(void *argument)
+{
+	struct closer *me = argument;
+
+	CHECK_OK(assay_executor_shutdown(me->executor, ASSAY_SHUTDOWN_WAIT));
+	trace_add(me->trace, SHUTDOWN_RETURNED);
+}
+
+struct slow_task {
+	struct gate *gate;
+	struct probe *started;
+	struct trace *trace;
+};
+
+static int run_slowly(assay_call *call)
+{
+	const struct slow_task *slow = call->argument;
+
+	probe_hit(slow->started);
+	gate_wait(slow->gate);
+	trace_add(slow->trace, TASK_ENDED);
+	return ASSAY_OK;
+}
+
+struct lender {
+	struct actor actor;
+	assay_executor *executor;
+	struct slow_task slow;
+};
+
+/* Submits to a full queue, and so runs the task itself. */
+static void lend_thread(void *argument)
+{
+	struct lender *me = argument;
+
+	assay_future_release(submit_task(me->executor, run_slowly, &me->slow, sizeof me->slow));
+}
+
+ASSAY_TEST(rej_3_shutdown_waits_for_the_callers_task, .clause = "REJ-3", .needs = BOUNDED_NEEDS)
+{
+	struct full full = fill(s, 1, ASSAY_FULL_CALLER_RUNS);
+	struct slow_task slow = {gate_new(s), probe_new(s), trace_new(s, 2)};
+	struct lender lender = {.executor = full.executor, .slow = slow};
+	struct closer closer = {.executor = full.executor, .trace = slow.trace};
+
+	actor_start(&lender.actor, lend_thread, &lender);
+	probe_await(slow.started, 1);
+	release_workers(&full.busy);
+	probe_await(full.ran, 1);
+	actor_start(&closer.actor, shut_down, &closer);
+	actor_await_sleep(&closer.actor);
+	gate_open(slow.gate);
+	actor_join(&closer.actor);
+	actor_join(&lender.actor);
+	CHECK_EQ(trace_at(slow.trace, 0), TASK_ENDED);
+	CHECK_EQ(trace_at(slow.trace, 1), SHUTDOWN_RETURNED);
+	executor_end(full.executor);
+}
