@@ -31,7 +31,7 @@ static inline int waiter_call(struct waiter *waiter)
 {
 	struct assay_outcome outcome;
 	struct assay_partition partition = {.futures = NULL};
-	assay_as_completed *iteration;
+	assay_as_completed *iteration = NULL;
 	assay_future *future;
 	int error;
 

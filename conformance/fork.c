@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* A program that forks while it has executors. */
+#include "fixture.h"
+#include "sanitizer.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A process that ends well ends so; a check that fails in it fails the test by itself. */
+#define ENDED_WELL 37
+
+/* Where the child can start threads. */
+static void need_threads_after_fork(void)
+{
+	if (BUILT_WITH_TSAN)
+		UNSUPPORTED("ThreadSanitizer starts no threads after a fork");
+}
+
+static void await_child(pid_t child)
+{
+	int status = 0;
+
+	CHECK(child > 0);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), ENDED_WELL);
+}
+
+static void end_child(void)
+{
+	/* A leak checker would take for lost what only the threads of the parent refer to. */
+	if (BUILT_WITH_ASAN)
+		_exit(ENDED_WELL);
+	exit(ENDED_WELL);
+}
+
+static void use_own_executor(struct subject *s)
+{
+	assay_executor *executor = executor_new(s, 2);
+
+	for (int i = 0; i < 20; i++) {
+		assay_future *future = submit_int(executor, i);
+
+		CHECK_EQ(result_int(future), i);
+		assay_future_release(future);
+	}
+	executor_end(executor);
+}
+
+struct submitter {
+	struct actor actor;
+	assay_executor *executor;
+	uint32_t is_over;
+	uint32_t submitted;
+};
+
+static void submit_all_the_time(void *argument)
+{
+	struct submitter *submitter = argument;
+
+	while (!__atomic_load_n(&submitter->is_over, __ATOMIC_ACQUIRE)) {
+		assay_future *future = submit_int(submitter->executor, 1);
+
+		/* Not to run far ahead of the workers. */
+		CHECK_EQ(result_int(future), 1);
+		assay_future_release(future);
+		__atomic_fetch_add(&submitter->submitted, 1, __ATOMIC_RELEASE);
+	}
+}
+
+ASSAY_TEST(frk_2_forked_while_another_thread_submits, .clause = "FRK-2", .rounds = 30)
+{
+	struct submitter submitter = {.executor = executor_new(s, 2)};
+
+	need_threads_after_fork();
+	actor_start(&submitter.actor, submit_all_the_time, &submitter);
+	for (int round = 0; round < scaled(30); round++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			use_own_executor(s);
+			end_child();
+		}
+		await_child(child);
+	}
+	__atomic_store_n(&submitter.is_over, 1, __ATOMIC_RELEASE);
+	actor_join(&submitter.actor);
+	CHECK(submitter.submitted > 0);
+	executor_end(submitter.executor);
+}
+
+struct creator {
+	struct actor actor;
+	struct subject *s;
+	uint32_t is_over;
+};
+
+static void create_all_the_time(void *argument)
+{
+	struct creator *creator = argument;
+
+	while (!__atomic_load_n(&creator->is_over, __ATOMIC_ACQUIRE))
+		use_own_executor(creator->s);
+}
+
+ASSAY_TEST(frk_2_forked_while_another_thread_creates, .clause = "FRK-2", .rounds = 30)
+{
+	struct creator creator = {.s = s};
+
+	need_threads_after_fork();
+	actor_start(&creator.actor, create_all_the_time, &creator);
+	for (int round = 0; round < scaled(30); round++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			use_own_executor(s);
+			end_child();
+		}
+		await_child(child);
+	}
+	__atomic_store_n(&creator.is_over, 1, __ATOMIC_RELEASE);
+	actor_join(&creator.actor);
+}
+
+static int return_nothing(assay_call *call)
+{
+	return assay_return(call, NULL, 0);
+}
+
+ASSAY_TEST(frk_3_an_inherited_executor_is_out_of_reach, .clause = "FRK-3",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS)
+{
+	struct assay_task tasks[2] = {{.function = return_nothing}, {.function = return_nothing}};
+
+	/* Used, idle, and without any worker yet. */
+	for (int used = 0; used < 2; used++) {
+		assay_executor *executor = executor_new(s, 2);
+		assay_future *before = used ? submit_int(executor, 9) : NULL;
+		pid_t child;
+
+		if (used)
+			CHECK_EQ(result_int(before), 9);
+		child = fork();
+		if (child == 0) {
+			assay_future *future = NULL;
+			size_t accepted = 7;
+
+			CHECK_ERROR(assay_submit(executor, &tasks[0], &future), ASSAY_EUNREACHABLE);
+			CHECK(!future);
+			CHECK_ERROR(assay_submit_many(executor, tasks, 2, NULL, &accepted),
+				    ASSAY_EUNREACHABLE);
+			CHECK_EQ(accepted, 0);
+			if (used) /* what is done can be read */
+				CHECK_EQ(result_int(before), 9);
+			end_child();
+		}
+		await_child(child);
+		assay_future_release(before);
+		executor_end(executor);
+	}
+}
+
+ASSAY_TEST(frk_3_an_inherited_executor_can_be_ended, .clause = "FRK-3",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT)
+{
+	assay_executor *executor = executor_new(s, 1);
+	struct occupied workers = occupy_workers(s, executor, 1);
+	assay_future *pending = submit_int(executor, 4);
+	pid_t child = fork();
+
+	if (child == 0) {
+		CHECK_OK(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT));
+		CHECK_OK(assay_executor_destroy(executor));
+		end_child();
+	}
+	/* While the task still runs here. */
+	await_child(child);
+	CHECK(!assay_future_is_done(pending));
+	release_workers(&workers);
+	CHECK_EQ(result_int(pending), 4);
+	executor_end(executor);
+	assay_future_release(pending);
+}
+
+ASSAY_TEST(frk_3_a_child_exits_whatever_its_parent_runs, .clause = "FRK-3",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT)
+{
+	assay_executor *executor = executor_new(s, 1);
+	struct occupied workers = occupy_workers(s, executor, 1);
+	assay_future *pending = submit_int(executor, 4);
+
+	for (int i = 0; i < 5; i++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			end_child(); /* nothing is waited for on the way out */
+		await_child(child);
+	}
+	release_workers(&workers);
+	CHECK_EQ(result_int(pending), 4);
+	executor_end(executor);
+	assay_future_release(pending);
+}
