@@ -183,7 +183,9 @@ static void await_jobs(const struct campaign *campaign, const struct progress *p
 void campaign_run(struct campaign *campaign, void (*report)(const struct campaign *, size_t))
 {
 	struct progress *progress = map_shared(sizeof *progress);
-	pid_t parent = getpid(), *jobs = calloc((size_t)campaign->jobs, sizeof *jobs);
+	pid_t parent = getpid();
+	/* Reachable in the tests' processes too, or LeakSanitizer would report it there. */
+	pid_t *jobs = campaign->job_ids = calloc((size_t)campaign->jobs, sizeof *jobs);
 
 	if (!jobs)
 		give_up("start jobs");
@@ -201,6 +203,7 @@ void campaign_run(struct campaign *campaign, void (*report)(const struct campaig
 	for (int i = 0; i < campaign->jobs; i++)
 		waitpid(jobs[i], NULL, 0);
 	free(jobs);
+	campaign->job_ids = NULL;
 	munmap(progress, sizeof *progress);
 }
 

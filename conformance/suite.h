@@ -29,6 +29,7 @@ struct campaign {
 	const struct test **tests;
 	struct result *results; /* one for each test, in shared memory */
 	size_t count;
+	pid_t *job_ids; /* while it runs */
 };
 
 /* Runs all tests and fills results. progress is called now and then with the number done. */
