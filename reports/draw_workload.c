@@ -20,7 +20,7 @@
 #define LANE_MARGIN 0.2    /* of a lane, above and below a strip */
 #define POINTS_HEIGHT 0.58 /* of a strip */
 #define MEDIAN_HEIGHT 0.78
-#define TRANSLUCENT 0x80000000U
+#define TRANSLUCENT 0x60000000U
 
 static const char *const percentiles[PERCENTILES] = {"p50", "p99", "p99.9"};
 

@@ -46,7 +46,7 @@ static void forget_files(struct files *files, bool keep_pictures)
 	text_free(&files->png);
 }
 
-/* In the child: nothing but async-signal-safe calls, then gnuplot. */
+/* In the child: nothing but async-signal-safe calls, then gnuplot. script is inside directory. */
 static void become_gnuplot(const char *directory, const char *script, const char *errors)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -102,7 +102,8 @@ static int run(const char *directory, const struct files *files, struct text *re
 	pid_t child = fork();
 
 	if (child == 0)
-		become_gnuplot(directory, files->script.data, files->errors.data);
+		become_gnuplot(directory, files->script.data + strlen(directory) + 1,
+			       files->errors.data);
 	if (child < 0) {
 		text_format(reason, "cannot start gnuplot: %s", strerror(errno));
 		return -1;

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 
 #define FILE_LIMIT ((size_t)256 << 20)
-#define MESSAGE_LIMIT 600 /* characters */
 
 int json_refuse(const struct place *place, const char *format, ...)
 {
@@ -26,7 +25,7 @@ int json_refuse(const struct place *place, const char *format, ...)
 	text_vformat(&message, format, arguments);
 	va_end(arguments);
 	/* The file may hold what a terminal obeys. */
-	text_field(&shown, message.data, MESSAGE_LIMIT);
+	text_line(&shown, message.data);
 	fprintf(stderr, "%s\n", shown.data);
 	text_free(&message);
 	text_free(&shown);

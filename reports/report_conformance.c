@@ -108,22 +108,24 @@ static void matrix_row(struct page *page, const struct results *results,
 	}
 }
 
+/* The kinds of failure share a symbol, and are one number. */
 static void say_counts(struct page *page, const struct results *results, size_t first, size_t end,
 		       size_t backend)
 {
+	size_t counts[VERDICTS] = {0};
 	const char *separator = "";
 
-	for (int verdict = 0; verdict < VERDICTS; verdict++) {
-		size_t count = 0;
+	for (size_t i = first; i < end; i++) {
+		enum verdict verdict = results->clauses[i].cells[backend];
 
-		for (size_t i = first; i < end; i++)
-			count += results->clauses[i].cells[backend] == (enum verdict)verdict;
-		if (count)
-			page_say(page, "%s%s %zu %s", separator, verdict_symbol(verdict), count,
-				 verdict_name(verdict));
-		if (count)
-			separator = ", ";
+		counts[verdict_is_failure(verdict) ? VERDICT_FAIL : verdict]++;
 	}
+	for (int verdict = 0; verdict < VERDICTS; verdict++)
+		if (counts[verdict]) {
+			page_say(page, "%s%s %zu %s", separator, verdict_symbol(verdict),
+				 counts[verdict], verdict_name(verdict));
+			separator = ", ";
+		}
 }
 
 static void chapter_table(struct page *page, const struct results *results, const char *columns)
@@ -141,13 +143,13 @@ static void chapter_table(struct page *page, const struct results *results, cons
 	for (size_t i = 0, end; i < results->clause_count; i = end) {
 		end = chapter_end(results, i);
 		page_row(page, NULL);
-		page_cell(page, NULL, NULL);
+		page_cell(page, "name", NULL);
 		page_say(page, "%s", results->clauses[i].chapter);
 		page_cell(page, NULL, NULL);
 		page_say(page, "%zu", end - i);
 		for (size_t j = 0; j < results->backend_count; j++)
 			if (results->backends[j].conformed) {
-				page_cell(page, NULL, NULL);
+				page_cell(page, "counts", NULL);
 				say_counts(page, results, i, end, j);
 			}
 	}

@@ -57,40 +57,67 @@ static void say_name(struct page *page, const char *prefix, const char *name)
 	text_free(&words);
 }
 
-static void context_rows(struct page *page, const cJSON *context, const char *prefix)
+/* The item of the same name at the same depth; prefix is the name of the object around it. */
+static const cJSON *counterpart(const cJSON *context, const char *prefix, const char *name)
+{
+	const cJSON *object = context;
+
+	if (prefix[0])
+		object = cJSON_GetObjectItemCaseSensitive(context, prefix);
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static void value_cell(struct page *page, const cJSON *item)
+{
+	struct text value = {0};
+
+	page_cell(page, NULL, NULL);
+	if (item)
+		say_value(&value, item);
+	page_say(page, "%s", item ? value.data : "");
+	text_free(&value);
+}
+
+/*
+ * The fields of the context, or of the object in it that is named by prefix; from the second context
+ * those that the first lacks.
+ */
+static void context_rows(struct page *page, const cJSON *contexts[2], int index, const char *prefix,
+			 const cJSON *object)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, context)
+	cJSON_ArrayForEach(item, object)
 	{
-		struct text value = {0};
+		const cJSON *other = counterpart(contexts[!index], prefix, item->string);
 
 		if (cJSON_IsObject(item)) {
 			if (!prefix[0])
-				context_rows(page, item, item->string);
+				context_rows(page, contexts, index, item->string, item);
 			continue;
 		}
-		say_value(&value, item);
+		if (index == 1 && other)
+			continue;
 		page_row(page, NULL);
 		page_cell(page, "name", NULL);
 		say_name(page, prefix, item->string);
-		page_cell(page, NULL, NULL);
-		page_say(page, "%s", value.data);
-		text_free(&value);
+		value_cell(page, index == 0 ? item : other);
+		value_cell(page, index == 0 ? other : item);
 	}
 }
 
-static void context_table(struct page *page, const char *title, const cJSON *context)
+static void context_table(struct page *page, const struct results *results)
 {
-	if (!context)
-		return;
-	page_heading(page, 3, NULL, "%s", title);
-	page_table(page, NULL, "tt");
-	page_cell(page, NULL, NULL);
-	page_say(page, "Field");
-	page_cell(page, NULL, NULL);
-	page_say(page, "Value");
-	context_rows(page, context, "");
+	static const char *const headers[] = {"Field", "Conformance", "Bench"};
+	const cJSON *contexts[2] = {results->conformance_context, results->bench_context};
+
+	page_table(page, NULL, "ttt");
+	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+		page_cell(page, NULL, NULL);
+		page_say(page, "%s", headers[i]);
+	}
+	for (int i = 0; i < 2; i++)
+		context_rows(page, contexts, i, "", contexts[i]);
 	page_table_end(page);
 }
 
@@ -189,11 +216,11 @@ void report_environment(struct page *page, const struct results *results)
 	page_heading(page, 2, "environment", "Environment");
 	if (results->bench_context)
 		noise(page, results);
-	context_table(page, "Of the conformance run", results->conformance_context);
-	context_table(page, "Of the bench", results->bench_context);
 	if (!results->conformance_context && !results->bench_context) {
 		page_paragraph(page, "note");
 		page_say(page, "Nothing was run.");
 		page_paragraph_end(page);
+		return;
 	}
+	context_table(page, results);
 }

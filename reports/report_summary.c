@@ -2,7 +2,7 @@
 #include "report.h"
 #include "value.h"
 
-/* Medians closer than this, or ranges that overlap, are not told apart. */
+/* Medians closer than this, or with middle halves that overlap, are not told apart. */
 #define TIE 1.10
 
 static size_t failed_clauses(const struct backend *backend)
@@ -49,6 +49,8 @@ static void say_verdict(struct page *page, const struct results *results,
 	if (clauses[VERDICT_NOT_RUN])
 		page_say(page, ", %zu not run in full", clauses[VERDICT_NOT_RUN]);
 	page_say(page, ".");
+	if (backend->summary)
+		page_muted(page, " %s", backend->summary);
 	page_item_end(page);
 }
 
@@ -77,7 +79,7 @@ void report_row_name(struct text *text, const struct results *results, const str
 
 static bool told_apart(const struct series *best, const struct series *other)
 {
-	return other->median > TIE * best->median && other->least > best->most;
+	return other->median > TIE * best->median && other->lower > best->upper;
 }
 
 /* The cell of a row with the lowest median of a metric among those that ran without a failure. */
@@ -198,12 +200,11 @@ static void decisions(struct page *page, const struct results *results)
 		decision_row(page, results, &results->rows[i]);
 	page_table_end(page);
 	page_paragraph(page, "note");
-	page_say(
-		page,
-		"Medians of this machine and these runs. Executors whose medians differ by less "
-		"than %.0f %%, or whose ranges overlap, are not told apart (≈): of those, take the "
-		"simplest.",
-		100 * (TIE - 1));
+	page_say(page,
+		 "Medians of this machine and these runs. Executors whose medians differ by less "
+		 "than %.0f %%, or the middle halves of whose repetitions overlap, are not told "
+		 "apart (≈): of those, take the simplest. †: not conformant, or undecided.",
+		 100 * (TIE - 1));
 	page_paragraph_end(page);
 }
 

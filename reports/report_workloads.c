@@ -307,7 +307,7 @@ static void workload_section(struct page *page, const struct results *results, s
 	text_free(&anchor);
 	page_paragraph(page, "note");
 	if (workload->separates)
-		page_say(page, "%s. ", workload->separates);
+		page_say(page, "%s ", workload->separates);
 	page_say(page, "Compared by the median %s; lower is better.",
 		 value_metric(workload->metric));
 	page_paragraph_end(page);

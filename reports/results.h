@@ -62,8 +62,9 @@ struct outcome {
 
 struct backend {
 	const char *name;
-	bool executor;  /* false: a row without an executor, to compare with */
-	bool conformed; /* it occurs in the conformance file */
+	const char *summary; /* what it is; NULL if the file does not say */
+	bool executor;       /* false: a row without an executor, to compare with */
+	bool conformed;      /* it occurs in the conformance file */
 	bool measured;
 	int colour;
 	size_t clauses[VERDICTS]; /* how many clauses ended so */
@@ -77,6 +78,7 @@ struct series {
 	double *values;   /* in the order of the repetitions */
 	size_t count;
 	double median, least, most;
+	double lower, upper; /* quartiles: the middle half lies between them */
 };
 
 #define CELL_SERIES 16

@@ -35,6 +35,34 @@ static size_t workload_of(struct results *results, const char *name)
 	return results->workload_count++;
 }
 
+static int compare_workloads(const void *left, const void *right)
+{
+	const struct workload *a = left, *b = right;
+
+	return strcmp(a->name, b->name);
+}
+
+/* The records come in the order of the runs, which is drawn by lot: without a list, by name. */
+static int name_workloads(struct results *results, const struct place *place, const cJSON *list)
+{
+	struct place inside = {place->path, "results", 0};
+	const cJSON *object;
+	const char *name;
+
+	if (results->workload_count)
+		return 0;
+	cJSON_ArrayForEach(object, list)
+	{
+		if (json_string(&inside, object, "workload", false, &name))
+			return -1;
+		workload_of(results, name);
+		inside.index++;
+	}
+	qsort(results->workloads, results->workload_count, sizeof *results->workloads,
+	      compare_workloads);
+	return 0;
+}
+
 /* What the file says of its workloads, if it does; then they come in this order. */
 static int read_workloads(struct results *results, const char *path, const cJSON *tree)
 {
@@ -50,10 +78,12 @@ static int read_workloads(struct results *results, const char *path, const cJSON
 	{
 		struct workload *workload;
 		const char *name;
+		size_t index;
 
 		if (json_string(&place, object, "name", false, &name))
 			return -1;
-		workload = &results->workloads[workload_of(results, name)];
+		index = workload_of(results, name); /* may move the array */
+		workload = &results->workloads[index];
 		if (json_string(&place, object, "class", true, &workload->kind) ||
 		    json_string(&place, object, "separates", true, &workload->separates) ||
 		    json_string(&place, object, "operation", true, &workload->operation) ||
@@ -216,6 +246,8 @@ static void summarize(struct series *series)
 		qsort(sorted, series->count, sizeof *sorted, compare_numbers);
 		series->least = sorted[0];
 		series->most = sorted[series->count - 1];
+		series->lower = sorted[(series->count - 1) / 4];
+		series->upper = sorted[series->count - 1 - (series->count - 1) / 4];
 		series->median = series->count % 2 ? sorted[middle]
 						   : (sorted[middle - 1] + sorted[middle]) / 2;
 	}
@@ -353,7 +385,8 @@ int results_read_bench(struct results *results, const char *path, const cJSON *t
 	size_t count = 0;
 	int failed = 0;
 
-	if (read_workloads(results, path, tree) || json_array(&place, tree, "results", &list))
+	if (read_workloads(results, path, tree) || json_array(&place, tree, "results", &list) ||
+	    name_workloads(results, &place, list))
 		return -1;
 	results->bench_context = cJSON_GetObjectItemCaseSensitive(tree, "context");
 	if (!cJSON_IsObject(results->bench_context))

@@ -141,6 +141,32 @@ static void judge(struct results *results)
 		judge_clause(results, &results->clauses[i]);
 }
 
+/* What the file says of its backends, if it does. */
+static int read_summaries(struct results *results, const char *path, const cJSON *tree)
+{
+	struct place place = {.path = path};
+	const cJSON *list, *object;
+
+	if (!cJSON_GetObjectItemCaseSensitive(tree, "backends"))
+		return 0;
+	if (json_array(&place, tree, "backends", &list))
+		return -1;
+	place.array = "backends";
+	cJSON_ArrayForEach(object, list)
+	{
+		const char *name, *summary;
+		size_t index;
+
+		if (json_string(&place, object, "backend", false, &name) ||
+		    json_string(&place, object, "summary", true, &summary))
+			return -1;
+		index = results_backend(results, name); /* may move the array */
+		results->backends[index].summary = summary;
+		place.index++;
+	}
+	return 0;
+}
+
 int results_read_tests(struct results *results, const char *path, const cJSON *tree)
 {
 	struct place place = {.path = path};
@@ -151,6 +177,8 @@ int results_read_tests(struct results *results, const char *path, const cJSON *t
 	results->conformance_context = cJSON_GetObjectItemCaseSensitive(tree, "context");
 	if (!cJSON_IsObject(results->conformance_context))
 		return json_refuse(&place, "expected an object \"context\"");
+	if (read_summaries(results, path, tree))
+		return -1;
 	results->outcomes = allocate((size_t)cJSON_GetArraySize(list), sizeof *results->outcomes);
 	place.array = "results";
 	cJSON_ArrayForEach(object, list)

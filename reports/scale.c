@@ -9,7 +9,8 @@
 /* With a larger span the small values would be a heap at the left end. */
 #define LINEAR_SPAN 8.0
 #define TICKS 6
-#define DECADES_WITH_STEPS 2.2
+#define DECADES_WITH_ALL 1.2
+#define DECADES_WITH_SOME 2.2
 
 void scale_include(struct scale *scale, double value)
 {
@@ -52,16 +53,19 @@ static double linear_step(double range)
 	return power * (steps <= 1 ? 1 : steps <= 2 ? 2 : steps <= 5 ? 5 : 10);
 }
 
+/* The shorter the axis, the more steps of each decade. */
 static void logarithmic_ticks(const struct scale *scale, const char *unit, struct text *script,
 			      size_t *count)
 {
+	static const double steps[] = {1, 2, 5, 1.5, 3, 7};
 	double decades = log10(scale->to / scale->from);
 	int stride = 1 + (int)(decades / (2 * TICKS));
 	int last = (int)ceil(log10(scale->to));
+	int used = decades < DECADES_WITH_ALL ? 6 : decades < DECADES_WITH_SOME ? 3 : 1;
 
 	for (int power = (int)floor(log10(scale->from)); power <= last; power += stride)
-		for (int step = 0; step < (decades < DECADES_WITH_STEPS ? 3 : 1); step++) {
-			double value = pow(10, power) * (step == 0 ? 1 : step == 1 ? 2 : 5);
+		for (int i = 0; i < used; i++) {
+			double value = pow(10, power) * steps[i];
 
 			if (value >= scale->from && value <= scale->to)
 				write_tick(script, count, value, unit);

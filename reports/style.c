@@ -78,7 +78,7 @@ const char *const page_style[] = {
 	"td.v{white-space:nowrap}td.pass{color:var(--good)}",
 	"td.fail,td.timeout,td.crash,td.sanitizer,td.bad{color:var(--bad);font-weight:600}",
 	"td.unresolved,td.notrun{color:var(--doubt)}",
-	"td.unsupported,td.untested{color:var(--muted)}",
+	"td.unsupported,td.untested{color:var(--muted)}td.counts{white-space:normal}",
 	"table.matrix{width:100%}table.matrix td.clause{white-space:nowrap;width:86px}",
 	"table.matrix th.v,table.matrix td.v{width:132px}",
 	"details{margin:4px 0}summary{cursor:pointer;color:var(--muted);font-size:13px}",

@@ -185,6 +185,20 @@ void text_markdown(struct text *text, const char *string)
 	}
 }
 
+void text_line(struct text *text, const char *string)
+{
+	while (*string) {
+		const char *bytes;
+		size_t length, consumed = next_character(string, &bytes, &length);
+
+		if (*bytes == '\n' || *bytes == '\t')
+			text_add(text, " ");
+		else
+			text_bytes(text, bytes, length);
+		string += consumed;
+	}
+}
+
 void text_field(struct text *text, const char *string, size_t limit)
 {
 	for (size_t count = 0; *string; count++) {

@@ -26,7 +26,7 @@ void text_vformat(struct text *text, const char *format, va_list arguments);
 void text_free(struct text *text);
 
 /*
- * In all three: bytes that are no UTF-8, control characters and those that turn the direction of
+ * In all of them: bytes that are no UTF-8, control characters and those that turn the direction of
  * writing become U+FFFD.
  */
 
@@ -35,6 +35,9 @@ void text_html(struct text *text, const char *string);
 
 /* One line of Markdown, in a table cell too: line ends become spaces. */
 void text_markdown(struct text *text, const char *string);
+
+/* One line for a terminal: line ends become spaces. */
+void text_line(struct text *text, const char *string);
 
 /*
  * One field of a tab-separated data file of gnuplot, cut after `limit` characters. Quotes and
