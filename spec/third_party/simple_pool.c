@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The smallest useful executor of a stranger: threads that take tasks from one list. */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include <assay/simple_future.h>
 
+#include <sched.h>
 #include <unistd.h>
 
 struct pool {
@@ -15,6 +17,7 @@ struct pool {
 	bool stopping;
 	int busy;      /* workers that have not left, and shutdowns that are cancelling */
 	int threads;   /* to be joined */
+	int size;      /* workers, always; not under mutex, as it does not change */
 	pid_t process; /* a forked child has the pool's memory, but not its threads */
 	pthread_t workers[];
 };
@@ -147,8 +150,11 @@ static int destroy(assay_executor *executor)
 
 static void statistics(assay_executor *executor, struct assay_statistics *out, size_t size)
 {
-	(void)executor;
-	memset(out, 0xff, size); /* UINT64_MAX everywhere: it does not count */
+	struct assay_statistics now;
+
+	memset(&now, 0xff, sizeof now); /* UINT64_MAX: it does not count */
+	now.workers = (uint64_t)((struct pool *)executor)->size;
+	memcpy(out, &now, size < sizeof now ? size : sizeof now);
 }
 
 static const struct assay_executor_ops ops = {
@@ -160,6 +166,15 @@ static const struct assay_executor_ops ops = {
 	.statistics = statistics,
 };
 
+/* As many as the processors that it may use and four more, since tasks wait, too; at most 32. */
+static int default_workers(void)
+{
+	cpu_set_t usable;
+	int processors = sched_getaffinity(0, sizeof usable, &usable) ? 1 : CPU_COUNT(&usable);
+
+	return processors < 28 ? processors + 4 : 32;
+}
+
 static int create(const struct assay_config *config, assay_executor **out)
 {
 	int workers = config->workers;
@@ -169,12 +184,13 @@ static int create(const struct assay_config *config, assay_executor **out)
 	if (error)
 		return error;
 	if (workers == ASSAY_WORKERS_AUTO)
-		workers = (int)sysconf(_SC_NPROCESSORS_ONLN);
+		workers = default_workers();
 	pool = calloc(1, sizeof *pool + (size_t)workers * sizeof *pool->workers);
 	if (!pool)
 		return ASSAY_ENOMEM;
 	pool->base.ops = &ops;
 	pool->end = &pool->first;
+	pool->size = workers;
 	pool->process = getpid();
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->changed, NULL);

@@ -2,10 +2,12 @@
 /* A thread pool in C++17 that knows nothing of Assay, and the few lines that make it a backend. */
 #include <assay/simple_future.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <list>
 #include <mutex>
 #include <new>
+#include <sched.h>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -117,6 +119,7 @@ struct run_future {
 struct executor {
 	assay_executor base; /* first: the table gets its address */
 	thread_pool<run_future> pool;
+	size_t workers;
 	pid_t process; /* a forked child has the pool's memory, but not its threads */
 	/* What shutdown took out of the pool is not done before it is cancelled. */
 	std::mutex mutex;
@@ -203,14 +206,27 @@ int destroy(assay_executor *base)
 	return error;
 }
 
-void statistics(assay_executor *, assay_statistics *out, size_t size)
+void statistics(assay_executor *base, assay_statistics *out, size_t size)
 {
-	memset(out, 0xff, size); /* UINT64_MAX everywhere: it does not count */
+	assay_statistics now;
+
+	memset(&now, 0xff, sizeof now); /* UINT64_MAX: it does not count */
+	now.workers = executor_of(base)->workers;
+	memcpy(out, &now, std::min(size, sizeof now));
 }
 
 const assay_executor_ops ops = {
 	&assay_backend, submit, assay_default_submit_many, shutdown, destroy, statistics,
 };
+
+/* As many as the processors that it may use and four more, since tasks wait, too; at most 32. */
+size_t default_workers()
+{
+	cpu_set_t usable;
+	int processors = sched_getaffinity(0, sizeof usable, &usable) ? 1 : CPU_COUNT(&usable);
+
+	return static_cast<size_t>(std::min(processors + 4, 32));
+}
 
 int create(const assay_config *config, assay_executor **out)
 {
@@ -220,10 +236,15 @@ int create(const assay_config *config, assay_executor **out)
 	if (error)
 		return error;
 	if (config->workers == ASSAY_WORKERS_AUTO)
-		workers = std::thread::hardware_concurrency();
+		workers = default_workers();
 	try {
-		*out = &(new executor{
-				 {&ops}, thread_pool<run_future>(workers), getpid(), {}, {}, 0})
+		*out = &(new executor{{&ops},
+				      thread_pool<run_future>(workers),
+				      workers,
+				      getpid(),
+				      {},
+				      {},
+				      0})
 				->base;
 	} catch (const std::bad_alloc &) {
 		return ASSAY_ENOMEM;

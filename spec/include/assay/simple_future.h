@@ -31,7 +31,7 @@
 extern "C" {
 #endif
 
-/* Results up to this many bytes stay inside the future. */
+/* Arguments and results up to this many bytes stay inside the future. */
 #define ASSAY_SIMPLE_ROOM 32
 
 struct assay_simple_callback {
@@ -56,10 +56,11 @@ struct assay_simple_future {
 	struct assay_simple_callback **callbacks_end; /* the link that the next one goes into */
 	/* Written by whoever makes the future done, before it is. */
 	struct assay_outcome outcome;
-	void *large_result; /* from malloc; NULL if the result fits in room */
-	char *message;      /* from malloc, or NULL */
+	void *large_result;   /* from malloc; NULL if the result fits in room */
+	char *message;        /* from malloc, or NULL */
+	void *large_argument; /* from malloc, until the task ends; NULL if it fits */
 	unsigned char room[ASSAY_SIMPLE_ROOM] __attribute__((aligned(16)));
-	/* The argument follows, 16-byte aligned. */
+	unsigned char argument_room[ASSAY_SIMPLE_ROOM] __attribute__((aligned(16)));
 };
 
 struct assay_simple_call {
@@ -72,6 +73,7 @@ static inline void assay_simple_discard(struct assay_simple_future *future)
 {
 	pthread_cond_destroy(&future->changed);
 	pthread_mutex_destroy(&future->mutex);
+	free(future->large_argument);
 	free(future->large_result);
 	free(future->message);
 	free(future);
@@ -96,6 +98,13 @@ static inline enum assay_state assay_simple_state(assay_future *base)
 {
 	return (enum assay_state)__atomic_load_n(&((struct assay_simple_future *)base)->state,
 						 __ATOMIC_ACQUIRE);
+}
+
+/* Who made the task end is the last to need its argument: the future may be kept for long. */
+static inline void assay_simple_free_argument(struct assay_simple_future *future)
+{
+	free(future->large_argument);
+	future->large_argument = NULL;
 }
 
 /* Moves from one state to another, once: of several who try only one gets true. */
@@ -150,6 +159,7 @@ static inline bool assay_simple_cancel_op(assay_future *base)
 
 	if (!assay_simple_move(future, ASSAY_PENDING, ASSAY_CANCELLED))
 		return assay_simple_state(base) == ASSAY_CANCELLED;
+	assay_simple_free_argument(future);
 	assay_simple_notify(future);
 	return true;
 }
@@ -248,6 +258,11 @@ static const struct assay_future_ops assay_simple_future_ops = {
  * For the backend
  */
 
+static inline void *assay_simple_argument(struct assay_simple_future *future)
+{
+	return future->large_argument ? future->large_argument : future->argument_room;
+}
+
 /* A pending future that will run function on a copy of the task's argument. References: 2, one the
  * client's and one the queue's, or 1, the queue's. executor must exist until the task has ended.
  * ASSAY_ETOOBIG if the argument exceeds the limit of the backend, ASSAY_ENOMEM. */
@@ -258,13 +273,16 @@ static inline int assay_simple_create(assay_executor *executor, assay_function *
 	struct assay_simple_future *future;
 	pthread_condattr_t attributes;
 
-	if (task->argument_size > executor->ops->backend->argument_limit ||
-	    task->argument_size > SIZE_MAX - sizeof *future)
+	if (task->argument_size > executor->ops->backend->argument_limit)
 		return ASSAY_ETOOBIG;
-	future = (struct assay_simple_future *)malloc(sizeof *future + task->argument_size);
-	if (!future)
+	future = (struct assay_simple_future *)calloc(1, sizeof *future);
+	if (future && task->argument_size > sizeof future->argument_room)
+		future->large_argument = malloc(task->argument_size);
+	if (!future ||
+	    (task->argument_size > sizeof future->argument_room && !future->large_argument)) {
+		free(future);
 		return ASSAY_ENOMEM;
-	memset(future, 0, sizeof *future);
+	}
 	future->base.ops = &assay_simple_future_ops;
 	future->executor = executor;
 	future->function = function;
@@ -274,7 +292,7 @@ static inline int assay_simple_create(assay_executor *executor, assay_function *
 	future->callbacks_end = &future->callbacks;
 	future->argument_size = task->argument_size;
 	if (task->argument_size)
-		memcpy(future + 1, task->argument, task->argument_size);
+		memcpy(assay_simple_argument(future), task->argument, task->argument_size);
 	pthread_mutex_init(&future->mutex, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -321,12 +339,13 @@ static inline void assay_simple_call_function(struct assay_simple_future *future
 	memset(&running, 0, sizeof running);
 	running.future = future;
 	running.call.ops = &ops;
-	running.call.argument = future + 1;
+	running.call.argument = assay_simple_argument(future);
 	running.call.argument_size = future->argument_size;
 	running.call.executor = future->executor;
 	running.call.result = future->room;
 	running.call.result_capacity = sizeof future->room;
 	returned = future->function(&running.call);
+	assay_simple_free_argument(future);
 	if (returned == ASSAY_OK) {
 		outcome->result_size = running.call.result_size;
 		outcome->result = running.call.result_size ? running.call.result : NULL;
@@ -373,6 +392,7 @@ static inline bool assay_simple_fail(struct assay_simple_future *future, int err
 	bool pending = assay_simple_move(future, ASSAY_PENDING, ASSAY_RUNNING);
 
 	if (pending) {
+		assay_simple_free_argument(future);
 		future->outcome.error = error;
 		assay_simple_finish(future);
 	}
