@@ -92,9 +92,11 @@ static int create_executor(struct cell *cell, const char *requested,
 	int error;
 
 	config.workers = cell->workers;
-	config.functions = cell->workload->functions;
-	while (config.functions[config.function_count].name)
-		config.function_count++;
+	if (cell->backend->capabilities & ASSAY_CAP_NAMED_FUNCTIONS) {
+		config.functions = cell->workload->functions;
+		while (config.functions[config.function_count].name)
+			config.function_count++;
+	}
 	error = assay_executor_create(cell->backend, &config, &cell->executor);
 	if (error) {
 		cell->executor = NULL;
