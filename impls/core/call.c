@@ -4,15 +4,6 @@
 
 #include <stdlib.h>
 
-/* What a running task works with, on the worker's stack. */
-struct running {
-	assay_call call; /* first: the ops get its address */
-	size_t result_limit;
-	void *heap; /* the result's room, once it outgrew `scratch` */
-	char *message;
-	_Alignas(16) unsigned char scratch[FUTURE_INLINE];
-};
-
 static int reserve(assay_call *call, size_t size)
 {
 	struct running *running = (struct running *)call;
@@ -69,31 +60,38 @@ static uint32_t store_outcome(struct future *future, struct running *running, in
 	return (uint32_t)size << SIZE_SHIFT;
 }
 
-bool future_call(struct future *future, assay_executor *executor, struct future_outcome *outcome)
+bool future_call(struct future *future, assay_executor *executor, struct running *running,
+		 struct future_outcome *outcome)
 {
 	/* relaxed: the starter is this thread; the flags of the argument do not change */
 	uint32_t state = atomic_load_explicit(&future->state, memory_order_relaxed);
-	struct running running;
 	int returned;
 
-	running.call.ops = &call_ops;
-	running.call.executor = executor;
-	running.call.outer = NULL;
-	running.call.argument = future->bytes;
-	running.call.argument_size = state >> SIZE_SHIFT;
-	running.call.result = running.scratch;
-	running.call.result_size = 0;
-	running.call.result_capacity = sizeof running.scratch;
-	running.result_limit = executor->ops->backend->result_limit;
-	running.heap = NULL;
-	running.message = NULL;
+	running->call.ops = &call_ops;
+	running->call.executor = executor;
+	running->call.outer = NULL;
+	running->call.argument = future->bytes;
+	running->call.argument_size = state >> SIZE_SHIFT;
+	running->call.result = running->scratch;
+	running->call.result_size = 0;
+	running->call.result_capacity = sizeof running->scratch;
+	running->result_limit = executor->ops->backend->result_limit;
+	running->heap = NULL;
+	running->message = NULL;
 	if (state & HEAP) {
-		running.call.argument = block_of(future).data;
-		running.call.argument_size = block_of(future).size;
+		running->call.argument = block_of(future).data;
+		running->call.argument_size = block_of(future).size;
 	}
-	returned = future->function(&running.call);
+	returned = future->function(&running->call);
 	if (state & HEAP)
 		free(block_of(future).data);
-	outcome->flags = store_outcome(future, &running, returned);
+	outcome->flags = store_outcome(future, running, returned);
 	return !returned;
+}
+
+void future_settle_ended(struct future *future, struct running *running)
+{
+	free(running->heap);
+	free(running->message);
+	future_settle_error(future, ASSAY_EDIED, "the task ended its thread");
 }

@@ -66,12 +66,26 @@ struct future_outcome {
 	uint32_t flags; /* what the state will say about bytes */
 };
 
-bool future_call(struct future *future, assay_executor *executor, struct future_outcome *outcome);
+/* What a running task works with. It lies where it outlives the function even when that ends its
+ * thread: in the worker, or in the frame that catches the end. */
+struct running {
+	assay_call call; /* first: the ops get its address */
+	size_t result_limit;
+	void *heap; /* the result's room, once it outgrew `scratch` */
+	char *message;
+	_Alignas(16) unsigned char scratch[FUTURE_INLINE];
+};
+
+bool future_call(struct future *future, assay_executor *executor, struct running *running,
+		 struct future_outcome *outcome);
 bool future_settle(struct future *future, struct future_outcome outcome);
 void future_notify(struct future *future);
 
-/* The three steps for a started future whose function did not return, or will not be called.
- * message is copied and may be NULL. */
+/* The three steps for a started future whose function will not be called. message is copied and may
+ * be NULL. */
 void future_settle_error(struct future *future, int error, const char *message);
+
+/* The same for one whose function ended its thread. */
+void future_settle_ended(struct future *future, struct running *running);
 
 #endif

@@ -13,8 +13,14 @@
 /* Tasks that submit_many hands to the queue at once. */
 #define BATCH 256
 
-/* The pool that the calling thread is cancelling the tasks of, if any. */
-static _Thread_local struct pool *drained __attribute__((tls_model("initial-exec")));
+/* The pools that the calling thread is a guest of, innermost first: it runs a task in place of a
+ * worker, or cancels what is pending. */
+struct visit {
+	struct pool *pool;
+	struct visit *outer;
+};
+
+static _Thread_local struct visit *visits __attribute__((tls_model("initial-exec")));
 
 /* Every pool there is, for exit and fork. */
 static pthread_mutex_t pools_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -60,21 +66,80 @@ static int admit(struct pool *pool)
 	}
 }
 
+static bool is_guest(const struct pool *pool)
+{
+	for (struct visit *visit = visits; visit; visit = visit->outer)
+		if (visit->pool == pool)
+			return true;
+	return false;
+}
+
+/* Under the mutex. From here to depart() shutdown(WAIT) waits for this thread. */
+static void arrive(struct pool *pool, struct visit *visit)
+{
+	*visit = (struct visit){pool, visits};
+	visits = visit;
+	pool->guests++;
+}
+
+static void depart(struct visit *visit)
+{
+	struct pool *pool = visit->pool;
+
+	visits = visit->outer;
+	pthread_mutex_lock(&pool->mutex);
+	pool->guests--;
+	pthread_cond_broadcast(&pool->left);
+	pthread_mutex_unlock(&pool->mutex); /* the pool may be gone now */
+}
+
+/* A task that its submitter runs, until it is settled. */
+struct guest_task {
+	struct visit visit;
+	struct future *future;
+	struct running running;
+};
+
+/* The task ended the submitter's thread. */
+static void guest_ended(void *user)
+{
+	struct guest_task *task = user;
+	struct pool *pool = task->visit.pool;
+
+	count_shared(&pool->caller_failed);
+	count_shared(&pool->caller_finished);
+	future_settle_ended(task->future, &task->running);
+	future_release(task->future);
+	depart(&task->visit);
+}
+
 /* ASSAY_FULL_CALLER_RUNS: the submitter is the worker. */
 static int run_here(struct pool *pool, struct future *future, assay_future **out)
 {
+	struct guest_task task = {.future = future};
 	struct future_outcome outcome;
 
+	pthread_mutex_lock(&pool->mutex);
+	if (atomic_load_explicit(&pool->stopping, memory_order_relaxed)) { /* under the mutex */
+		pthread_mutex_unlock(&pool->mutex);
+		future_discard(future);
+		return refusal(pool);
+	}
+	arrive(pool, &task.visit);
+	pthread_mutex_unlock(&pool->mutex);
 	if (out)
 		*out = &future->base;
 	future_start(future);
 	count_shared(&pool->caller_started);
-	if (!future_call(future, &pool->base, &outcome))
+	pthread_cleanup_push(guest_ended, &task);
+	if (!future_call(future, &pool->base, &task.running, &outcome))
 		count_shared(&pool->caller_failed);
+	pthread_cleanup_pop(0);
 	count_shared(&pool->caller_finished);
 	if (future_settle(future, outcome))
 		future_notify(future);
 	future_release(future);
+	depart(&task.visit);
 	return ASSAY_OK;
 }
 
@@ -189,11 +254,11 @@ static int submit_many(assay_executor *executor, const struct assay_task *tasks,
  * Shutting down
  */
 
-/* Until every worker has gone and nobody is cancelling. */
+/* Until every worker and every guest has gone. */
 static void join(struct pool *pool)
 {
 	pthread_mutex_lock(&pool->mutex);
-	while (pool->draining || atomic_load_explicit(&pool->alive, memory_order_relaxed))
+	while (pool->guests || atomic_load_explicit(&pool->alive, memory_order_relaxed))
 		pthread_cond_wait(&pool->left, &pool->mutex);
 	for (int i = 0; i < pool->settings.config.workers; i++) {
 		if (pool->workers[i].to_join)
@@ -206,23 +271,18 @@ static void join(struct pool *pool)
 /* Cancels what has not started. Callbacks run here. */
 static void drain(struct pool *pool)
 {
-	struct pool *outer = drained;
 	struct future *future;
+	struct visit visit;
 
 	pthread_mutex_lock(&pool->mutex);
-	pool->draining++;
+	arrive(pool, &visit);
 	pthread_mutex_unlock(&pool->mutex);
-	drained = pool;
 	while ((future = take(pool, worker_index(pool)))) {
 		assay_future_cancel(&future->base);
 		count_shared(&pool->drained_cancelled);
 		future_release(future);
 	}
-	drained = outer;
-	pthread_mutex_lock(&pool->mutex);
-	pool->draining--;
-	pthread_cond_broadcast(&pool->left);
-	pthread_mutex_unlock(&pool->mutex);
+	depart(&visit);
 }
 
 static int shutdown(assay_executor *executor, unsigned flags)
@@ -238,7 +298,7 @@ static int shutdown(assay_executor *executor, unsigned flags)
 		drain(pool);
 	if (!(flags & ASSAY_SHUTDOWN_WAIT))
 		return ASSAY_OK;
-	if (worker_index(pool) != WORKER_NONE || drained == pool)
+	if (worker_index(pool) != WORKER_NONE || is_guest(pool))
 		return ASSAY_EDEADLOCK;
 	join(pool);
 	return ASSAY_OK;
@@ -355,7 +415,7 @@ static void fork_child(void)
 		atomic_store_explicit(&pool->orphaned, true, memory_order_relaxed);
 	pools = NULL;
 	current_worker = NULL;
-	drained = NULL;
+	visits = NULL;
 	fork_parent();
 }
 

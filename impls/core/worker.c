@@ -150,12 +150,12 @@ static void run(struct worker *worker, struct future *future)
 		future_release(future);
 		return;
 	}
-	worker->running = future;
+	worker->started_task = future;
 	count(&worker->started, memory_order_relaxed);
-	success = future_call(future, &worker->pool->base, &outcome);
+	success = future_call(future, &worker->pool->base, &worker->running, &outcome);
 	if (!success)
 		count(&worker->failed, memory_order_relaxed);
-	worker->running = NULL;
+	worker->started_task = NULL;
 	count(&worker->finished, memory_order_release); /* P1 */
 	if (future_settle(future, outcome)) {
 		/* A callback may take long: until it returns this worker is as good as busy. */
@@ -210,13 +210,13 @@ static struct future *next_task(struct worker *worker)
 static void thread_ended(void *user)
 {
 	struct worker *worker = user;
-	struct future *future = worker->running;
+	struct future *future = worker->started_task;
 
 	if (future) {
-		worker->running = NULL;
+		worker->started_task = NULL;
 		count(&worker->failed, memory_order_relaxed);
 		count(&worker->finished, memory_order_release); /* P1 */
-		future_settle_error(future, ASSAY_EDIED, "the task ended its thread");
+		future_settle_ended(future, &worker->running);
 		future_release(future);
 	}
 	if (worker->notified) { /* its remaining callbacks are lost */

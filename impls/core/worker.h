@@ -38,8 +38,9 @@ struct worker {
 	/* The worker's own. */
 	bool initialized;
 	int tasks_left;
-	struct future *running;  /* started and not settled: for a task that ends its thread */
-	struct future *notified; /* settled, in its callbacks: for a callback that does */
+	struct future *started_task; /* not settled: for a task that ends its thread */
+	struct running running;      /* what it works with */
+	struct future *notified;     /* settled, in its callbacks: for a callback that does */
 	/* Written by the worker only. */
 	_Atomic uint64_t started;
 	_Atomic uint64_t finished;
@@ -60,8 +61,8 @@ struct pool {
 	_Atomic bool broken;   /* and nothing more is run */
 	_Atomic bool orphaned; /* in a forked child: there are no threads behind this pool */
 	pthread_mutex_t mutex; /* life and death of workers; only a queue's lock is taken inside */
-	pthread_cond_t left;   /* alive or draining went down */
-	int draining;          /* shutdowns that are cancelling; under mutex */
+	pthread_cond_t left;   /* alive or guests went down */
+	int guests;            /* clients that run or cancel tasks here; under mutex */
 	struct pool *next;     /* in `pools`, under pools_mutex */
 	struct park park;
 	/* Bounded queues only. */

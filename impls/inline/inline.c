@@ -32,6 +32,9 @@ struct inline_executor {
 struct frame {
 	struct inline_executor *executor;
 	struct frame *outer;
+	struct future *future;
+	bool has_client; /* of two references, one is the client's */
+	struct running running;
 };
 
 static _Thread_local struct frame *frames __attribute__((tls_model("initial-exec")));
@@ -54,18 +57,25 @@ static void thread_ended(void *user)
 	struct frame *frame = user;
 
 	frames = frame->outer;
+	atomic_fetch_add_explicit(&frame->executor->failed, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&frame->executor->finished, 1, memory_order_relaxed);
+	future_settle_ended(frame->future, &frame->running);
+	future_release(frame->future); /* the executor's; nobody will get the client's */
+	if (frame->has_client)
+		future_release(frame->future);
 	leave(frame->executor);
 }
 
-static void run(struct inline_executor *executor, struct future *future)
+static void run(struct inline_executor *executor, struct future *future, bool has_client)
 {
-	struct frame frame = {executor, frames};
+	struct frame frame = {
+		.executor = executor, .outer = frames, .future = future, .has_client = has_client};
 	struct future_outcome outcome;
 
 	frames = &frame;
 	pthread_cleanup_push(thread_ended, &frame);
 	future_start(future);
-	if (!future_call(future, &executor->base, &outcome))
+	if (!future_call(future, &executor->base, &frame.running, &outcome))
 		atomic_fetch_add_explicit(&executor->failed, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&executor->finished, 1, memory_order_relaxed);
 	future_settle(future, outcome); /* nobody can observe it yet */
@@ -89,7 +99,7 @@ static int submit(assay_executor *base, const struct assay_task *task, assay_fut
 		future = future_create(function, task->argument, task->argument_size, out ? 2 : 1);
 		if (future) {
 			atomic_fetch_add_explicit(&executor->submitted, 1, memory_order_relaxed);
-			run(executor, future);
+			run(executor, future, out != NULL);
 			if (out)
 				*out = &future->base;
 		} else {
@@ -159,10 +169,9 @@ static int create(const struct assay_config *config, assay_executor **out)
 	struct inline_executor *executor;
 	int error;
 
-	if (config->initializer || config->queue_capacity != ASSAY_UNLIMITED ||
+	if (config->name || config->initializer || config->queue_capacity != ASSAY_UNLIMITED ||
 	    config->when_full != ASSAY_FULL_BLOCK || config->tasks_per_worker != INT_MAX ||
-	    config->stack_size || config->retries ||
-	    config->on_worker_death != ASSAY_DEATH_BREAKS)
+	    config->stack_size || config->retries || config->on_worker_death != ASSAY_DEATH_BREAKS)
 		return ASSAY_EUNSUPPORTED;
 	if (config->options && *config->options)
 		return ASSAY_EINVAL; /* there are none */

@@ -83,9 +83,10 @@ static void run_all(void)
 	for (int i = 0; i < BATCH; i++) {
 		struct future *future = subjects[i].future;
 		struct future_outcome outcome;
+		struct running running;
 
 		if (future_start(future)) {
-			MUST(future_call(future, &executor, &outcome));
+			MUST(future_call(future, &executor, &running, &outcome));
 			atomic_fetch_add_explicit(&subjects[i].ran, 1, memory_order_relaxed);
 			if (future_settle(future, outcome))
 				future_notify(future);
