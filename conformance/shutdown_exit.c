@@ -50,6 +50,13 @@ static pid_t program_start(struct program *program, void (*body)(struct program 
 	return child;
 }
 
+/* Until exit() waits for the tasks behind the gate, or has wrongly ended the program. */
+static void program_await_exit(struct program *program, pid_t child)
+{
+	probe_await(program->leaving, 1);
+	await_sleep(child);
+}
+
 static void program_end(pid_t child)
 {
 	int status;
@@ -78,8 +85,7 @@ static void check_program_drains(struct program *program)
 {
 	pid_t child = program_start(program, accept_and_leave);
 
-	probe_await(program->leaving, 1);
-	probe_await(program->started, 1);
+	program_await_exit(program, child);
 	CHECK_EQ(trace_length(program->trace), 0);
 	gate_open(program->gate);
 	program_end(child);
@@ -112,7 +118,7 @@ ASSAY_TEST(shd_14_exit_after_cancel_runs_what_had_started, .clause = "SHD-14",
 	program.shuts_down = true;
 	program.flags = ASSAY_SHUTDOWN_CANCEL_PENDING;
 	child = program_start(&program, accept_and_leave);
-	probe_await(program.leaving, 1);
+	program_await_exit(&program, child);
 	gate_open(program.gate);
 	program_end(child);
 	CHECK(trace_length(program.trace) <= 1 + s->backend->lookahead);
@@ -142,7 +148,7 @@ ASSAY_TEST(shd_14_exit_runs_what_several_executors_accepted, .clause = "SHD-14",
 	struct program program = program_new(s);
 	pid_t child = program_start(&program, use_two_and_leave);
 
-	probe_await(program.leaving, 1);
+	program_await_exit(&program, child);
 	gate_open(program.gate);
 	program_end(child);
 	CHECK_EQ(trace_length(program.trace), 22);
@@ -169,8 +175,7 @@ ASSAY_TEST(shd_15_earlier_exit_handlers_run_after_the_tasks, .clause = "SHD-15",
 	struct program program = program_new(s);
 	pid_t child = program_start(&program, register_accept_and_leave);
 
-	probe_await(program.leaving, 1);
-	probe_await(program.started, 1);
+	program_await_exit(&program, child);
 	gate_open(program.gate);
 	program_end(child);
 	check_returned_last(program.trace, 21, 1);
