@@ -1,37 +1,78 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A small and correct thread pool, written for being read and broken: one mutex a future, one mutex
- * a pool. A mutant is this pool with one fault switched on, and a file of a few lines:
- *
- *	#include "base.h"
- *
- *	MUTANT(FAULT_RUNS_CANCELLED, "A worker runs a task although it was cancelled.")
- *
- * and, in CMakeLists.txt, the clauses whose tests must catch it. A new fault is one name below and
- * one condition at the place where the pool would do the right thing:
+ * a pool. A mutant is this pool with one fault switched on. A new one is a name below, a condition
+ * at the place where the pool would do the right thing,
  *
  *	if (future->state == ASSAY_PENDING || has_fault(FAULT_RUNS_CANCELLED))
+ *
+ * and a line in CMakeLists.txt that says what is wrong and which clauses must notice.
  */
 #ifndef BASE_H
 #define BASE_H
-
-#include "mutant.h"
 
 #include <assay/backend.h>
 
 enum fault {
 	FAULT_NONE,
+	FAULT_ACCEPTS_AFTER_SHUTDOWN,
+	FAULT_ARGUMENT_COPIED_LATE,
+	FAULT_ARGUMENT_SIZE_IS_A_BYTE,
+	FAULT_BLOCKS_WHEN_BUSY,
+	FAULT_BREAK_STOPS_AT_CANCELLED,
+	FAULT_CALLBACKS_REVERSED,
+	FAULT_CALLBACK_BEFORE_DONE,
+	FAULT_CALLBACK_LOST_WHEN_DONE,
+	FAULT_CALLBACK_TWICE,
+	FAULT_CALLBACK_UNDER_LOCK,
+	FAULT_CANCELS_FINISHED,
+	FAULT_CANCELS_RUNNING,
+	FAULT_CANCEL_AGAIN_FAILS,
+	FAULT_CANCEL_WAKES_NOBODY,
+	FAULT_CAPACITY_PLUS_ONE,
+	FAULT_CODE_IS_A_BYTE,
+	FAULT_COUNTS_CANCELLED_AS_FINISHED,
+	FAULT_DONE_WHEN_STARTED,
+	FAULT_DROPS_ABANDONED,
+	FAULT_EAGER_WORKERS,
+	FAULT_EMPTY_FAILURE_SUCCEEDS,
+	FAULT_EXIT_LOSES_TASKS,
+	FAULT_FAILURE_BREAKS_POOL,
+	FAULT_HUGE_TIMEOUT_OVERFLOWS,
+	FAULT_INITIALIZER_ARGUMENT_LOST,
+	FAULT_INITIALIZER_EACH_TASK,
+	FAULT_INITIALIZER_FAILURE_IGNORED,
+	FAULT_INITIALIZER_NEVER_RUN,
+	FAULT_LAST_IN_FIRST_OUT,
+	FAULT_LIMIT_OF_TASKS_IGNORED,
+	FAULT_MESSAGE_IS_CUT,
+	FAULT_NAMES_IGNORED,
+	FAULT_NEGATIVE_TIMEOUT_WAITS,
+	FAULT_NEW_WORKER_EACH_TIME,
+	FAULT_NO_CALLBACK_ON_CANCEL,
+	FAULT_NO_CALLBACK_ON_FAILURE,
+	FAULT_ONE_WORKER_LESS,
+	FAULT_ONE_WORKER_MORE,
+	FAULT_REFUSES_BUT_RUNS,
+	FAULT_RESULT_ONCE,
+	FAULT_ROOM_NOT_SIGNALLED,
 	FAULT_RUNS_CANCELLED,
+	FAULT_RUNS_IN_SUBMIT,
+	FAULT_SECOND_SHUTDOWN_DOES_NOT_WAIT,
+	FAULT_SHUTDOWN_DOES_NOT_WAIT,
+	FAULT_SHUTDOWN_IGNORES_CANCEL,
+	FAULT_SHUTDOWN_JOINS_ITSELF,
+	FAULT_SHUTDOWN_LOSES_QUEUE,
+	FAULT_STACK_SIZE_IGNORED,
+	FAULT_THREAD_EXIT_LOSES_TASK,
+	FAULT_TIMEOUT_CANCELS,
+	FAULT_TIMES_OUT_EARLY,
+	FAULT_UNKNOWN_NAME_RUNS,
 	FAULT_WAKES_ONE_WAITER,
+	FAULT_WATCHERS_MISS_CANCEL,
+	FAULT_WATCHERS_OF_DONE_WAIT,
+	FAULT_ZERO_TIMEOUT_WAITS,
 };
-
-#define MUTANT(fault_, what_)                                                             \
-	const enum fault mutant_fault = fault_;                                           \
-	extern const struct assay_mutant assay_mutant;                                    \
-	__attribute__((visibility("default"))) const struct assay_mutant assay_mutant = { \
-		.clauses = MUTANT_CLAUSES,                                                \
-		.what = what_,                                                            \
-	};
 
 extern const enum fault mutant_fault;
 
@@ -61,6 +102,7 @@ struct future {
 	assay_function *function;
 	void *argument;
 	size_t argument_size;
+	const void *source; /* the client's bytes, for the fault that reads them late */
 	struct assay_outcome outcome;
 	void *result;                  /* what outcome.result points to */
 	char *message;                 /* likewise */

@@ -42,6 +42,8 @@ static struct callback *tell(struct future *future)
 		pthread_cond_signal(&future->done);
 	else
 		pthread_cond_broadcast(&future->done);
+	if (has_fault(FAULT_WATCHERS_MISS_CANCEL) && future->state == ASSAY_CANCELLED)
+		watcher = &future->watchers;
 	while (watcher != &future->watchers) {
 		struct assay_watcher *next = watcher->next;
 
@@ -61,6 +63,8 @@ static void call_back(struct future *future, struct callback *callback)
 		struct callback *next = callback->next;
 
 		callback->function(&future->base, callback->user);
+		if (has_fault(FAULT_CALLBACK_TWICE))
+			callback->function(&future->base, callback->user);
 		free(callback);
 		callback = next;
 	}
@@ -74,6 +78,10 @@ bool future_start(struct future *future)
 	starts = future->state == ASSAY_PENDING || has_fault(FAULT_RUNS_CANCELLED);
 	if (future->state == ASSAY_PENDING)
 		future->state = ASSAY_RUNNING;
+	if (has_fault(FAULT_DONE_WHEN_STARTED) && starts) {
+		future->state = ASSAY_FINISHED;
+		tell(future);
+	}
 	pthread_mutex_unlock(&future->mutex);
 	return starts;
 }
@@ -81,19 +89,27 @@ bool future_start(struct future *future)
 bool future_cancel(struct future *future)
 {
 	struct callback *callbacks = NULL;
-	bool is_cancelled;
+	bool is_cancelled, was_cancelled;
 
 	pthread_mutex_lock(&future->mutex);
-	if (future->state == ASSAY_PENDING) {
+	was_cancelled = future->state == ASSAY_CANCELLED;
+	if (future->state == ASSAY_PENDING ||
+	    (has_fault(FAULT_CANCELS_RUNNING) && future->state == ASSAY_RUNNING)) {
 		future->state = ASSAY_CANCELLED;
 		future->outcome.error = ASSAY_ECANCELLED;
-		if (!has_fault(FAULT_RUNS_CANCELLED)) {
+		if (!has_fault(FAULT_RUNS_CANCELLED) && !has_fault(FAULT_CANCELS_RUNNING)) {
 			free(future->argument);
 			future->argument = NULL;
 		}
-		callbacks = tell(future);
+		if (!has_fault(FAULT_CANCEL_WAKES_NOBODY))
+			callbacks = tell(future);
+		if (has_fault(FAULT_NO_CALLBACK_ON_CANCEL))
+			callbacks = NULL;
 	}
-	is_cancelled = future->state == ASSAY_CANCELLED;
+	is_cancelled = future->state == ASSAY_CANCELLED ||
+		       (has_fault(FAULT_CANCELS_FINISHED) && future->state == ASSAY_FINISHED);
+	if (has_fault(FAULT_CANCEL_AGAIN_FAILS) && was_cancelled)
+		is_cancelled = false;
 	pthread_mutex_unlock(&future->mutex);
 	call_back(future, callbacks);
 	return is_cancelled;
@@ -109,11 +125,25 @@ void future_settle(struct future *future)
 	struct callback *callbacks = NULL;
 
 	pthread_mutex_lock(&future->mutex);
+	if (has_fault(FAULT_CALLBACK_BEFORE_DONE)) {
+		callbacks = future->callbacks;
+		future->callbacks = NULL;
+		pthread_mutex_unlock(&future->mutex);
+		call_back(future, callbacks);
+		callbacks = NULL;
+		pthread_mutex_lock(&future->mutex);
+	}
 	if (future->state < ASSAY_CANCELLED) {
 		future->state = ASSAY_FINISHED;
 		free(future->argument);
 		future->argument = NULL;
 		callbacks = tell(future);
+	}
+	if (has_fault(FAULT_NO_CALLBACK_ON_FAILURE) && future->outcome.error)
+		callbacks = NULL;
+	if (has_fault(FAULT_CALLBACK_UNDER_LOCK)) {
+		call_back(future, callbacks);
+		callbacks = NULL;
 	}
 	pthread_mutex_unlock(&future->mutex);
 	call_back(future, callbacks);
@@ -128,9 +158,24 @@ void future_settle_error(struct future *future, int error, const char *message)
 	future_settle(future);
 }
 
-static int outcome(assay_future *base, int64_t timeout_ns, struct assay_outcome *out)
+/* The time limit that is kept for the one that was asked for. */
+static int64_t kept_limit(int64_t timeout_ns)
+{
+	if ((has_fault(FAULT_ZERO_TIMEOUT_WAITS) && timeout_ns == 0) ||
+	    (has_fault(FAULT_NEGATIVE_TIMEOUT_WAITS) && timeout_ns < 0))
+		return ASSAY_FOREVER;
+	if (has_fault(FAULT_HUGE_TIMEOUT_OVERFLOWS) && timeout_ns > ASSAY_FOREVER / 2 &&
+	    timeout_ns != ASSAY_FOREVER)
+		return 0;
+	if (has_fault(FAULT_TIMES_OUT_EARLY) && timeout_ns != ASSAY_FOREVER)
+		return timeout_ns / 2;
+	return timeout_ns;
+}
+
+static int outcome(assay_future *base, int64_t asked_ns, struct assay_outcome *out)
 {
 	struct future *future = future_of(base);
+	int64_t timeout_ns = kept_limit(asked_ns);
 	struct timespec deadline = assay_deadline(timeout_ns);
 	int error = timeout_ns > 0 ? 0 : ETIMEDOUT;
 
@@ -140,9 +185,14 @@ static int outcome(assay_future *base, int64_t timeout_ns, struct assay_outcome 
 				? pthread_cond_wait(&future->done, &future->mutex)
 				: pthread_cond_timedwait(&future->done, &future->mutex, &deadline);
 	error = future->state < ASSAY_CANCELLED ? ASSAY_ETIMEDOUT : ASSAY_OK;
-	if (!error && out)
+	if (!error && out) {
 		*out = future->outcome;
+		if (has_fault(FAULT_RESULT_ONCE))
+			future->outcome.result_size = 0;
+	}
 	pthread_mutex_unlock(&future->mutex);
+	if (error && has_fault(FAULT_TIMEOUT_CANCELS))
+		future_cancel(future);
 	return error;
 }
 
@@ -158,12 +208,15 @@ static int add_done_callback(assay_future *base, assay_callback *function, void 
 	callback->user = user;
 	pthread_mutex_lock(&future->mutex);
 	is_done = future->state >= ASSAY_CANCELLED;
-	if (!is_done) {
+	if (!is_done && has_fault(FAULT_CALLBACKS_REVERSED)) {
+		callback->next = future->callbacks;
+		future->callbacks = callback;
+	} else if (!is_done) {
 		*future->callbacks_end = callback;
 		future->callbacks_end = &callback->next;
 	}
 	pthread_mutex_unlock(&future->mutex);
-	if (is_done)
+	if (is_done && !has_fault(FAULT_CALLBACK_LOST_WHEN_DONE))
 		call_back(future, callback);
 	return ASSAY_OK;
 }
@@ -183,6 +236,10 @@ static int watch(assay_future *base, struct assay_watcher *watcher)
 		future->watchers.previous = watcher;
 	}
 	pthread_mutex_unlock(&future->mutex);
+	if (is_done && has_fault(FAULT_WATCHERS_OF_DONE_WAIT)) {
+		watcher->detached = 1;
+		return ASSAY_OK;
+	}
 	return is_done ? ASSAY_EDONE : ASSAY_OK;
 }
 
@@ -231,6 +288,9 @@ struct future *future_create(assay_function *function, const struct assay_task *
 	future->references = references;
 	future->function = function;
 	future->argument_size = task->argument_size;
+	future->source = task->argument;
+	if (has_fault(FAULT_ARGUMENT_SIZE_IS_A_BYTE))
+		future->argument_size &= 0xff;
 	future->outcome.message = "";
 	future->watchers.next = future->watchers.previous = &future->watchers;
 	future->callbacks_end = &future->callbacks;
@@ -285,6 +345,8 @@ static void keep_message(assay_call *call, const char *message)
 
 	free(future->message);
 	future->message = strdup(message);
+	if (has_fault(FAULT_MESSAGE_IS_CUT) && future->message && strlen(message) > 255)
+		future->message[255] = '\0';
 }
 
 void future_call(struct future *future, assay_executor *executor)
@@ -298,8 +360,14 @@ void future_call(struct future *future, assay_executor *executor)
 			 .executor = executor},
 		.future = future,
 	};
-	int returned = future->function(&running.call);
+	int returned;
 
+	if (has_fault(FAULT_ARGUMENT_COPIED_LATE) && future->argument_size)
+		memcpy(future->argument, future->source, future->argument_size);
+	returned = future->function(&running.call);
+	if (has_fault(FAULT_EMPTY_FAILURE_SUCCEEDS) && returned > 0 && future->message &&
+	    !*future->message)
+		returned = ASSAY_OK;
 	if (returned == ASSAY_OK) {
 		out->result_size = running.call.result_size;
 		out->result = out->result_size ? running.call.result : NULL;
@@ -307,7 +375,7 @@ void future_call(struct future *future, assay_executor *executor)
 		out->error = returned;
 	} else {
 		out->error = ASSAY_EFAILED;
-		out->code = returned;
+		out->code = has_fault(FAULT_CODE_IS_A_BYTE) ? returned & 0xff : returned;
 	}
 	if (returned && future->message)
 		out->message = future->message;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static _Thread_local struct pool *drained; /* whose tasks this thread cancels */
+static _Thread_local struct pool *visited; /* whose tasks this thread cancels or runs */
 
 /* Every pool, to be finished before the program ends. */
 static pthread_mutex_t pools_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -19,6 +19,8 @@ static struct pool *pool_of(assay_executor *executor)
 
 static int refusal(const struct pool *pool)
 {
+	if (has_fault(FAULT_ACCEPTS_AFTER_SHUTDOWN))
+		return ASSAY_OK;
 	return pool->broken ? ASSAY_EBROKEN : pool->stopping ? ASSAY_ESHUTDOWN : ASSAY_OK;
 }
 
@@ -26,8 +28,11 @@ static int refusal(const struct pool *pool)
 static int await_room(struct pool *pool)
 {
 	const struct assay_config *config = &pool->settings.config;
+	size_t capacity = config->queue_capacity;
 
-	while (!refusal(pool) && pool->queued >= config->queue_capacity) {
+	if (has_fault(FAULT_CAPACITY_PLUS_ONE) && capacity != ASSAY_UNLIMITED)
+		capacity++;
+	while (!refusal(pool) && pool->queued >= capacity) {
 		if (config->when_full != ASSAY_FULL_BLOCK || current_pool == pool)
 			return ASSAY_EFULL;
 		pthread_cond_wait(&pool->room, &pool->mutex);
@@ -38,9 +43,14 @@ static int await_room(struct pool *pool)
 /* Under the mutex: somebody is or will be there to run what is queued. */
 static int rouse(struct pool *pool)
 {
-	int error = ASSAY_OK;
+	int error = ASSAY_OK, workers = pool->settings.config.workers;
 
-	if (pool->queued >= (size_t)pool->idle && pool->alive < pool->settings.config.workers)
+	if (has_fault(FAULT_ONE_WORKER_LESS) && workers > 1)
+		workers--;
+	if (has_fault(FAULT_ONE_WORKER_MORE))
+		workers++;
+	if ((pool->queued >= (size_t)pool->idle || has_fault(FAULT_NEW_WORKER_EACH_TIME)) &&
+	    pool->alive < workers)
 		error = pool_start_worker(pool);
 	return pool->alive ? ASSAY_OK : error;
 }
@@ -57,19 +67,38 @@ static int queue_or_refuse(struct pool *pool, struct future *future)
 		pool_push(pool, future);
 		pthread_cond_signal(&pool->work);
 	}
+	while (has_fault(FAULT_BLOCKS_WHEN_BUSY) && !error && pool->queued)
+		pthread_cond_wait(&pool->room, &pool->mutex);
 	pthread_mutex_unlock(&pool->mutex);
 	return error;
 }
 
-static void run_here(struct pool *pool, struct future *future)
+/* The submitter is the worker. */
+static int run_here(struct pool *pool, struct future *future, assay_future **out)
 {
+	struct pool *outer = visited;
+	int error;
+
 	pthread_mutex_lock(&pool->mutex);
-	pool->counts.submitted++;
-	pool->counts.started++;
+	error = has_fault(FAULT_REFUSES_BUT_RUNS) ? ASSAY_OK : refusal(pool);
+	pool->guests += !error;
+	pool->counts.submitted += !error;
+	pool->counts.started += !error;
 	pthread_mutex_unlock(&pool->mutex);
+	if (error)
+		return error;
+	if (out)
+		*out = &future->base;
+	visited = pool;
 	future_start(future);
 	future_call(future, &pool->base);
 	pool_finish(pool, future);
+	visited = outer;
+	pthread_mutex_lock(&pool->mutex);
+	pool->guests--;
+	pthread_cond_broadcast(&pool->gone);
+	pthread_mutex_unlock(&pool->mutex);
+	return ASSAY_OK;
 }
 
 static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
@@ -84,6 +113,11 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	pthread_mutex_lock(&pool->mutex);
 	error = refusal(pool);
 	pthread_mutex_unlock(&pool->mutex);
+	if (error && has_fault(FAULT_REFUSES_BUT_RUNS) && function) {
+		future = future_create(function, task, 1);
+		if (future)
+			(void)run_here(pool, future, NULL);
+	}
 	if (error)
 		return error;
 	if (task->argument_size > assay_backend.argument_limit)
@@ -93,12 +127,12 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	future = future_create(function, task, out ? 2 : 1);
 	if (!future)
 		return ASSAY_ENOMEM;
-	error = queue_or_refuse(pool, future);
-	if (error == ASSAY_EFULL && pool->settings.config.when_full == ASSAY_FULL_CALLER_RUNS) {
-		if (out)
-			*out = &future->base;
-		run_here(pool, future);
-		return ASSAY_OK;
+	error = has_fault(FAULT_RUNS_IN_SUBMIT) ? ASSAY_EFULL : queue_or_refuse(pool, future);
+	if (error == ASSAY_EFULL && (pool->settings.config.when_full == ASSAY_FULL_CALLER_RUNS ||
+				     has_fault(FAULT_RUNS_IN_SUBMIT))) {
+		error = run_here(pool, future, out);
+		if (!error)
+			return ASSAY_OK;
 	}
 	if (error) {
 		future->references = 1;
@@ -112,12 +146,12 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 /* Cancels what has not started. Callbacks run here, without the mutex. */
 static void drain(struct pool *pool)
 {
-	struct pool *outer = drained;
+	struct pool *outer = visited;
 	struct future *future;
 
-	drained = pool;
+	visited = pool;
 	pthread_mutex_lock(&pool->mutex);
-	pool->draining++;
+	pool->guests++;
 	while ((future = pool_pop(pool))) {
 		pool->counts.cancelled++;
 		pthread_mutex_unlock(&pool->mutex);
@@ -125,10 +159,10 @@ static void drain(struct pool *pool)
 		future_release(future);
 		pthread_mutex_lock(&pool->mutex);
 	}
-	pool->draining--;
+	pool->guests--;
 	pthread_cond_broadcast(&pool->gone);
 	pthread_mutex_unlock(&pool->mutex);
-	drained = outer;
+	visited = outer;
 }
 
 static int shutdown(assay_executor *executor, unsigned flags)
@@ -140,18 +174,25 @@ static int shutdown(assay_executor *executor, unsigned flags)
 	if (pool->process != getpid())
 		return ASSAY_OK;
 	pthread_mutex_lock(&pool->mutex);
+	if ((has_fault(FAULT_SECOND_SHUTDOWN_DOES_NOT_WAIT) && pool->stopping) ||
+	    has_fault(FAULT_SHUTDOWN_DOES_NOT_WAIT))
+		flags &= ~(unsigned)ASSAY_SHUTDOWN_WAIT;
+	if (has_fault(FAULT_SHUTDOWN_LOSES_QUEUE)) {
+		pool->first = NULL;
+		pool->last = &pool->first;
+	}
 	pool->stopping = true;
 	pthread_cond_broadcast(&pool->work);
 	pthread_cond_broadcast(&pool->room);
 	pthread_mutex_unlock(&pool->mutex);
-	if (flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
+	if ((flags & ASSAY_SHUTDOWN_CANCEL_PENDING) && !has_fault(FAULT_SHUTDOWN_IGNORES_CANCEL))
 		drain(pool);
 	if (!(flags & ASSAY_SHUTDOWN_WAIT))
 		return ASSAY_OK;
-	if (current_pool == pool || drained == pool)
+	if ((current_pool == pool || visited == pool) && !has_fault(FAULT_SHUTDOWN_JOINS_ITSELF))
 		return ASSAY_EDEADLOCK;
 	pthread_mutex_lock(&pool->mutex);
-	while (pool->alive || pool->draining)
+	while (pool->alive || pool->guests)
 		pthread_cond_wait(&pool->gone, &pool->mutex);
 	pool_join_ended(pool);
 	pthread_mutex_unlock(&pool->mutex);
@@ -219,7 +260,18 @@ static void finish_all(void)
 
 static void watch_exit(void)
 {
-	atexit(finish_all);
+	if (!has_fault(FAULT_EXIT_LOSES_TASKS))
+		atexit(finish_all);
+}
+
+static int start_eagerly(struct pool *pool)
+{
+	int error;
+
+	pthread_mutex_lock(&pool->mutex);
+	error = pool_start_worker(pool);
+	pthread_mutex_unlock(&pool->mutex);
+	return error;
 }
 
 static int create(const struct assay_config *config, assay_executor **out)
@@ -251,6 +303,9 @@ static int create(const struct assay_config *config, assay_executor **out)
 	pool->next = pools;
 	pools = pool;
 	pthread_mutex_unlock(&pools_mutex);
+	while (has_fault(FAULT_EAGER_WORKERS) && pool->alive < pool->settings.config.workers)
+		if (start_eagerly(pool))
+			break;
 	*out = &pool->base;
 	return ASSAY_OK;
 }

@@ -21,13 +21,13 @@ struct pool {
 	pthread_mutex_t mutex;
 	pthread_cond_t work; /* a task was queued, or there will be no more */
 	pthread_cond_t room; /* a task was taken from the queue, or there will be no more */
-	pthread_cond_t gone; /* a worker ended, or a drain */
+	pthread_cond_t gone; /* a worker ended, or a guest went */
 	struct future *first;
 	struct future **last; /* the link that the next task goes into */
 	size_t queued;
 	int idle;              /* workers that wait for work */
 	int alive;             /* workers that have not ended */
-	int draining;          /* threads that cancel what was queued */
+	int guests;            /* clients that cancel what was queued, or run a task */
 	unsigned long indices; /* names given: bit per index */
 	struct worker *ended;  /* to be joined */
 	bool stopping;

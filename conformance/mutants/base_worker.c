@@ -14,9 +14,14 @@ _Thread_local struct pool *current_pool;
 
 void pool_push(struct pool *pool, struct future *future)
 {
-	future->next = NULL;
-	*pool->last = future;
-	pool->last = &future->next;
+	if (has_fault(FAULT_LAST_IN_FIRST_OUT) && pool->first) {
+		future->next = pool->first;
+		pool->first = future;
+	} else {
+		future->next = NULL;
+		*pool->last = future;
+		pool->last = &future->next;
+	}
 	pool->queued++;
 	pool->counts.submitted++;
 }
@@ -31,7 +36,8 @@ struct future *pool_pop(struct pool *pool)
 	if (!pool->first)
 		pool->last = &pool->first;
 	pool->queued--;
-	pthread_cond_signal(&pool->room);
+	if (!has_fault(FAULT_ROOM_NOT_SIGNALLED))
+		pthread_cond_signal(&pool->room);
 	return future;
 }
 
@@ -55,13 +61,15 @@ static void break_pool(struct pool *pool)
 		is_cancelled = !future_start(future);
 		if (!is_cancelled)
 			future_settle_error(future, ASSAY_EBROKEN,
-					    "the initializer of a worker failed");
+					    "a worker could not be initialized or started");
 		future_release(future);
 		pthread_mutex_lock(&pool->mutex);
 		if (is_cancelled)
 			pool->counts.cancelled++;
 		else
 			pool->counts.broken++;
+		if (is_cancelled && has_fault(FAULT_BREAK_STOPS_AT_CANCELLED))
+			break;
 	}
 	pthread_mutex_unlock(&pool->mutex);
 }
@@ -72,6 +80,8 @@ void pool_finish(struct pool *pool, struct future *future)
 	pool->counts.finished++;
 	pool->counts.failed += future->outcome.error != ASSAY_OK;
 	pthread_mutex_unlock(&pool->mutex);
+	if (has_fault(FAULT_FAILURE_BREAKS_POOL) && future->outcome.error)
+		break_pool(pool);
 	future_settle(future);
 	future_release(future);
 }
@@ -82,18 +92,23 @@ static void leave(void *user)
 	struct worker *worker = user;
 	struct pool *pool = worker->pool;
 
-	if (worker->running) {
+	if (worker->running && !has_fault(FAULT_THREAD_EXIT_LOSES_TASK)) {
+		free(worker->running->result); /* what it had made so far */
+		worker->running->result = NULL;
 		worker->running->outcome = (struct assay_outcome){
 			.error = ASSAY_EDIED, .message = "the task ended its thread"};
 		pool_finish(pool, worker->running);
 	}
 	pthread_mutex_lock(&pool->mutex);
+	if (pool->queued && !pool->broken && pool_start_worker(pool) && pool->alive == 1) {
+		pthread_mutex_unlock(&pool->mutex);
+		break_pool(pool); /* nobody is left to run what is queued */
+		pthread_mutex_lock(&pool->mutex);
+	}
 	pool->alive--;
 	pool->indices &= ~(1ul << worker->index % 64);
 	worker->next = pool->ended;
 	pool->ended = worker;
-	if (pool->queued && !pool->broken)
-		pool_start_worker(pool);
 	pthread_cond_broadcast(&pool->gone);
 	pthread_mutex_unlock(&pool->mutex);
 }
@@ -115,9 +130,14 @@ static struct future *take(struct pool *pool)
 			pool->idle--;
 			continue;
 		}
-		if (future_start(future))
+		if (future_start(future) &&
+		    !(has_fault(FAULT_DROPS_ABANDONED) &&
+		      __atomic_load_n(&future->references, __ATOMIC_RELAXED) == 1))
 			break;
-		pool->counts.cancelled++;
+		if (has_fault(FAULT_COUNTS_CANCELLED_AS_FINISHED))
+			pool->counts.finished++;
+		else
+			pool->counts.cancelled++;
 		pthread_mutex_unlock(&pool->mutex);
 		future_release(future); /* may free client bytes: not under the mutex */
 		pthread_mutex_lock(&pool->mutex);
@@ -130,7 +150,8 @@ static struct future *take(struct pool *pool)
 static void work(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
-	int tasks = pool->settings.config.tasks_per_worker;
+	const struct assay_config *config = &pool->settings.config;
+	int tasks = has_fault(FAULT_LIMIT_OF_TASKS_IGNORED) ? INT_MAX : config->tasks_per_worker;
 
 	for (int done = 0; tasks == INT_MAX || done < tasks; done++) {
 		struct future *future = take(pool);
@@ -138,10 +159,27 @@ static void work(struct worker *worker)
 		if (!future)
 			return;
 		worker->running = future;
+		if (has_fault(FAULT_INITIALIZER_EACH_TASK) && config->initializer)
+			config->initializer(config->initializer_argument,
+					    config->initializer_argument_size);
 		future_call(future, &pool->base);
 		worker->running = NULL;
 		pool_finish(pool, future);
 	}
+}
+
+static int initialize(const struct assay_config *config)
+{
+	int error;
+
+	if (!config->initializer || has_fault(FAULT_INITIALIZER_NEVER_RUN))
+		return 0;
+	if (has_fault(FAULT_INITIALIZER_ARGUMENT_LOST))
+		error = config->initializer(NULL, 0);
+	else
+		error = config->initializer(config->initializer_argument,
+					    config->initializer_argument_size);
+	return has_fault(FAULT_INITIALIZER_FAILURE_IGNORED) ? 0 : error;
 }
 
 static void *be_worker(void *user)
@@ -153,10 +191,10 @@ static void *be_worker(void *user)
 	current_pool = worker->pool;
 	snprintf(name, sizeof name, "%s_%d", config->name, worker->index);
 	name[15] = '\0'; /* as long as the kernel allows */
-	pthread_setname_np(pthread_self(), name);
+	if (!has_fault(FAULT_NAMES_IGNORED))
+		pthread_setname_np(pthread_self(), name);
 	pthread_cleanup_push(leave, worker);
-	if (config->initializer &&
-	    config->initializer(config->initializer_argument, config->initializer_argument_size)) {
+	if (initialize(config)) {
 		settings_complain(&worker->pool->settings,
 				  "the initializer of a worker failed: the executor is broken");
 		break_pool(worker->pool);
@@ -192,7 +230,7 @@ int pool_start_worker(struct pool *pool)
 	while (worker->index < 63 && pool->indices & 1ul << worker->index)
 		worker->index++;
 	pthread_attr_init(&attributes);
-	if (pool->settings.config.stack_size)
+	if (pool->settings.config.stack_size && !has_fault(FAULT_STACK_SIZE_IGNORED))
 		pthread_attr_setstacksize(&attributes, pool->settings.config.stack_size);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
