@@ -97,9 +97,18 @@ static void add_processor(cJSON *context)
 		cJSON_AddStringToObject(context, "governor", text);
 }
 
+/* The number that a text starts with, or fallback. */
+static double number_of(const char *text, double fallback)
+{
+	char *end;
+	double number = strtod(text, &end);
+
+	return end == text ? fallback : number;
+}
+
 /*
  * The quota of the group that this process sees as the root, in CPUs: version 2, then version 1 of
- * the kernel's interface. Absent when there is none.
+ * the kernel's interface. Absent when there is none ("max", or -1).
  */
 static void add_quota(cJSON *context)
 {
@@ -107,16 +116,28 @@ static void add_quota(cJSON *context)
 	double quota = -1, period = 0;
 
 	if (read_line("/sys/fs/cgroup/cpu.max", text, sizeof text)) {
-		if (sscanf(text, "%lf %lf", &quota, &period) != 2)
-			quota = -1;
+		quota = number_of(text, -1);
+		period = number_of(text + strcspn(text, " "), 0);
 	} else if (read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text) &&
 		   read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period_text,
 			     sizeof period_text)) {
-		quota = strtod(text, NULL);
-		period = strtod(period_text, NULL);
+		quota = number_of(text, -1);
+		period = number_of(period_text, 0);
 	}
 	if (quota > 0 && period > 0)
 		cJSON_AddNumberToObject(context, "cgroup_cpu_quota_cpus", quota / period);
+}
+
+/* Of "some avg10=1.23 avg60=...". */
+static void add_pressure(cJSON *context)
+{
+	static const char before[] = "some avg10=";
+	char text[128];
+
+	if (read_line("/proc/pressure/cpu", text, sizeof text) &&
+	    strncmp(text, before, strlen(before)) == 0)
+		cJSON_AddNumberToObject(context, "cpu_pressure_avg10_percent",
+					number_of(text + strlen(before), 0));
 }
 
 static void add_system(cJSON *context)
@@ -134,9 +155,7 @@ static void add_system(cJSON *context)
 		cJSON_AddNumberToObject(context, "memory_kib", strtod(text, NULL));
 	if (getloadavg(load, 3) == 3)
 		cJSON_AddItemToObject(context, "load_average", cJSON_CreateDoubleArray(load, 3));
-	if (read_line("/proc/pressure/cpu", text, sizeof text) &&
-	    sscanf(text, "some avg10=%lf", &load[0]) == 1)
-		cJSON_AddNumberToObject(context, "cpu_pressure_avg10_percent", load[0]);
+	add_pressure(context);
 	snprintf(libc, sizeof libc, "glibc %s", gnu_get_libc_version());
 	cJSON_AddStringToObject(context, "libc", libc);
 }

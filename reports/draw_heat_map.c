@@ -14,7 +14,10 @@
 #define COLUMN 148
 #define ROW 46
 #define TOP 104
-#define HEADER 26
+#define WIDE_COLUMNS 5 /* with more columns, they are narrow and their names slant */
+#define NARROW_COLUMN 80
+#define NARROW_TOP 178
+#define SLANT_WIDTH 84
 #define LEGEND 66
 #define GAP 1.5
 #define LIGHT_STEPS 5 /* steps of the palette under dark text */
@@ -41,14 +44,33 @@ static bool is_column(const struct backend *backend)
 	return backend->executor && backend->measured;
 }
 
+static bool is_narrow(const struct results *results)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < results->backend_count; i++)
+		count += is_column(&results->backends[i]);
+	return count > WIDE_COLUMNS;
+}
+
+static double column_width(const struct results *results)
+{
+	return is_narrow(results) ? NARROW_COLUMN : COLUMN;
+}
+
 /* Column edges are in the order of the backends. */
 static double column_left(const struct results *results, size_t backend)
 {
 	double left = LEFT;
 
 	for (size_t i = 0; i < backend; i++)
-		left += is_column(&results->backends[i]) ? COLUMN : 0;
+		left += is_column(&results->backends[i]) ? column_width(results) : 0;
 	return left;
+}
+
+static double row_top(const struct results *results, size_t row)
+{
+	return (is_narrow(results) ? NARROW_TOP : TOP) + ROW * (double)row;
 }
 
 static void add_box(struct drawing *drawing, double left, double top, double width, double height,
@@ -72,8 +94,8 @@ static void add_boxes(struct drawing *drawing, const struct results *results)
 				continue;
 			if (cell && cell->ratio > 0)
 				colour = colour_of("heat", step_of(cell->ratio));
-			add_box(drawing, column_left(results, j), TOP + ROW * (double)i, COLUMN,
-				ROW, colour);
+			add_box(drawing, column_left(results, j), row_top(results, i),
+				column_width(results), ROW, colour);
 		}
 }
 
@@ -113,8 +135,8 @@ static void add_cells(struct drawing *drawing, const struct results *results, bo
 			const struct row *row = &results->rows[i];
 			const struct cell *cell =
 				results_cell(results, row->workload, j, row->workers);
-			double x = column_left(results, j) + COLUMN / 2.0;
-			double y = TOP + ROW * ((double)i + 0.5);
+			double x = column_left(results, j) + column_width(results) / 2;
+			double y = row_top(results, i) + ROW / 2.0;
 
 			if (!is_column(&results->backends[j]))
 				continue;
@@ -131,7 +153,7 @@ static void add_names(struct drawing *drawing, const struct results *results)
 		struct text name = {0};
 
 		report_row_name(&name, results, &results->rows[i]);
-		drawing_label(drawing, LEFT - 14, TOP + ROW * ((double)i + 0.5), name.data,
+		drawing_label(drawing, LEFT - 14, row_top(results, i) + ROW / 2.0, name.data,
 			      colour_of("foreground", -1));
 		text_free(&name);
 	}
@@ -145,8 +167,8 @@ static void add_headers(struct drawing *drawing, const struct results *results)
 
 			/* What fits over a column. */
 			text_field(&name, results->backends[i].name, 18);
-			drawing_label(drawing, column_left(results, i) + COLUMN / 2.0,
-				      TOP - HEADER / 2.0, name.data,
+			drawing_label(drawing, column_left(results, i) + column_width(results) / 2,
+				      row_top(results, 0) - 13, name.data,
 				      colour_of("series", results->backends[i].colour));
 			text_free(&name);
 		}
@@ -154,9 +176,10 @@ static void add_headers(struct drawing *drawing, const struct results *results)
 
 static void add_legend(struct drawing *drawing, double top, bool numbers)
 {
-	double width = 54, left = LEFT;
+	double width = 54;
 
-	for (int i = 0; i < HEAT_STEPS; i++, left += width) {
+	for (int i = 0; i < HEAT_STEPS; i++) {
+		double left = LEFT + width * i;
 		char label[VALUE_SIZE];
 
 		if (!numbers) {
@@ -172,10 +195,11 @@ static void add_legend(struct drawing *drawing, double top, bool numbers)
 void draw_heat_map(struct drawing *drawing, const struct results *results)
 {
 	double columns = column_left(results, results->backend_count);
-	double legend = TOP + ROW * (double)results->row_count + 20;
+	double legend = row_top(results, results->row_count) + 20;
 	int boxes, numbers, medians, names, headers, title, subtitle;
 
-	drawing->width = (int)(columns < LEFT + 8 * 54 ? LEFT + 8 * 54 : columns) + 16;
+	drawing->width = (int)(columns < LEFT + 8 * 54 ? LEFT + 8 * 54 : columns) + 16 +
+			 (is_narrow(results) ? SLANT_WIDTH : 0);
 	drawing->height = (int)legend + LEGEND - 20;
 	add_boxes(drawing, results);
 	add_legend(drawing, legend, false);
@@ -206,7 +230,8 @@ void draw_heat_map(struct drawing *drawing, const struct results *results)
 	drawing_labels(drawing, numbers, "center", ",14");
 	drawing_labels(drawing, medians, "center", ",11");
 	drawing_labels(drawing, names, "right", ",13");
-	drawing_labels(drawing, headers, "center", ",13");
+	drawing_labels(drawing, headers, is_narrow(results) ? "left rotate by 40" : "center",
+		       ",13");
 	drawing_labels(drawing, title, "left", ":Bold,16");
 	drawing_labels(drawing, subtitle, "left", ",12");
 	text_add(&drawing->script, "unset multiplot\n");

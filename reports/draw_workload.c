@@ -39,7 +39,8 @@ struct strips {
 
 static const char *lane_metric(const struct strips *strips, int lane)
 {
-	return strips->lanes > 1 ? percentiles[lane] : strips->workload->metric;
+	return strips->lanes > 1 && lane < PERCENTILES ? percentiles[lane]
+						       : strips->workload->metric;
 }
 
 static const struct series *lane_series(const struct strips *strips, size_t strip, int lane)
@@ -172,7 +173,7 @@ static int add_values(struct drawing *drawing, const struct strips *strips)
 
 	for (int lane = 0; lane < strips->lanes; lane++) {
 		drawing_label(drawing, strips->right + COLUMN * (lane + 1.0), TOP - 14,
-			      strips->lanes > 1 ? percentiles[lane] : "median",
+			      strips->lanes > 1 ? lane_metric(strips, lane) : "median",
 			      colour_of("muted", -1));
 		for (size_t i = 0; i < strips->count; i++)
 			add_value(drawing, strips, i, lane);

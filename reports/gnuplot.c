@@ -161,8 +161,8 @@ static const char *variable_of(unsigned rgb)
 /* Reads "rgb( 1, 2, 3)" or "#010203"; returns its length, or 0 if there is none. */
 static size_t read_colour(const char *string, unsigned *rgb)
 {
-	unsigned red, green, blue;
-	int length = 0;
+	static const char before[] = "rgb(";
+	const char *start = string;
 
 	if (string[0] == '#') {
 		char digits[7] = "";
@@ -171,11 +171,19 @@ static size_t read_colour(const char *string, unsigned *rgb)
 		*rgb = (unsigned)strtoul(digits, NULL, 16);
 		return strspn(digits, "0123456789abcdefABCDEF") == 6 ? 7 : 0;
 	}
-	if (strncmp(string, "rgb(", 4) != 0 ||
-	    sscanf(string, "rgb( %u , %u , %u )%n", &red, &green, &blue, &length) != 3)
+	if (strncmp(string, before, strlen(before)) != 0)
 		return 0;
-	*rgb = (red & 255) << 16 | (green & 255) << 8 | (blue & 255);
-	return (size_t)length;
+	string += strlen(before);
+	*rgb = 0;
+	for (int i = 0; i < 3; i++) {
+		char *end;
+
+		*rgb = *rgb << 8 | (strtoul(string, &end, 10) & 255);
+		if (end == string || *end != (i < 2 ? ',' : ')'))
+			return 0;
+		string = end + 1;
+	}
+	return (size_t)(string - start);
 }
 
 /* gnuplot names its markers and clips alike in every file; in one page they must differ. */

@@ -40,6 +40,7 @@ static int read_stream(const struct place *place, FILE *file, struct text *text)
 
 	if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode))
 		return json_refuse(place, "is a directory; expected a file of results");
+	text_add(text, "");
 	while ((length = fread(block, 1, sizeof block, file)) > 0) {
 		text_bytes(text, block, length);
 		if (text->length > FILE_LIMIT)

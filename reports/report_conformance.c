@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define NO_BREAK "\u00A0"
+
 static const char *verdict_class(enum verdict verdict)
 {
 	return verdict == VERDICT_NOT_RUN ? "notrun" : verdict_name(verdict);
@@ -120,10 +122,10 @@ static void say_counts(struct page *page, const struct results *results, size_t 
 
 		counts[verdict_is_failure(verdict) ? VERDICT_FAIL : verdict]++;
 	}
-	for (int verdict = 0; verdict < VERDICTS; verdict++)
+	for (enum verdict verdict = VERDICT_PASS; verdict < VERDICTS; verdict++)
 		if (counts[verdict]) {
-			page_say(page, "%s%s %zu %s", separator, verdict_symbol(verdict),
-				 counts[verdict], verdict_name(verdict));
+			page_say(page, "%s%s" NO_BREAK "%zu" NO_BREAK "%s", separator,
+				 verdict_symbol(verdict), counts[verdict], verdict_name(verdict));
 			separator = ", ";
 		}
 }

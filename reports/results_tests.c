@@ -13,7 +13,7 @@ static int read_verdict(const struct place *place, const cJSON *object, enum ver
 
 	if (json_string(place, object, "verdict", false, &name))
 		return -1;
-	for (int i = 0; i < VERDICT_UNTESTED; i++)
+	for (enum verdict i = VERDICT_PASS; i < VERDICT_UNTESTED; i++)
 		if (strcmp(name, verdict_name(i)) == 0) {
 			*verdict = i;
 			return 0;

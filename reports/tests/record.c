@@ -2,6 +2,7 @@
 /* A result file is the earlier one or the new one, whole; and the context names no place or person. */
 #include "record.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -33,16 +34,16 @@ static int holds(const char *path, const char *expected)
 	return file && length == strlen(expected) && strcmp(text, expected) == 0;
 }
 
-/* How many names are in the working directory. */
+/* How many names are in the working directory, besides . and .. */
 static int count_names(void)
 {
-	FILE *list = popen("ls -A | wc -l", "r");
-	int count = -1;
+	DIR *directory = opendir(".");
+	int count = -2;
 
-	if (list && fscanf(list, "%d", &count) != 1)
-		count = -1;
-	if (list)
-		pclose(list);
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
 	return count;
 }
 
