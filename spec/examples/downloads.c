@@ -14,7 +14,7 @@ struct file {
 static int download(assay_call *call)
 {
 	const int *number = call->argument;
-	struct timespec latency = {.tv_nsec = LATENCY_MS * 1000000};
+	struct timespec latency = {.tv_nsec = LATENCY_MS * 1000000L};
 	struct file file = {*number, 1000 * (*number + 1)};
 
 	nanosleep(&latency, NULL);

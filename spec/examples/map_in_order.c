@@ -31,15 +31,12 @@ int main(int argc, char **argv)
 	request.input_count = 1;
 	must(assay_map_begin(executor, &request, &map), "map");
 	for (const int *divisor = divisors; !(error = assay_map_next(map, &outcome)); divisor++) {
-		int quotient = 0;
-
-		if (outcome.error == ASSAY_EFAILED) {
+		if (outcome.error == ASSAY_EFAILED)
 			printf("5040 / %d: %s\n", *divisor, outcome.message);
-			continue;
-		}
-		must(outcome.error, "divide");
-		memcpy(&quotient, outcome.result, sizeof quotient);
-		printf("5040 / %d = %d\n", *divisor, quotient);
+		else
+			must(outcome.error, "divide");
+		if (outcome.result)
+			printf("5040 / %d = %d\n", *divisor, *(const int *)outcome.result);
 	}
 	if (error != ASSAY_EEND)
 		must(error, "map");

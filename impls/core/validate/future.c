@@ -106,7 +106,7 @@ static void *cancel_all(void *user)
 			MUST(subjects[i].cancelled == assay_future_cancel(base));
 		}
 		for (int i = 0; i < BATCH; i++) { /* and waits with every kind of time limit */
-			int64_t limit_ns = i % 3 ? ASSAY_FOREVER : i * 100;
+			int64_t limit_ns = i % 3 ? ASSAY_FOREVER : i * 100L;
 			int error = assay_future_wait(&subjects[i].future->base, limit_ns);
 
 			MUST(!error || (error == ASSAY_ETIMEDOUT && limit_ns != ASSAY_FOREVER));
@@ -213,7 +213,7 @@ int main(void)
 
 	validate_expect_end(60);
 	executor_ops.backend = &assay_backend;
-	rounds = validate_rounds(30000);
+	rounds = validate_rounds(15000);
 	for (int i = 0; i < 3; i++)
 		validate_start(&threads[i], actors[i], NULL);
 	for (int round = 0; round < rounds; round++) {

@@ -119,7 +119,7 @@ static void hunt(void *(*produce)(void *), int rounds)
 int main(void)
 {
 	validate_expect_end(60);
-	hunt(produce_slowly, validate_rounds(50000));
-	hunt(produce_fast, validate_rounds(600000));
+	hunt(produce_slowly, validate_rounds(30000));
+	hunt(produce_fast, validate_rounds(500000));
 	return 0;
 }
