@@ -166,6 +166,8 @@ void trace_add(struct trace *trace, int64_t entry)
 {
 	uint32_t index = __atomic_fetch_add(&trace->length, 1, __ATOMIC_ACQ_REL);
 
+	if (entry == -1)
+		UNRESOLVED("a trace cannot hold the entry -1");
 	if (index >= trace->capacity)
 		UNRESOLVED("the trace has room for %u entries only", trace->capacity);
 	__atomic_store_n(&trace->entries[index], ~entry, __ATOMIC_RELEASE);

@@ -28,7 +28,7 @@ void gate_wait(struct gate *gate);
 struct probe {
 	uint32_t count;
 	uint32_t inside; /* by probe_enter() and probe_leave() */
-	uint32_t most;	 /* the most that were inside at once */
+	uint32_t most;   /* the most that were inside at once */
 };
 
 struct probe *probe_new(struct subject *s);

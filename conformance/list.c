@@ -3,7 +3,7 @@
 #include "catalogue.h"
 #include "suite.h"
 
-#include <cjson/cJSON.h>
+#include <record.h>
 
 #include <getopt.h>
 #include <limits.h>
@@ -180,7 +180,9 @@ static int print_json(const char *what, bool (*list)(cJSON *))
 	cJSON_AddStringToObject(root, "format", "assay-list/1");
 	is_good = list(cJSON_AddArrayToObject(root, what));
 	text = cJSON_Print(root);
-	if (!text || puts(text) < 0)
+	if (!text)
+		fprintf(stderr, "assay-conform: out of memory for the list\n");
+	if (!text || record_write(NULL, text))
 		is_good = false;
 	cJSON_free(text);
 	cJSON_Delete(root);

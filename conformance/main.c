@@ -91,6 +91,16 @@ int refuse_usage(void)
 	return EXIT_CANNOT;
 }
 
+/* What could not be written was not done. */
+static int after_output(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fprintf(stderr, "assay-conform: cannot write to the standard output: %s\n",
+		strerror(errno));
+	return EXIT_CANNOT;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -106,13 +116,14 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-			return fputs(help, stdout) < 0 ? EXIT_CANNOT : EXIT_GOOD;
+			return fputs(help, stdout) < 0 ? EXIT_CANNOT : after_output(EXIT_GOOD);
 	if (argc > 1 && strcmp(argv[1], "--version") == 0)
-		return puts("assay-conform " ASSAY_VERSION) < 0 ? EXIT_CANNOT : EXIT_GOOD;
+		return puts("assay-conform " ASSAY_VERSION) < 0 ? EXIT_CANNOT
+								: after_output(EXIT_GOOD);
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			argv[1] = program; /* what getopt_long() puts before its messages */
-			return commands[i].run(argc - 1, argv + 1);
+			return after_output(commands[i].run(argc - 1, argv + 1));
 		}
 	fprintf(stderr,
 		"assay-conform: expected a command (run, list, check or mutant), saw '%s'\n",

@@ -33,7 +33,7 @@ static char *find_mutant(const char *name)
 	mutant_directory(directory, sizeof directory);
 	mutants = backends_in(directory, &count);
 	names = calloc(count + 1, sizeof *names);
-	for (size_t i = 0; i < count && names; i++) {
+	for (size_t i = 0; i < count && names && !path; i++) {
 		names[i] = mutants[i].name;
 		if (strcmp(name, names[i]) == 0)
 			path = strdup(mutants[i].path);
@@ -76,7 +76,7 @@ static bool is_killed_by(struct campaign *campaign, const char *clause)
 	if (!is_killed)
 		printf("%s survives: every test of clause %s passes or does not apply\n",
 		       campaign->facts.name, clause);
-	campaign_free(campaign);
+	campaign_reset(campaign);
 	return is_killed;
 }
 

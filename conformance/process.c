@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KERNEL_PF_EXITING 0x4u
+#define KERNEL_PF_EXITING 0x4
 
 /* A small file of /proc as a string; false if it is not there. */
 static bool read_file(const char *path, char *text, size_t size)
@@ -25,23 +25,36 @@ static bool read_file(const char *path, char *text, size_t size)
 	return length > 0;
 }
 
+/* Skips `count` numbers separated by spaces and returns the next one. */
+static long long number_after(const char **text, int count)
+{
+	char *end = (char *)*text;
+	long long number = 0;
+
+	for (int i = 0; i <= count; i++)
+		number = strtoll(end, &end, 10);
+	*text = end;
+	return number;
+}
+
 bool process_status(pid_t id, struct process_status *status)
 {
 	char path[64], text[1024];
 	const char *name, *rest;
-	unsigned flags = 0;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
 	if (!read_file(path, text, sizeof text))
 		return false;
 	name = strchr(text, '(');
 	rest = strrchr(text, ')'); /* a name may itself contain parentheses */
-	if (!name || !rest ||
-	    sscanf(rest + 1, " %c %d %d %*d %*d %*d %u", &status->state, &status->parent,
-		   &status->group, &flags) != 4)
+	if (!name || !rest || rest[1] != ' ' || !rest[2])
 		return false;
-	status->is_exiting = flags & KERNEL_PF_EXITING;
 	snprintf(status->name, sizeof status->name, "%.*s", (int)(rest - name - 1), name + 1);
+	status->state = rest[2];
+	rest += 3;
+	status->parent = (pid_t)number_after(&rest, 0);
+	status->group = (pid_t)number_after(&rest, 0);
+	status->is_exiting = number_after(&rest, 3) & KERNEL_PF_EXITING;
 	return true;
 }
 
@@ -75,7 +88,7 @@ static void each_number(const char *directory, void (*visit)(pid_t, void *), voi
 		return;
 	while ((entry = readdir(entries)))
 		if (isdigit((unsigned char)entry->d_name[0]))
-			visit((pid_t)atoi(entry->d_name), user);
+			visit((pid_t)strtol(entry->d_name, NULL, 10), user);
 	closedir(entries);
 }
 

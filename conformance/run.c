@@ -122,39 +122,42 @@ static int write_results(const struct request *request, const struct campaign *c
 	return all_good(campaigns, count) ? EXIT_GOOD : EXIT_SHORT;
 }
 
-/* The paths of what was named, or of every backend there is; NULL after a message. */
-static char **choose_backends(char **names, size_t *count)
+/* One campaign for each backend named, or for every one there is, with no more than its path. Fewer
+ * than *count after a message. */
+static struct campaign *choose_backends(char **names, size_t *count)
 {
 	struct backend_file *all = NULL;
-	char **paths;
+	struct campaign *campaigns;
+	size_t wanted = 0;
 
-	while (names[*count])
-		++*count;
-	if (*count == 0) {
-		all = backends_find(count);
-		if (*count == 0)
+	while (names[wanted])
+		wanted++;
+	if (wanted == 0) {
+		all = backends_find(&wanted);
+		if (wanted == 0)
 			fprintf(stderr, "assay-conform: there is no backend: build them, or name "
 					"their directory in ASSAY_BACKEND_PATH\n");
 	}
-	paths = calloc(*count + 1, sizeof *paths);
-	for (size_t i = 0; paths && i < *count; i++) {
-		paths[i] = all ? strdup(all[i].path) : backend_resolve("assay-conform", names[i]);
-		if (!paths[i])
+	campaigns = calloc(wanted + 1, sizeof *campaigns);
+	*count = campaigns ? wanted : 0;
+	for (size_t c = 0; c < *count; c++) {
+		campaigns[c].path =
+			all ? strdup(all[c].path) : backend_resolve("assay-conform", names[c]);
+		if (!campaigns[c].path)
 			*count = 0;
 	}
 	backends_free(all);
-	return *count ? paths : NULL;
+	return campaigns;
 }
 
-static bool prepare(const struct request *request, char *path, struct campaign *campaign)
+static bool prepare(const struct request *request, struct campaign *campaign)
 {
 	char message[2048];
 
-	*campaign = (struct campaign){.path = path,
-				      .workers = request->workers,
-				      .jobs = request->jobs,
-				      .deadline_ms = RUNNER_DEADLINE_MS};
-	if (!runner_describe(path, &campaign->facts, message, sizeof message)) {
+	campaign->workers = request->workers;
+	campaign->jobs = request->jobs;
+	campaign->deadline_ms = RUNNER_DEADLINE_MS;
+	if (!runner_describe(campaign->path, &campaign->facts, message, sizeof message)) {
 		fprintf(stderr, "assay-conform: %s\n", message);
 		return false;
 	}
@@ -171,26 +174,23 @@ int command_run(int argc, char **argv)
 	struct request request = {
 		.workers = 2, .jobs = 1, .repeat = 1, .format = output_text, .format_name = "text"};
 	struct campaign *campaigns;
-	size_t count = 0;
-	char **paths;
+	size_t count;
+	bool is_ready;
 	int code = read_options(argc, argv, &request);
 
 	if (code)
 		return code;
-	paths = choose_backends(argv + optind, &count);
-	campaigns = calloc(count + 1, sizeof *campaigns);
-	if (!paths || !campaigns)
-		return EXIT_CANNOT;
-	for (size_t c = 0; c < count; c++)
-		if (!prepare(&request, paths[c], &campaigns[c]))
-			return EXIT_CANNOT;
-	run_rounds(&request, campaigns, count);
-	code = write_results(&request, campaigns, count);
-	for (size_t c = 0; c < count; c++) {
-		campaign_free(&campaigns[c]);
-		free(paths[c]);
+	campaigns = choose_backends(argv + optind, &count);
+	is_ready = count > 0;
+	for (size_t c = 0; c < count && is_ready; c++)
+		is_ready = prepare(&request, &campaigns[c]);
+	code = EXIT_CANNOT;
+	if (is_ready) {
+		run_rounds(&request, campaigns, count);
+		code = write_results(&request, campaigns, count);
 	}
+	for (size_t c = 0; campaigns && campaigns[c].path; c++)
+		campaign_free(&campaigns[c]);
 	free(campaigns);
-	free(paths);
 	return code;
 }

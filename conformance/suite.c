@@ -207,11 +207,18 @@ void campaign_run(struct campaign *campaign, void (*report)(const struct campaig
 	munmap(progress, sizeof *progress);
 }
 
-void campaign_free(struct campaign *campaign)
+void campaign_reset(struct campaign *campaign)
 {
 	if (campaign->results)
 		munmap(campaign->results, campaign->count * sizeof *campaign->results);
 	free(campaign->tests);
 	campaign->results = NULL;
 	campaign->tests = NULL;
+}
+
+void campaign_free(struct campaign *campaign)
+{
+	campaign_reset(campaign);
+	free(campaign->path);
+	campaign->path = NULL;
 }

@@ -20,7 +20,7 @@ const struct test **suite_select(const struct selection *selection, size_t *coun
 
 /* The tests of one backend. */
 struct campaign {
-	const char *path; /* of the backend */
+	char *path; /* of the backend */
 	struct facts facts;
 	int workers;
 	int jobs;        /* tests at the same time */
@@ -35,6 +35,10 @@ struct campaign {
 /* Runs all tests and fills results. progress is called now and then with the number done. */
 void campaign_run(struct campaign *campaign, void (*progress)(const struct campaign *, size_t));
 
+/* Back to where no test was selected. */
+void campaign_reset(struct campaign *campaign);
+
+/* All that it points to. */
 void campaign_free(struct campaign *campaign);
 
 #endif

@@ -36,41 +36,39 @@ struct test {
 	int line;
 	void (*run)(struct subject *s);
 	const char *clause;
-	uint64_t needs;	 /* capabilities; without one the verdict is `unsupported` */
-	int rounds;	 /* 0: deterministic; n: n tries at a race, and the report says so */
+	uint64_t needs;  /* capabilities; without one the verdict is `unsupported` */
+	int rounds;      /* 0: deterministic; n: n tries at a race, and the report says so */
 	int deadline_ms; /* 0: the runner's default */
-	bool alone;	 /* informational: passes whatever the backend does, and notes what it saw */
+	bool alone; /* informational: passes whatever the backend does, and notes what it saw */
 };
 
 /* Registers a test by a pointer in a section: a new test touches one file. */
-#define ASSAY_TEST(test_name, ...)                                                                 \
-	static void test_name(struct subject *s);                                                  \
-	static const struct test test_name##_test = {                                              \
-		.name = #test_name,                                                                \
-		.file = __FILE__,                                                                  \
-		.line = __LINE__,                                                                  \
-		.run = test_name,                                                                  \
-		__VA_ARGS__,                                                                       \
-	};                                                                                         \
-	static const struct test *const test_name##_entry                                          \
-		__attribute__((used, retain, section("assay_tests"))) = &test_name##_test;         \
+#define ASSAY_TEST(test_name, ...)                                                         \
+	static void test_name(struct subject *s);                                          \
+	static const struct test test_name##_test = {                                      \
+		.name = #test_name,                                                        \
+		.file = __FILE__,                                                          \
+		.line = __LINE__,                                                          \
+		.run = test_name,                                                          \
+		__VA_ARGS__,                                                               \
+	};                                                                                 \
+	static const struct test *const test_name##_entry                                  \
+		__attribute__((used, retain, section("assay_tests"))) = &test_name##_test; \
 	static void test_name(struct subject *s)
 
 /* True, or the test fails. */
-#define CHECK(condition)                                                                           \
-	((condition) ? (void)0                                                                     \
+#define CHECK(condition)       \
+	((condition) ? (void)0 \
 		     : test_fail(__FILE__, __LINE__, "expected %s, but it is not so", #condition))
 
 /* Two integers (or states, or errors) are equal: what was seen, then what is expected. */
-#define CHECK_EQ(seen, expected)                                                                   \
+#define CHECK_EQ(seen, expected) \
 	test_check_equal(__FILE__, __LINE__, #seen, (long long)(seen), (long long)(expected))
 
-#define CHECK_STR(seen, expected)                                                                  \
-	test_check_string(__FILE__, __LINE__, #seen, (seen), (expected))
+#define CHECK_STR(seen, expected) test_check_string(__FILE__, __LINE__, #seen, (seen), (expected))
 
 /* An assay error, shown by name. */
-#define CHECK_ERROR(seen, expected)                                                                \
-	test_check_error(__FILE__, __LINE__, #seen, (seen), (expected))
+#define CHECK_ERROR(seen, expected) test_check_error(__FILE__, __LINE__, #seen, (seen), (expected))
 
 #define CHECK_OK(seen) CHECK_ERROR(seen, ASSAY_OK)
 
