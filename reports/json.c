@@ -55,13 +55,13 @@ static int read_stream(const struct place *place, FILE *file, struct text *text)
 	return 0;
 }
 
-static void refuse_syntax(const struct place *place, const char *text, const char *end)
+static void refuse_syntax(const struct place *place, const char *text, size_t offset)
 {
 	size_t line = 1, column = 1;
 
-	for (const char *byte = text; end && byte < end && *byte; byte++) {
-		line += *byte == '\n';
-		column = *byte == '\n' ? 1 : column + 1;
+	for (size_t i = 0; i < offset; i++) {
+		line += text[i] == '\n';
+		column = text[i] == '\n' ? 1 : column + 1;
 	}
 	json_refuse(place, "is no JSON (or nested too deeply) at line %zu, column %zu", line,
 		    column);
@@ -74,7 +74,7 @@ static cJSON *parse(const struct place *place, const char *text, const char *for
 	const cJSON *value = cJSON_GetObjectItemCaseSensitive(tree, "format");
 
 	if (!tree)
-		refuse_syntax(place, text, end);
+		refuse_syntax(place, text, end ? (size_t)(end - text) : 0);
 	else if (!cJSON_IsObject(tree))
 		json_refuse(place, "expected a JSON object with \"format\": \"%s\"", format);
 	else if (!cJSON_IsString(value))
@@ -99,7 +99,7 @@ cJSON *json_read(const char *path, const char *format)
 		json_refuse(&place, "cannot be opened: %s; expected a file of format \"%s\"",
 			    strerror(errno), format);
 	else if (read_stream(&place, file, &text) == 0)
-		tree = parse(&place, text.data, format);
+		tree = parse(&place, text.data ? text.data : "", format);
 	if (file)
 		fclose(file);
 	text_free(&text);

@@ -41,9 +41,10 @@ static void say_verdict(struct page *page, const struct results *results,
 		    conformant ? "conformant"
 		    : failed   ? "not conformant"
 			       : "undecided");
-	page_say(page, ". %zu clauses: %zu pass, %zu fail, %zu unsupported, %zu untested",
-		 results->clause_count, clauses[VERDICT_PASS], failed_clauses(backend),
-		 clauses[VERDICT_UNSUPPORTED], clauses[VERDICT_UNTESTED]);
+	page_say(page, ". %zu clause%s: %zu pass, %zu fail, %zu unsupported, %zu untested",
+		 results->clause_count, results->clause_count == 1 ? "" : "s",
+		 clauses[VERDICT_PASS], failed_clauses(backend), clauses[VERDICT_UNSUPPORTED],
+		 clauses[VERDICT_UNTESTED]);
 	if (clauses[VERDICT_UNRESOLVED])
 		page_say(page, ", %zu unresolved", clauses[VERDICT_UNRESOLVED]);
 	if (clauses[VERDICT_NOT_RUN])

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define WORKERS_LIMIT 1000000
+#define RATIO_LIMIT 1e15
 
 /* A record of the file: one metric of one repetition, or the failure of one repetition. */
 struct sample {
@@ -346,7 +347,8 @@ static void relate(struct results *results)
 		const struct series *series = cell_primary(results, cell);
 		const struct row *row = row_of(results, cell);
 
-		if (series && row && row->best > 0)
+		/* Nonsense such as 1e30 to 1e-300 has no ratio. */
+		if (series && row && row->best > 0 && series->median / row->best < RATIO_LIMIT)
 			cell->ratio = series->median / row->best;
 	}
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
-#include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -223,11 +222,13 @@ void text_field(struct text *text, const char *string, size_t limit)
 
 void text_slug(struct text *text, const char *string)
 {
-	for (size_t i = 0; string[i] && i < SLUG_LIMIT; i++) {
-		unsigned char byte = (unsigned char)string[i];
-		char lower =
-			isascii(byte) && (isalnum(byte) || byte == '_') ? (char)tolower(byte) : '-';
+	static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char kept[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
 
-		text_bytes(text, &lower, 1);
+	for (size_t i = 0; string[i] && i < SLUG_LIMIT; i++) {
+		const char *capital = strchr(upper, string[i]);
+		char byte = capital ? kept[capital - upper] : string[i];
+
+		text_bytes(text, strchr(kept, byte) ? &byte : "-", 1);
 	}
 }

@@ -46,7 +46,7 @@ void value_format(char string[VALUE_SIZE], double value, const char *unit)
 	else if (!unit || strcmp(unit, "ratio") == 0)
 		snprintf(string, VALUE_SIZE, "%.*f", value < 1e6 ? decimals(value) : 0, value);
 	else
-		snprintf(string, VALUE_SIZE, "%.3g %.40s", value, unit);
+		snprintf(string, VALUE_SIZE, "%.3g %.12s", value, unit);
 }
 
 void value_tick(char string[VALUE_SIZE], double value, const char *unit)
