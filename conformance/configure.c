@@ -4,7 +4,6 @@
 
 #include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 static void check_create_refused(struct subject *s, const struct assay_config *config, int expected,

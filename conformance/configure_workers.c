@@ -3,7 +3,6 @@
 #include "fixture.h"
 #include "process.h"
 
-#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
