@@ -215,7 +215,7 @@ static void legend(struct page *page)
 	page_say(page, "? unresolved: a test could not establish what it needs. ");
 	page_say(page,
 		 "○ unsupported: a test needs a capability that the executor does not claim. ");
-	page_say(page, "– untested: the suite has no test; the clause says why. ");
+	page_say(page, "− untested: the suite has no test; the clause says why. ");
 	page_say(page, "· not run: the suite has tests that were left out of this run.");
 	page_paragraph_end(page);
 }

@@ -20,7 +20,7 @@ static const struct {
 	[VERDICT_TIMEOUT] = {"timeout", "✗"},
 	[VERDICT_SANITIZER] = {"sanitizer", "✗"},
 	[VERDICT_CRASH] = {"crash", "✗"},
-	[VERDICT_UNTESTED] = {"untested", "–"},
+	[VERDICT_UNTESTED] = {"untested", "−"},
 	[VERDICT_NOT_RUN] = {"not run", "·"},
 };
 
