@@ -7,24 +7,22 @@ set_property(GLOBAL PROPERTY ASSAY_CHAPTERS ${ASSAY_CHAPTERS})
 # The build makes them a part of the programs: what is said about a test is what it was built from.
 set(embedded "#include \"catalogue.h\"\n")
 set(table "")
+set(sizes "")
 foreach(chapter ${ASSAY_CHAPTERS})
 	set(file ${CMAKE_CURRENT_SOURCE_DIR}/${chapter}.md)
-	set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR})
-	if(EXISTS ${file})
-		list(APPEND chapter_files ${file})
-		string(APPEND embedded
-			"extern const char text_of_${chapter}[], end_of_${chapter}[];\n"
-			"__asm__(\".section .rodata\\n\"\n"
-			"\t\".global text_of_${chapter}, end_of_${chapter}\\n\"\n"
-			"\t\".hidden text_of_${chapter}, end_of_${chapter}\\n\"\n"
-			"\t\"text_of_${chapter}: .incbin \\\"${file}\\\"\\n\"\n"
-			"\t\"end_of_${chapter}: .byte 0\\n\"\n"
-			"\t\".previous\\n\");\n")
-		string(APPEND table
-			"\t{\"${chapter}\", \"spec/${chapter}.md\", text_of_${chapter}, 0},\n")
-		string(APPEND sizes
-			"\tchapters[count++].size = (size_t)(end_of_${chapter} - text_of_${chapter});\n")
-	endif()
+	list(APPEND chapter_files ${file})
+	string(APPEND embedded
+		"extern const char text_of_${chapter}[], end_of_${chapter}[];\n"
+		"__asm__(\".section .rodata\\n\"\n"
+		"\t\".global text_of_${chapter}, end_of_${chapter}\\n\"\n"
+		"\t\".hidden text_of_${chapter}, end_of_${chapter}\\n\"\n"
+		"\t\"text_of_${chapter}: .incbin \\\"${file}\\\"\\n\"\n"
+		"\t\"end_of_${chapter}: .byte 0\\n\"\n"
+		"\t\".previous\\n\");\n")
+	string(APPEND table
+		"\t{\"${chapter}\", \"spec/${chapter}.md\", text_of_${chapter}, 0},\n")
+	string(APPEND sizes
+		"\tchapters[count++].size = (size_t)(end_of_${chapter} - text_of_${chapter});\n")
 endforeach()
 string(APPEND embedded
 	"static struct chapter chapters[] = {\n${table}\t{0, 0, 0, 0},\n};\n"
