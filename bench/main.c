@@ -32,34 +32,14 @@ static int list_text(const char *output)
 	return failed;
 }
 
-static cJSON *describe(const struct workload *workload)
-{
-	cJSON *object = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(object, "name", workload->name);
-	cJSON_AddStringToObject(object, "class", workload->class_name);
-	cJSON_AddStringToObject(object, "metric", workload->metric);
-	cJSON_AddStringToObject(object, "unit", workload->unit);
-	cJSON_AddStringToObject(object, "operation", workload->operation);
-	cJSON_AddStringToObject(object, "separates", workload->separates);
-	cJSON_AddBoolToObject(object, "on_executors", workload->on_executors);
-	if (workload->without)
-		cJSON_AddStringToObject(object, "without_executor", workload->without);
-	else
-		cJSON_AddNullToObject(object, "without_executor");
-	return object;
-}
-
 static int list_json(const char *output)
 {
-	cJSON *document = cJSON_CreateObject(), *list;
+	cJSON *document = cJSON_CreateObject();
 	char *text;
 	int failed = -1;
 
 	cJSON_AddStringToObject(document, "format", "assay-list/1");
-	list = cJSON_AddArrayToObject(document, "workloads");
-	for (const struct workload *const *each = workloads; *each; each++)
-		cJSON_AddItemToArray(list, describe(*each));
+	cJSON_AddItemToObject(document, "workloads", workloads_describe());
 	text = cJSON_Print(document);
 	if (text)
 		failed = record_write(output, text);

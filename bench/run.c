@@ -221,6 +221,7 @@ static int begin(struct run *run)
 	cJSON_AddNumberToObject(context, "samples_planned",
 				(double)(run->plan->count * run->plan->repetitions));
 	cJSON_AddItemToObject(run->document, "context", context);
+	cJSON_AddItemToObject(run->document, "workloads", workloads_describe());
 	run->results = cJSON_AddArrayToObject(run->document, "results");
 	machine_read(&run->before);
 	return child_watch_interrupts() || scratch_begin(run->directory, sizeof run->directory);

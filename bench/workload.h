@@ -73,6 +73,9 @@ struct workload {
 /* All of them, in the order of the tables, ended by NULL. */
 extern const struct workload *const workloads[];
 
+/* What they are, as in the list format: a new array, to be deleted. */
+struct cJSON *workloads_describe(void);
+
 /* Keeps the first message, from any thread. Returns -1. */
 int cell_fail(struct cell *cell, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool cell_failed(struct cell *cell);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "workload.h"
 
+#include <cjson/cJSON.h>
+
 extern const struct workload submit_one_producer, submit_four_producers, submit_many,
 	round_trip_idle, round_trip_parked, sum_of_squares, downloads_fixed, downloads_random,
 	http_files, http_slow, floor_thread, floor_futex, floor_line;
@@ -14,3 +16,30 @@ const struct workload *const workloads[] = {
 	&floor_thread,        &floor_futex,
 	&floor_line,          NULL,
 };
+
+static cJSON *describe(const struct workload *workload)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(object, "name", workload->name);
+	cJSON_AddStringToObject(object, "class", workload->class_name);
+	cJSON_AddStringToObject(object, "metric", workload->metric);
+	cJSON_AddStringToObject(object, "unit", workload->unit);
+	cJSON_AddStringToObject(object, "operation", workload->operation);
+	cJSON_AddStringToObject(object, "separates", workload->separates);
+	cJSON_AddBoolToObject(object, "on_executors", workload->on_executors);
+	if (workload->without)
+		cJSON_AddStringToObject(object, "without_executor", workload->without);
+	else
+		cJSON_AddNullToObject(object, "without_executor");
+	return object;
+}
+
+cJSON *workloads_describe(void)
+{
+	cJSON *list = cJSON_CreateArray();
+
+	for (const struct workload *const *each = workloads; *each; each++)
+		cJSON_AddItemToArray(list, describe(*each));
+	return list;
+}
