@@ -64,8 +64,11 @@ ASSAY_TEST(cfg_2_default_follows_the_usable_cpus, .clause = "CFG-2",
 
 ASSAY_TEST(cfg_2_default_with_one_usable_cpu, .clause = "CFG-2", .needs = ASSAY_CAP_WORKER_LIMIT)
 {
+	int expected;
+
 	need_shared_memory(s, true);
-	CHECK_EQ(default_workers(s), documented_default(usable_cpus(true)));
+	expected = documented_default(usable_cpus(true)); /* before the executor is made */
+	CHECK_EQ(default_workers(s), expected);
 }
 
 ASSAY_TEST(cfg_3_default_is_the_usable_cpus, .clause = "CFG-3", .needs = ASSAY_CAP_WORKER_LIMIT)
@@ -76,8 +79,11 @@ ASSAY_TEST(cfg_3_default_is_the_usable_cpus, .clause = "CFG-3", .needs = ASSAY_C
 
 ASSAY_TEST(cfg_3_default_with_one_usable_cpu, .clause = "CFG-3", .needs = ASSAY_CAP_WORKER_LIMIT)
 {
+	int expected;
+
 	need_shared_memory(s, false);
-	CHECK_EQ(default_workers(s), usable_cpus(true));
+	expected = usable_cpus(true); /* before the executor is made */
+	CHECK_EQ(default_workers(s), expected);
 }
 
 /* What a task does among its like. */
@@ -471,5 +477,26 @@ ASSAY_TEST(cfg_20_idle_workers_stay, .clause = "CFG-20",
 		for (int i = 0; i < 4; i++)
 			CHECK_EQ(again[i], first[i]);
 	}
+	executor_end(executor);
+}
+
+ASSAY_TEST(cfg_4_the_largest_count_is_refused_or_works, .clause = "CFG-4")
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *executor = NULL;
+	assay_future *future;
+	int error;
+
+	config.workers = INT_MAX - 1; /* INT_MAX asks for the default */
+	error = assay_executor_create(s->backend, &config, &executor);
+	if (error) {
+		CHECK(error == ASSAY_EINVAL || error == ASSAY_ENOMEM || error == ASSAY_ERESOURCE ||
+		      error == ASSAY_EUNSUPPORTED);
+		CHECK(!executor);
+		return;
+	}
+	future = submit_int(executor, 4);
+	CHECK_EQ(result_int(future), 4);
+	assay_future_release(future);
 	executor_end(executor);
 }

@@ -30,7 +30,8 @@ static inline void check_partition(assay_future *const *futures, size_t count,
 			 seen->futures[seen->done + pending] == futures[i])
 			pending++;
 		else
-			CHECK(!"a future that is in neither set, or out of order");
+			test_fail(__FILE__, __LINE__,
+				  "future %zu is in neither set, or out of order", i);
 	}
 	CHECK_EQ(seen->done, done);
 	CHECK_EQ(seen->pending, pending);

@@ -308,7 +308,7 @@ ASSAY_TEST(res_20_a_future_as_result_is_not_waited_for, .clause = "RES-20",
 {
 	assay_executor *executor = executor_new(s, 1), *other = executor_new(s, 1);
 	struct gate *gate = gate_new(s);
-	assay_future *inner = submit_gated(other, gate, NULL, 20), *seen;
+	assay_future *inner = submit_gated(other, gate, NULL, 20), *seen = NULL;
 	assay_future *outer = submit_task(executor, return_argument, &inner, sizeof inner);
 
 	CHECK_OK(assay_future_result(outer, ASSAY_FOREVER, &seen, sizeof seen));

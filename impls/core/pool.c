@@ -441,6 +441,7 @@ int pool_create(const struct assay_config *config, assay_executor **executor)
 	int error;
 
 	if ((config->options && *config->options) || /* there are none */
+	    (config->workers > POOL_WORKERS_LIMIT && config->workers != ASSAY_WORKERS_AUTO) ||
 	    (config->stack_size && config->stack_size < (size_t)sysconf(_SC_THREAD_STACK_MIN)))
 		return ASSAY_EINVAL;
 	if (config->on_worker_death != ASSAY_DEATH_BREAKS || config->retries)

@@ -19,6 +19,9 @@
 /* Longest argument and longest result, in bytes. */
 #define POOL_BYTES_LIMIT ((size_t)1 << 30)
 
+/* Most workers: as many threads as one process can have on a common system. [CFG-4] */
+#define POOL_WORKERS_LIMIT 32768
+
 /* assay_backend.create */
 int pool_create(const struct assay_config *config, assay_executor **executor);
 

@@ -18,7 +18,7 @@ const struct assay_backend assay_backend = {
 		(POOL_CAPABILITIES | ASSAY_CAP_FIFO) &
 		~(ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_IDLE_FIRST | ASSAY_CAP_TASKS_PER_WORKER),
 	.name = "thread_per_task",
-	.summary = "a new thread for each task, at most `workers` at once",
+	.summary = "a new thread for each task, as many at once as workers",
 	.argument_limit = POOL_BYTES_LIMIT,
 	.result_limit = POOL_BYTES_LIMIT,
 	.create = create,
