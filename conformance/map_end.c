@@ -122,7 +122,7 @@ ASSAY_TEST(map_14_ending_unstarted_cancels_too, .clause = "MAP-14", .needs = ONE
 ASSAY_TEST(map_15_an_end_leaves_nothing_behind, .clause = "MAP-15",
 	   .needs = ASSAY_CAP_SHARED_MEMORY)
 {
-	enum { MAPS = 400 };
+	enum { MAPS = 150 };
 
 	assay_executor *executor = executor_new(s, 2);
 	size_t before = 0;
@@ -146,7 +146,7 @@ ASSAY_TEST(map_15_an_end_leaves_nothing_behind, .clause = "MAP-15",
 		assay_map_end(map);
 	}
 	executor_end(executor);
-	/* Futures are small; what would stay behind of 400 maps is far more. */
+	/* Futures are small; what would stay behind of 150 maps is far more. */
 	CHECK(heap_in_use() <= before + 32768);
 }
 

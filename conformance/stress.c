@@ -7,7 +7,7 @@
 ASSAY_TEST(str_1_many_tasks_before_any_completes, .clause = "STR-1",
 	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT)
 {
-	int count = scaled(20000);
+	int count = scaled(10000);
 	assay_executor *executor = executor_new(s, 2);
 	struct occupied workers = occupy_workers(s, executor, 2);
 	struct probe *ran = probe_new(s);
@@ -148,11 +148,11 @@ static int split(assay_call *call)
 }
 
 ASSAY_TEST(str_6_ended_while_tasks_submit, .clause = "STR-6", .needs = ASSAY_CAP_NESTED_SUBMIT,
-	   .rounds = 60)
+	   .rounds = 30)
 {
-	for (int round = 0; round < scaled(60); round++) {
+	for (int round = 0; round < scaled(30); round++) {
 		assay_executor *executor = executor_new(s, 2);
-		struct splitter splitter = {probe_new(s), probe_new(s), 9};
+		struct splitter splitter = {probe_new(s), probe_new(s), 8};
 		uint32_t wanted = (uint32_t)(round * 4);
 
 		assay_future_release(submit_task(executor, split, &splitter, sizeof splitter));
