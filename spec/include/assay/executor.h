@@ -816,5 +816,6 @@ assay_future_add_done_callback(assay_future *future, assay_callback *callback, v
 #endif
 
 #include <assay/compose.h>
+#include <assay/map.h>
 
 #endif
