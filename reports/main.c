@@ -93,6 +93,8 @@ int main(int argc, char *argv[])
 	atexit(clean_up);
 	failed = results_read(&results, argv[optind], argv[optind + 1], argv[optind + 2]) ||
 		 make_report(&results, directory);
+	if (!failed)
+		report_terminal(&results, directory);
 	results_free(&results);
 	return failed ? 2 : 0;
 }

@@ -10,6 +10,9 @@
 /* The whole of it, in the page's format. */
 void report_write(struct page *page, const struct results *results, const struct plots *plots);
 
+/* The same in short on standard output, and where the page is. */
+void report_terminal(const struct results *results, const char *directory);
+
 void report_summary(struct page *page, const struct results *results);
 void report_heat_map(struct page *page, const struct results *results, const struct plots *plots);
 void report_matrix(struct page *page, const struct results *results);

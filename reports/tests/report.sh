@@ -50,6 +50,7 @@ case_golden() {
 	status=$?
 	expect "exit code 0 without gnuplot" status_is 0
 	expect "the report is as stored" diff -u "$samples/report.md" out/report.md
+	expect "the short form is as stored" diff -u "$samples/terminal.txt" stdout
 	expect "a warning" grep -q 'warning: tables only' stderr
 	expect "the page says so" grep -q 'Tables only, no plots' out/report.html
 	expect "no other files" only_names out "report.html report.md"
