@@ -89,9 +89,10 @@ bool future_call(struct future *future, assay_executor *executor, struct running
 	return !returned;
 }
 
-void future_settle_ended(struct future *future, struct running *running)
+void future_call_ended(struct future *future, struct running *running,
+		       struct future_outcome *outcome)
 {
 	free(running->heap);
 	free(running->message);
-	future_settle_error(future, ASSAY_EDIED, "the task ended its thread");
+	future_fail(future, ASSAY_EDIED, "the task ended its thread", outcome);
 }

@@ -178,11 +178,11 @@ void future_notify(struct future *future)
 		}
 	}
 	while (callbacks) {
-		struct callback *callback = (struct callback *)callbacks;
+		struct callback callback = *(struct callback *)callbacks;
 
-		callbacks = callbacks->next;
-		callback->function(&future->base, callback->user);
-		free(callback);
+		free(callbacks); /* first: it may end the thread */
+		callbacks = callback.watcher.next;
+		callback.function(&future->base, callback.user);
 	}
 }
 
@@ -246,17 +246,16 @@ bool future_settle(struct future *future, struct future_outcome outcome)
 	return before & OBSERVED;
 }
 
-void future_settle_error(struct future *future, int error, const char *message)
+void future_fail(struct future *future, int error, const char *message,
+		 struct future_outcome *outcome)
 {
-	struct failure failure = {error, 0, message ? strdup(message) : NULL};
-	struct future_outcome outcome = {FAILED};
+	struct failure failure = {error, 0, strdup(message)};
 
 	/* relaxed: as in future_call() */
 	if (atomic_load_explicit(&future->state, memory_order_relaxed) & HEAP)
 		free(block_of(future).data);
 	store_failure(future, failure);
-	if (future_settle(future, outcome))
-		future_notify(future);
+	outcome->flags = FAILED;
 }
 
 static void read_outcome(const struct future *future, uint32_t state, struct assay_outcome *outcome)

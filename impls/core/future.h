@@ -81,11 +81,12 @@ bool future_call(struct future *future, assay_executor *executor, struct running
 bool future_settle(struct future *future, struct future_outcome outcome);
 void future_notify(struct future *future);
 
-/* The three steps for a started future whose function will not be called. message is copied and may
- * be NULL. */
-void future_settle_error(struct future *future, int error, const char *message);
+/* In place of future_call() for a started future whose function will not be called. */
+void future_fail(struct future *future, int error, const char *message,
+		 struct future_outcome *outcome);
 
-/* The same for one whose function ended its thread. */
-void future_settle_ended(struct future *future, struct running *running);
+/* In place of the rest of future_call() when the function ended its thread. */
+void future_call_ended(struct future *future, struct running *running,
+		       struct future_outcome *outcome);
 
 #endif

@@ -41,7 +41,7 @@ void park_withdraw(struct park *park)
 		port_backoff(&step);
 }
 
-void park_wake_slow(struct park *park, uint32_t count)
+uint32_t park_wake_slow(struct park *park, uint32_t count)
 {
 	uint32_t sleepers = atomic_load_explicit(&park->sleepers, memory_order_relaxed);
 	uint32_t chosen;
@@ -49,11 +49,12 @@ void park_wake_slow(struct park *park, uint32_t count)
 	do {
 		chosen = sleepers < count ? sleepers : count;
 		if (chosen == 0)
-			return;
+			return 0;
 	} while (!atomic_compare_exchange_weak_explicit(&park->sleepers, &sleepers,
 							sleepers - chosen, memory_order_relaxed,
 							memory_order_relaxed));
 	atomic_fetch_add_explicit(&park->wakes, chosen, memory_order_relaxed);  /* a statistic */
 	atomic_fetch_add_explicit(&park->tokens, chosen, memory_order_release); /* K2 */
 	port_wake(&park->tokens, (int)chosen);
+	return chosen;
 }

@@ -32,13 +32,14 @@ void park_sleep(struct park *park);
 /* Undoes park_announce(). */
 void park_withdraw(struct park *park);
 
-void park_wake_slow(struct park *park, uint32_t count);
+uint32_t park_wake_slow(struct park *park, uint32_t count);
 
-/* Wakes up to count sleepers; costs one load if there are none. */
-static inline void park_wake(struct park *park, uint32_t count)
+/* Wakes up to count sleepers, and says how many; costs one load if there are none. */
+static inline uint32_t park_wake(struct park *park, uint32_t count)
 {
 	if (atomic_load_explicit(&park->sleepers, memory_order_seq_cst) > 0) /* K1 */
-		park_wake_slow(park, count);
+		return park_wake_slow(park, count);
+	return 0;
 }
 
 #endif

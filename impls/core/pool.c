@@ -2,7 +2,6 @@
 /* What clients see of a pool: submit, shut down, count. The labels are those of worker.h. */
 #include "pool.h"
 
-#include "slab.h"
 #include "worker.h"
 
 #include <stdlib.h>
@@ -13,17 +12,9 @@
 /* Tasks that submit_many hands to the queue at once. */
 #define BATCH 256
 
-/* The pools that the calling thread is a guest of, innermost first: it runs a task in place of a
- * worker, or cancels what is pending. */
-struct visit {
-	struct pool *pool;
-	struct visit *outer;
-};
-
-static _Thread_local struct visit *visits __attribute__((tls_model("initial-exec")));
-
 /* Every pool there is, for exit and fork. */
 static pthread_mutex_t pools_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t unpinned = PTHREAD_COND_INITIALIZER;
 static struct pool *pools;
 
 static struct pool *pool_of(assay_executor *executor)
@@ -50,8 +41,7 @@ static int admit(struct pool *pool)
 								  memory_order_acquire, /* P3 */
 								  memory_order_relaxed))
 				return ASSAY_OK;
-		if (pool->settings.config.when_full != ASSAY_FULL_BLOCK ||
-		    worker_index(pool) != WORKER_NONE)
+		if (pool->settings.config.when_full != ASSAY_FULL_BLOCK || belongs(pool))
 			return ASSAY_EFULL;
 		room = atomic_load_explicit(&pool->room, memory_order_relaxed);
 		atomic_fetch_add_explicit(&pool->blocked, 1, memory_order_seq_cst); /* P4 */
@@ -66,57 +56,40 @@ static int admit(struct pool *pool)
 	}
 }
 
-static bool is_guest(const struct pool *pool)
-{
-	for (struct visit *visit = visits; visit; visit = visit->outer)
-		if (visit->pool == pool)
-			return true;
-	return false;
-}
-
-/* Under the mutex. From here to depart() shutdown(WAIT) waits for this thread. */
-static void arrive(struct pool *pool, struct visit *visit)
-{
-	*visit = (struct visit){pool, visits};
-	visits = visit;
-	pool->guests++;
-}
-
-static void depart(struct visit *visit)
-{
-	struct pool *pool = visit->pool;
-
-	visits = visit->outer;
-	pthread_mutex_lock(&pool->mutex);
-	pool->guests--;
-	pthread_cond_broadcast(&pool->left);
-	pthread_mutex_unlock(&pool->mutex); /* the pool may be gone now */
-}
-
 /* A task that its submitter runs, until it is settled. */
 struct guest_task {
 	struct visit visit;
 	struct future *future;
+	bool has_client; /* of two references, one is the client's */
 	struct running running;
 };
 
-/* The task ended the submitter's thread. */
+static void conclude_here(struct guest_task *task, struct future_outcome outcome)
+{
+	count_shared(&task->visit.pool->caller_finished);
+	if (future_settle(task->future, outcome))
+		future_notify(task->future);
+	future_release(task->future);
+	depart(&task->visit);
+}
+
+/* The task ended the submitter's thread: nobody will get the future. */
 static void guest_ended(void *user)
 {
 	struct guest_task *task = user;
-	struct pool *pool = task->visit.pool;
+	struct future_outcome outcome;
 
-	count_shared(&pool->caller_failed);
-	count_shared(&pool->caller_finished);
-	future_settle_ended(task->future, &task->running);
-	future_release(task->future);
-	depart(&task->visit);
+	future_call_ended(task->future, &task->running, &outcome);
+	count_shared(&task->visit.pool->caller_failed);
+	if (task->has_client)
+		future_release(task->future);
+	conclude_here(task, outcome);
 }
 
 /* ASSAY_FULL_CALLER_RUNS: the submitter is the worker. */
 static int run_here(struct pool *pool, struct future *future, assay_future **out)
 {
-	struct guest_task task = {.future = future};
+	struct guest_task task = {.future = future, .has_client = out != NULL};
 	struct future_outcome outcome;
 
 	pthread_mutex_lock(&pool->mutex);
@@ -127,19 +100,15 @@ static int run_here(struct pool *pool, struct future *future, assay_future **out
 	}
 	arrive(pool, &task.visit);
 	pthread_mutex_unlock(&pool->mutex);
-	if (out)
-		*out = &future->base;
 	future_start(future);
 	count_shared(&pool->caller_started);
 	pthread_cleanup_push(guest_ended, &task);
 	if (!future_call(future, &pool->base, &task.running, &outcome))
 		count_shared(&pool->caller_failed);
 	pthread_cleanup_pop(0);
-	count_shared(&pool->caller_finished);
-	if (future_settle(future, outcome))
-		future_notify(future);
-	future_release(future);
-	depart(&task.visit);
+	if (out)
+		*out = &future->base;
+	conclude_here(&task, outcome);
 	return ASSAY_OK;
 }
 
@@ -172,13 +141,26 @@ static int prepare(struct pool *pool, const struct assay_task *task, uint32_t re
 /* What every submit looks at first. */
 static int check_open(struct pool *pool)
 {
-	if (atomic_load_explicit(&pool->orphaned, memory_order_relaxed))
+	if (settings_are_orphaned(&pool->settings))
 		return ASSAY_EUNREACHABLE;
-	if (atomic_load_explicit(&pool->stopping, memory_order_acquire)) /* P2 */
+	return atomic_load_explicit(&pool->stopping, memory_order_acquire) ? refusal(pool) /* P2 */
+									   : ASSAY_OK;
+}
+
+/* Hands a chain of tasks to the queue and finds them workers; the chain is the queue's afterwards, or
+ * on error still the caller's. */
+static int enqueue(struct pool *pool, struct future *first, struct future *last, size_t count)
+{
+	/* relaxed: a hint, looked at again under the mutex, and by rouse() after the push */
+	int error = atomic_load_explicit(&pool->alive, memory_order_relaxed) ? ASSAY_OK
+									     : ensure_worker(pool);
+
+	if (error)
+		return error;
+	if (!queue_push(pool->queue, worker_index(pool), first, last, count))
 		return refusal(pool);
-	/* relaxed: a hint, looked at again under the mutex */
-	return atomic_load_explicit(&pool->alive, memory_order_relaxed) ? ASSAY_OK
-									: ensure_worker(pool);
+	rouse(pool, (uint32_t)count);
+	return ASSAY_OK;
 }
 
 static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
@@ -194,15 +176,14 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 		return error;
 	if (full)
 		return run_here(pool, future, out);
-	if (!queue_push(pool->queue, worker_index(pool), future, future, 1)) {
+	error = enqueue(pool, future, future, 1);
+	if (error) {
 		future_discard(future);
 		make_room(pool);
-		return refusal(pool);
-	}
-	if (out)
+	} else if (out) {
 		*out = &future->base;
-	rouse(pool, 1);
-	return ASSAY_OK;
+	}
+	return error;
 }
 
 /* Creates up to BATCH futures, chained in order. Returns how many; *error says why no more. */
@@ -235,17 +216,16 @@ static int submit_many(assay_executor *executor, const struct assay_task *tasks,
 		size_t size = prepare_batch(pool, tasks + *accepted, count - *accepted,
 					    futures ? 2 : 1, batch, &error);
 
-		if (!size)
-			break;
-		if (!queue_push(pool->queue, worker_index(pool), batch[0], batch[size - 1], size)) {
+		int refused = size ? enqueue(pool, batch[0], batch[size - 1], size) : ASSAY_OK;
+
+		if (refused) {
 			while (size)
 				future_discard(batch[--size]);
-			return refusal(pool);
+			return refused;
 		}
 		for (size_t i = 0; futures && i < size; i++)
 			futures[*accepted + i] = &batch[i]->base;
 		*accepted += size;
-		rouse(pool, (uint32_t)size);
 	}
 	return error;
 }
@@ -254,18 +234,43 @@ static int submit_many(assay_executor *executor, const struct assay_task *tasks,
  * Shutting down
  */
 
-/* Until every worker and every guest has gone. */
+/* Under the mutex: a thread that has left and nobody has joined yet. */
+static struct worker *find_left(struct pool *pool)
+{
+	for (int i = 0; i < pool->settings.config.workers; i++)
+		if (pool->workers[i].to_join)
+			return &pool->workers[i];
+	return NULL;
+}
+
+/* Until every task has ended, and every worker and every guest has gone. */
 static void join(struct pool *pool)
 {
+	struct worker *left;
+	int cancellable;
+
+	/* A cancelled client would leave the mutex locked. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellable);
 	pthread_mutex_lock(&pool->mutex);
-	while (pool->guests || atomic_load_explicit(&pool->alive, memory_order_relaxed))
-		pthread_cond_wait(&pool->left, &pool->mutex);
-	for (int i = 0; i < pool->settings.config.workers; i++) {
-		if (pool->workers[i].to_join)
-			pthread_join(pool->workers[i].thread, NULL);
-		pool->workers[i].to_join = false;
+	for (;;) {
+		while (pool->guests || unfinished(pool) ||
+		       atomic_load_explicit(&pool->alive, memory_order_relaxed))
+			pthread_cond_wait(&pool->left, &pool->mutex);
+		left = find_left(pool);
+		if (!left)
+			break;
+		/* Claimed, and joined as a guest without the mutex: the thread's own destructors may
+		 * need it. */
+		left->to_join = false;
+		pool->guests++;
+		pthread_mutex_unlock(&pool->mutex);
+		pthread_join(left->thread, NULL);
+		pthread_mutex_lock(&pool->mutex);
+		pool->guests--;
+		pthread_cond_broadcast(&pool->left);
 	}
 	pthread_mutex_unlock(&pool->mutex);
+	pthread_setcancelstate(cancellable, NULL);
 }
 
 /* Cancels what has not started. Callbacks run here. */
@@ -282,6 +287,7 @@ static void drain(struct pool *pool)
 		count_shared(&pool->drained_cancelled);
 		future_release(future);
 	}
+	await_taken(pool);
 	depart(&visit);
 }
 
@@ -291,14 +297,14 @@ static int shutdown(assay_executor *executor, unsigned flags)
 
 	if (flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL))
 		return ASSAY_EUNSUPPORTED;
-	if (atomic_load_explicit(&pool->orphaned, memory_order_relaxed))
+	if (settings_are_orphaned(&pool->settings))
 		return ASSAY_OK;
 	stop(pool);
 	if (flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
 		drain(pool);
 	if (!(flags & ASSAY_SHUTDOWN_WAIT))
 		return ASSAY_OK;
-	if (worker_index(pool) != WORKER_NONE || is_guest(pool))
+	if (belongs(pool))
 		return ASSAY_EDEADLOCK;
 	join(pool);
 	return ASSAY_OK;
@@ -306,12 +312,14 @@ static int shutdown(assay_executor *executor, unsigned flags)
 
 static void forget(struct pool *pool)
 {
+	struct pool **link = &pools;
+
 	pthread_mutex_lock(&pools_mutex);
-	for (struct pool **link = &pools; *link; link = &(*link)->next)
-		if (*link == pool) {
-			*link = pool->next;
-			break;
-		}
+	while (pool->pins)
+		pthread_cond_wait(&unpinned, &pools_mutex);
+	while (*link != pool)
+		link = &(*link)->next;
+	*link = pool->next;
 	pthread_mutex_unlock(&pools_mutex);
 }
 
@@ -332,10 +340,11 @@ static int destroy(assay_executor *executor)
 
 	if (error)
 		return error;
-	forget(pool);
-	/* In a forked child locks may be held by threads that do not exist: leave them alone. */
-	if (!atomic_load_explicit(&pool->orphaned, memory_order_relaxed))
+	/* What a fork left behind belongs to threads that are not here: it stays as it is. */
+	if (!settings_are_orphaned(&pool->settings)) {
+		forget(pool);
 		free_pool(pool);
+	}
 	return ASSAY_OK;
 }
 
@@ -347,7 +356,7 @@ static void statistics(assay_executor *executor, struct assay_statistics *out, s
 
 	struct assay_statistics now;
 
-	if (atomic_load_explicit(&pool->orphaned, memory_order_relaxed)) {
+	if (settings_are_orphaned(&pool->settings)) {
 		memset(out, 0xff,
 		       size); /* not known: a thread that is not here may hold the locks */
 		return;
@@ -380,49 +389,50 @@ static void statistics(assay_executor *executor, struct assay_statistics *out, s
  * Creating, exit and fork
  */
 
-/* SHD-14: what was accepted runs before the program is gone. */
+/* SHD-14: what was accepted runs before the program is gone. Other threads may go on using, making
+ * and destroying pools meanwhile. */
 static void at_exit(void)
 {
 	struct pool *pool;
 
-	for (;;) {
-		pthread_mutex_lock(&pools_mutex);
-		pool = pools;
-		if (pool)
-			pools = pool->next;
-		pthread_mutex_unlock(&pools_mutex);
-		if (!pool)
-			return;
-		shutdown(&pool->base, ASSAY_SHUTDOWN_WAIT); /* from a task: not waited for */
-	}
-}
-
-static void fork_prepare(void)
-{
 	pthread_mutex_lock(&pools_mutex);
-	slab_fork_prepare();
-}
-
-static void fork_parent(void)
-{
-	slab_fork_done();
+	for (pool = pools; pool; pool = pools) {
+		while (pool && pool->at_exit)
+			pool = pool->next;
+		if (!pool)
+			break;
+		pool->at_exit = true;
+		pool->pins++;
+		pthread_mutex_unlock(&pools_mutex);
+		shutdown(&pool->base, ASSAY_SHUTDOWN_WAIT); /* from a task: not waited for */
+		pthread_mutex_lock(&pools_mutex);
+		pool->pins--;
+		pthread_cond_broadcast(&unpinned);
+	}
 	pthread_mutex_unlock(&pools_mutex);
 }
 
-static void fork_child(void)
+static void lock_pools(void)
 {
-	for (struct pool *pool = pools; pool; pool = pool->next)
-		atomic_store_explicit(&pool->orphaned, true, memory_order_relaxed);
+	pthread_mutex_lock(&pools_mutex);
+}
+
+static void unlock_pools(void)
+{
+	pthread_mutex_unlock(&pools_mutex);
+}
+
+/* The parent's pools are not the child's to finish. */
+static void lose_pools(void)
+{
 	pools = NULL;
-	current_worker = NULL;
-	visits = NULL;
-	fork_parent();
+	pthread_mutex_unlock(&pools_mutex);
 }
 
 static void watch_process(void)
 {
 	atexit(at_exit);
-	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	pthread_atfork(lock_pools, unlock_pools, lose_pools);
 }
 
 static const struct assay_executor_ops ops = {

@@ -3,10 +3,41 @@
 
 #include <signal.h>
 
+_Atomic unsigned port_forks;
+
+static void count_fork(void)
+{
+	atomic_fetch_add_explicit(&port_forks, 1, memory_order_relaxed); /* no other thread here */
+}
+
+static void watch(void)
+{
+	pthread_atfork(NULL, NULL, count_fork);
+}
+
+void port_watch_forks(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch);
+}
+
+/* Blocks what others send; a fault of the thread's own must find the client's handler. */
+static void block_signals(sigset_t *before)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+	sigset_t set;
+
+	sigfillset(&set);
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		sigdelset(&set, own[i]);
+	pthread_sigmask(SIG_SETMASK, &set, before);
+}
+
 int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *), void *user)
 {
 	pthread_attr_t attributes;
-	sigset_t all, before;
+	sigset_t before;
 	int error = pthread_attr_init(&attributes);
 
 	if (error)
@@ -14,8 +45,7 @@ int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *)
 	if (stack_size)
 		error = pthread_attr_setstacksize(&attributes, stack_size);
 	if (!error) {
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before);
+		block_signals(&before);
 		error = pthread_create(thread, &attributes, run, user);
 		pthread_sigmask(SIG_SETMASK, &before, NULL);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only door to atomics, sleeping, the clock and thread start. A deterministic scheduler stands
- * in for the machine by replacing this file; nothing else in impls/ includes <stdatomic.h> or calls
- * the kernel to sleep.
+ * The one door to atomics, sleeping, the clock and thread start: nothing else in impls/ includes
+ * <stdatomic.h> or calls the kernel to sleep. A deterministic scheduler stands in for the machine by
+ * replacing this file and, by name, the locks of pthread, which are used as they are.
  */
 #ifndef PORT_H
 #define PORT_H
@@ -62,7 +62,13 @@ static inline void port_wake(_Atomic uint32_t *word, int count)
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
-/* Starts a joinable thread with all signals blocked: they are the client's. 0 or an errno value. */
+/* How often the process was forked on the way to this one: what was created under another number has
+ * no threads here. Counts from the first port_watch_forks() on. */
+extern _Atomic unsigned port_forks;
+void port_watch_forks(void);
+
+/* Starts a joinable thread. Signals that come from outside are blocked: they are the client's; those
+ * that the thread itself causes are not. 0 or an errno value. */
 int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *), void *user);
 
 #endif

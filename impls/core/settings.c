@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "settings.h"
 
-#include "pool.h"
-
 #include "port.h"
 
 #include <stdarg.h>
@@ -35,6 +33,9 @@ int settings_copy(struct settings *settings, const struct assay_config *config)
 		snprintf(settings->name, sizeof settings->name, "assay%u",
 			 atomic_fetch_add_explicit(&unnamed, 1, memory_order_relaxed) % 100000);
 	settings->config.name = settings->name;
+	settings->config.options = NULL; /* whoever knows any has read them by now */
+	port_watch_forks();
+	settings->forks = atomic_load_explicit(&port_forks, memory_order_relaxed);
 	for (size_t i = 0; i < config->function_count; i++)
 		size += sizeof *settings->functions + strlen(config->functions[i].name) + 1;
 	settings->functions = malloc(size + 1);

@@ -5,13 +5,24 @@
 
 #include <assay/backend.h>
 
+#include "port.h"
+
 struct settings {
 	struct assay_config
 		config; /* its pointers lead to the copies below, or to the client's log */
 	char name[16];  /* as long as the kernel lets a thread's name be */
 	void *initializer_argument;
 	struct assay_named_function *functions;
+	unsigned forks; /* port_forks at create */
 };
+
+/* The executor was created by a parent of this process: it has no threads here, and its locks may be
+ * held by nobody. */
+static inline bool settings_are_orphaned(const struct settings *settings)
+{
+	/* relaxed: it changes when there is one thread only */
+	return settings->forks != atomic_load_explicit(&port_forks, memory_order_relaxed);
+}
 
 /* Copies config; workers is the effective number. ASSAY_ENOMEM leaves nothing behind. */
 int settings_copy(struct settings *settings, const struct assay_config *config);

@@ -56,22 +56,14 @@ void slab_free(void *record)
 	free(record);
 }
 
-void slab_fork_prepare(void)
-{
-}
-
-void slab_fork_done(void)
-{
-}
-
 #else
 
-static pthread_mutex_t idle_mutex =
-	PTHREAD_MUTEX_INITIALIZER; /* idle, chunks, and key's creation */
+static pthread_mutex_t idle_mutex = PTHREAD_MUTEX_INITIALIZER; /* idle and chunks */
 static struct slab *idle;
 static struct chunk *chunks;
 static pthread_key_t key; /* its destructor puts a slab on the idle list when its thread ends */
 static bool key_exists;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static _Thread_local struct slab *mine __attribute__((tls_model("initial-exec")));
 
@@ -84,14 +76,30 @@ static void retire(void *slab)
 	mine = NULL;
 }
 
+static void lock_idle(void)
+{
+	pthread_mutex_lock(&idle_mutex);
+}
+
+static void unlock_idle(void)
+{
+	pthread_mutex_unlock(&idle_mutex);
+}
+
+static void prepare(void)
+{
+	key_exists = pthread_key_create(&key, retire) == 0;
+	/* A child finds the lists whole, whatever other threads are doing. */
+	pthread_atfork(lock_idle, unlock_idle, unlock_idle);
+}
+
 /* An idle slab, or a new one. */
 static struct slab *adopt(void)
 {
 	struct slab *slab;
 
+	pthread_once(&once, prepare);
 	pthread_mutex_lock(&idle_mutex);
-	if (!key_exists)
-		key_exists = pthread_key_create(&key, retire) == 0;
 	slab = idle;
 	if (slab)
 		idle = slab->next_idle;
@@ -172,16 +180,6 @@ void slab_free(void *memory)
 						      memory_order_release, /* L1 */
 						      memory_order_relaxed))
 		;
-}
-
-void slab_fork_prepare(void)
-{
-	pthread_mutex_lock(&idle_mutex);
-}
-
-void slab_fork_done(void)
-{
-	pthread_mutex_unlock(&idle_mutex);
 }
 
 #endif

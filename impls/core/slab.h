@@ -13,8 +13,4 @@
 void *slab_allocate(void);
 void slab_free(void *record);
 
-/* Around fork(), so that the child finds the list of slabs whole. */
-void slab_fork_prepare(void);
-void slab_fork_done(void);
-
 #endif

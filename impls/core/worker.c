@@ -5,7 +5,13 @@
 
 _Thread_local struct worker *current_worker __attribute__((tls_model("initial-exec")));
 
+/* The pool that the thread was started for. It is compared, never followed: thread-local destructors
+ * run when the pool may be gone. */
+static _Thread_local const struct pool *home __attribute__((tls_model("initial-exec")));
+static _Thread_local struct visit *visits __attribute__((tls_model("initial-exec")));
+
 static int start_worker(struct worker *worker);
+static void grow_if_short(struct pool *pool);
 
 /* For counters that one thread writes: a plain increment that others may read. */
 static void count(_Atomic uint64_t *counter, memory_order order)
@@ -14,8 +20,35 @@ static void count(_Atomic uint64_t *counter, memory_order order)
 			      order);
 }
 
-/* Tasks accepted that have not ended, or still keep a worker busy. */
-static uint64_t unfinished(struct pool *pool)
+void arrive(struct pool *pool, struct visit *visit)
+{
+	*visit = (struct visit){pool, visits};
+	visits = visit;
+	pool->guests++;
+}
+
+void depart(struct visit *visit)
+{
+	struct pool *pool = visit->pool;
+
+	visits = visit->outer;
+	pthread_mutex_lock(&pool->mutex);
+	pool->guests--;
+	pthread_cond_broadcast(&pool->left);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+bool belongs(const struct pool *pool)
+{
+	if (home == pool)
+		return true;
+	for (struct visit *visit = visits; visit; visit = visit->outer)
+		if (visit->pool == pool)
+			return true;
+	return false;
+}
+
+uint64_t unfinished(struct pool *pool)
 {
 	uint64_t ended = atomic_load_explicit(&pool->drained_cancelled, memory_order_relaxed) +
 			 atomic_load_explicit(&pool->drained_broken, memory_order_relaxed);
@@ -52,14 +85,42 @@ struct future *take(struct pool *pool, int index)
 	return future;
 }
 
-/* Ends a task that nobody will run. */
+/* The same for a worker, with the mark that it holds a task. */
+static struct future *take_own(struct worker *worker)
+{
+	struct future *future;
+
+	atomic_store_explicit(&worker->taking, 1, memory_order_relaxed); /* P6 */
+	future = take(worker->pool, worker->index);
+	if (!future)
+		atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
+	return future;
+}
+
+void await_taken(struct pool *pool)
+{
+	for (int i = 0; i < pool->settings.config.workers; i++) {
+		unsigned step = 0;
+
+		while (atomic_load_explicit(&pool->workers[i].taking,
+					    memory_order_acquire)) /* P6 */
+			port_backoff(&step);
+	}
+}
+
+/* Ends a task that nobody will run, and gives up its reference. False: it was cancelled. */
 static bool end_broken(struct future *future)
 {
 	bool ended = future_start(future);
 
-	if (ended)
-		future_settle_error(future, ASSAY_EBROKEN,
-				    "a worker could not be initialized or started");
+	if (ended) {
+		struct future_outcome outcome;
+
+		future_fail(future, ASSAY_EBROKEN, "a worker could not be initialized or started",
+			    &outcome);
+		if (future_settle(future, outcome))
+			future_notify(future);
+	}
 	future_release(future);
 	return ended;
 }
@@ -110,58 +171,44 @@ static void give_up(struct pool *pool)
 static void leave(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
-	pthread_t before;
-	bool has_before;
+	pthread_t before = worker->before;
+	bool has_before = worker->has_before;
 
 	pthread_mutex_lock(&pool->mutex);
-	before = worker->before;
-	has_before = worker->has_before;
 	worker->has_before = false;
 	worker->alive = false;
 	worker->to_join = true;
 	atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_seq_cst); /* P5 */
 	if (grow(pool) && !atomic_load_explicit(&pool->alive, memory_order_relaxed)) {
-		/* Still counted as alive, so that the pool stays while it is broken. */
-		atomic_fetch_add_explicit(&pool->alive, 1, memory_order_relaxed);
+		struct visit visit;
+
+		/* Nobody gets a worker any more, so nobody can take this slot meanwhile. */
+		atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
+		arrive(pool, &visit);
 		pthread_mutex_unlock(&pool->mutex);
 		give_up(pool);
-		pthread_mutex_lock(&pool->mutex);
-		atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_relaxed);
+		current_worker = NULL;
+		depart(&visit);
+	} else {
+		current_worker = NULL;
+		pthread_cond_broadcast(&pool->left);
+		pthread_mutex_unlock(&pool->mutex);
 	}
-	current_worker = NULL;
+	/* The pool may be gone now. Not under its mutex: the other's thread-local destructors may
+	 * call into it. */
 	if (has_before)
-		pthread_join(before, NULL); /* it is past its last unlock */
-	pthread_cond_broadcast(&pool->left);
-	pthread_mutex_unlock(&pool->mutex); /* the pool may be gone now */
+		pthread_join(before, NULL);
 }
 
-static void run(struct worker *worker, struct future *future)
+/* Makes the outcome of a started task visible, and tells who observes it. */
+static void conclude(struct worker *worker, struct future *future, struct future_outcome outcome)
 {
-	struct future_outcome outcome;
-	bool success;
-
-	if (atomic_load_explicit(&worker->pool->broken, memory_order_acquire)) { /* P2 */
-		count(end_broken(future) ? &worker->broken : &worker->cancelled,
-		      memory_order_release);
-		return;
-	}
-	if (!future_start(future)) {
-		count(&worker->cancelled, memory_order_release); /* P1 */
-		future_release(future);
-		return;
-	}
-	worker->started_task = future;
-	count(&worker->started, memory_order_relaxed);
-	success = future_call(future, &worker->pool->base, &worker->running, &outcome);
-	if (!success)
-		count(&worker->failed, memory_order_relaxed);
-	worker->started_task = NULL;
 	count(&worker->finished, memory_order_release); /* P1 */
 	if (future_settle(future, outcome)) {
 		/* A callback may take long: until it returns this worker is as good as busy. */
 		worker->notified = future;
 		atomic_store_explicit(&worker->notifying, 1, memory_order_seq_cst);
-		rouse(worker->pool, 0);
+		grow_if_short(worker->pool);
 		future_notify(future);
 		atomic_store_explicit(&worker->notifying, 0, memory_order_release);
 		worker->notified = NULL;
@@ -169,64 +216,111 @@ static void run(struct worker *worker, struct future *future)
 	future_release(future);
 }
 
+/* True: the function was called. */
+static bool run(struct worker *worker, struct future *future)
+{
+	struct pool *pool = worker->pool;
+	bool broken = atomic_load_explicit(&pool->broken, memory_order_acquire); /* P2 */
+	bool starts = !broken && future_start(future);
+	struct future_outcome outcome;
+
+	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
+	if (broken) {
+		count(end_broken(future) ? &worker->broken : &worker->cancelled,
+		      memory_order_release); /* P1 */
+		return false;
+	}
+	if (!starts) {
+		count(&worker->cancelled, memory_order_release); /* P1 */
+		future_release(future);
+		return false;
+	}
+	worker->started_task = future;
+	count(&worker->started, memory_order_relaxed);
+	if (!future_call(future, &pool->base, &worker->running, &outcome))
+		count(&worker->failed, memory_order_relaxed);
+	if (settings_are_orphaned(&pool->settings))
+		_exit(0); /* a child that the task forked: its parent's worker goes on, not this one */
+	worker->started_task = NULL;
+	conclude(worker, future, outcome);
+	return true;
+}
+
+/* Looks for a task for a while; NULL: there was none, or there will be none. */
+static struct future *spin(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	int64_t deadline_ns = assay_deadline_ns(pool->settings.config.spin_ns);
+	struct future *future = NULL;
+
+	while (!future && assay_clock_ns() < deadline_ns &&
+	       !atomic_load_explicit(&pool->stopping, memory_order_relaxed)) { /* a hint */
+		for (int i = 0; i < 16; i++)
+			port_pause();
+		future = take_own(worker);
+	}
+	return future;
+}
+
 /* The next task; NULL when the worker has nothing more to do in its life. */
 static struct future *next_task(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
-	int64_t spin_ns = pool->settings.config.spin_ns;
-	struct future *future;
 
 	for (;;) {
 		/* In this order: after a stop, an empty queue stays empty. */
 		bool stopping =
 			atomic_load_explicit(&pool->stopping, memory_order_acquire); /* P2 */
-		int64_t deadline_ns;
+		struct future *future = take_own(worker);
 
-		future = take(pool, worker->index);
+		if (!future && !stopping)
+			future = spin(worker);
 		if (future || stopping)
 			return future;
-		deadline_ns = assay_clock_ns() + spin_ns;
-		while (!future && assay_clock_ns() < deadline_ns) {
-			for (int i = 0; i < 16; i++)
-				port_pause();
-			future = take(pool, worker->index);
-		}
+		park_announce(&pool->park);
+		future = take_own(worker); /* K1 */
+		if (future)
+			park_withdraw(&pool->park);
+		else if (atomic_load_explicit(&pool->stopping, memory_order_seq_cst)) /* K1 */
+			park_withdraw(&pool->park);
+		else
+			park_sleep(&pool->park);
 		if (future)
 			return future;
-		park_announce(&pool->park);
-		future = take(pool, worker->index); /* K1 */
-		if (future ||
-		    atomic_load_explicit(&pool->stopping, memory_order_seq_cst)) { /* K1 */
-			park_withdraw(&pool->park);
-			if (future)
-				return future;
-		} else {
-			park_sleep(&pool->park);
-		}
 	}
 }
 
-/* The task that was running ended the thread under it. */
+/* The task that was running, or a callback, ended the thread under it. */
 static void thread_ended(void *user)
 {
 	struct worker *worker = user;
 	struct future *future = worker->started_task;
+	struct future_outcome outcome;
 
-	if (future) {
-		worker->started_task = NULL;
-		count(&worker->failed, memory_order_relaxed);
-		count(&worker->finished, memory_order_release); /* P1 */
-		future_settle_ended(future, &worker->running);
-		future_release(future);
-	}
 	if (worker->notified) { /* its remaining callbacks are lost */
 		atomic_store_explicit(&worker->notifying, 0, memory_order_release);
 		future_release(worker->notified);
 		worker->notified = NULL;
 	}
+	if (future) {
+		worker->started_task = NULL;
+		future_call_ended(future, &worker->running, &outcome);
+		count(&worker->failed, memory_order_relaxed);
+		conclude(worker, future, outcome);
+	}
 	if (!worker->initialized)
 		break_pool(worker->pool);
 	leave(worker);
+}
+
+/* Tasks that a worker may run are counted down, but for those without a limit. */
+static void work(struct worker *worker)
+{
+	struct future *future;
+
+	while (worker->tasks_left > 0 && (future = next_task(worker)))
+		if (run(worker, future) && worker->tasks_left != INT_MAX)
+			worker->tasks_left--;
 }
 
 static void *worker_main(void *user)
@@ -234,9 +328,9 @@ static void *worker_main(void *user)
 	struct worker *worker = user;
 	struct pool *pool = worker->pool;
 	const struct assay_config *config = &pool->settings.config;
-	struct future *future;
 	char name[16];
 
+	home = pool;
 	current_worker = worker;
 	snprintf(name, sizeof name, "%.11s_%u", config->name, (unsigned)worker->index % 1000);
 	pthread_setname_np(pthread_self(), name);
@@ -248,8 +342,7 @@ static void *worker_main(void *user)
 		break_pool(pool);
 	} else {
 		worker->initialized = true;
-		for (; worker->tasks_left > 0 && (future = next_task(worker)); worker->tasks_left--)
-			run(worker, future);
+		work(worker);
 	}
 	pthread_cleanup_pop(0);
 	leave(worker);
@@ -289,7 +382,8 @@ int ensure_worker(struct pool *pool)
 	int error = ASSAY_OK;
 
 	pthread_mutex_lock(&pool->mutex);
-	if (atomic_load_explicit(&pool->stopping, memory_order_relaxed))
+	if (atomic_load_explicit(&pool->stopping, memory_order_relaxed) ||
+	    atomic_load_explicit(&pool->broken, memory_order_relaxed)) /* under the mutex */
 		error = refusal(pool);
 	else if (!atomic_load_explicit(&pool->alive, memory_order_relaxed))
 		error = start_worker(&pool->workers[0]);
@@ -297,20 +391,50 @@ int ensure_worker(struct pool *pool)
 	return error;
 }
 
+/* Starts up to `count` workers while tasks lack them; true if there is none and none can be had. */
+static bool grow_by(struct pool *pool, uint32_t count)
+{
+	int error = ASSAY_OK;
+
+	/* With a worker alive, one that cannot be started is no loss: the tasks still run. */
+	for (int alive = 0; !error && count > 0; count--) {
+		int before = alive;
+
+		error = grow(pool);
+		alive = atomic_load_explicit(&pool->alive, memory_order_relaxed);
+		if (alive == before)
+			break;
+	}
+	return error && !atomic_load_explicit(&pool->alive, memory_order_relaxed);
+}
+
+static void grow_if_short(struct pool *pool)
+{
+	if (atomic_load_explicit(&pool->alive, memory_order_seq_cst) < /* P5 */
+	    pool->settings.config.workers) {
+		pthread_mutex_lock(&pool->mutex);
+		grow_by(pool, 1); /* the caller is a worker and alive */
+		pthread_mutex_unlock(&pool->mutex);
+	}
+}
+
 void rouse(struct pool *pool, uint32_t count)
 {
-	int workers = pool->settings.config.workers;
 	int alive = atomic_load_explicit(&pool->alive, memory_order_seq_cst); /* P5 */
-	bool lost = false;
+	struct visit visit;
+	bool lost;
 
-	park_wake(&pool->park, count);
-	if (alive >= workers)
-		return;
+	if (park_wake(&pool->park, count) >= count || alive >= pool->settings.config.workers)
+		return; /* as many sleepers as tasks were woken, or there cannot be more workers */
 	pthread_mutex_lock(&pool->mutex);
-	do { /* with a worker alive, one that cannot be started is no loss: the tasks still run */
-		lost = grow(pool) && !atomic_load_explicit(&pool->alive, memory_order_relaxed);
-	} while (++alive < workers && count-- > 1 && !lost);
+	lost = grow_by(pool, count);
+	if (lost) {
+		atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
+		arrive(pool, &visit);
+	}
 	pthread_mutex_unlock(&pool->mutex);
-	if (lost)
+	if (lost) {
 		give_up(pool);
+		depart(&visit);
+	}
 }

@@ -17,6 +17,10 @@
  *   P5  leave: seq_cst decrement of alive, then queue_pushed()
  *         against   rouse: the push, then the seq_cst load of alive
  *       as K1: one of the two starts a worker
+ *   P6  take_own: taking set, then the pop; started: release clear of taking
+ *         against   await_taken: a pop that found nothing, then acquire loads of taking
+ *       what was in the queue has started, or is the canceller's; the queue's own order (K1) makes
+ *       the mark of an earlier pop visible
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -48,6 +52,7 @@ struct worker {
 	_Atomic uint64_t cancelled;
 	_Atomic uint64_t broken;
 	_Atomic uint32_t notifying; /* 1 while it calls the callbacks of a task it has counted */
+	_Atomic uint32_t taking;    /* 1 from before a pop until the task is started or dropped */
 };
 
 struct pool {
@@ -59,11 +64,12 @@ struct pool {
 	_Atomic int alive;     /* workers with a thread; changes under mutex */
 	_Atomic bool stopping; /* no more is accepted */
 	_Atomic bool broken;   /* and nothing more is run */
-	_Atomic bool orphaned; /* in a forked child: there are no threads behind this pool */
 	pthread_mutex_t mutex; /* life and death of workers; only a queue's lock is taken inside */
 	pthread_cond_t left;   /* alive or guests went down */
 	int guests;            /* clients that run or cancel tasks here; under mutex */
-	struct pool *next;     /* in `pools`, under pools_mutex */
+	struct pool *next;     /* in `pools`; this and pins under pools_mutex */
+	int pins;              /* exit is using it */
+	bool at_exit;          /* exit has dealt with it */
 	struct park park;
 	/* Bounded queues only. */
 	_Alignas(PORT_APART) _Atomic size_t queued; /* accepted and not taken */
@@ -77,7 +83,7 @@ struct pool {
 	_Atomic uint64_t caller_failed;
 };
 
-/* The worker that the calling thread is, if any. */
+/* The worker that the calling thread is; NULL when it is none, or has left its slot. */
 extern _Thread_local struct worker *current_worker __attribute__((tls_model("initial-exec")));
 
 /* The calling thread's index in this pool, or WORKER_NONE. */
@@ -85,6 +91,21 @@ static inline int worker_index(const struct pool *pool)
 {
 	return current_worker && current_worker->pool == pool ? current_worker->index : WORKER_NONE;
 }
+
+/* A stay of a thread that is no worker, or acts as none, while it runs, cancels or breaks tasks.
+ * shutdown(WAIT) waits for it to end. */
+struct visit {
+	struct pool *pool;
+	struct visit *outer; /* the thread's visits, innermost first */
+};
+
+/* Under the mutex. */
+void arrive(struct pool *pool, struct visit *visit);
+/* Without it; the pool may be gone afterwards. */
+void depart(struct visit *visit);
+
+/* Waiting for the pool would be waiting for the calling thread: it is or was a worker, or a guest. */
+bool belongs(const struct pool *pool);
 
 /* For counters that are rare. */
 static inline void count_shared(_Atomic uint64_t *counter)
@@ -102,6 +123,12 @@ void make_room(struct pool *pool);
 
 /* The next task of the queue, for worker `index` or WORKER_NONE; NULL if there is none. */
 struct future *take(struct pool *pool, int index);
+
+/* Until no worker holds a task that it took and has not started. The queue is closed and empty. */
+void await_taken(struct pool *pool);
+
+/* Tasks accepted that have not ended, or still keep a worker busy. */
+uint64_t unfinished(struct pool *pool);
 
 /* From here on nothing is accepted. What is in the queue stays there. */
 void stop(struct pool *pool);

@@ -55,11 +55,13 @@ static void leave(struct inline_executor *executor)
 static void thread_ended(void *user)
 {
 	struct frame *frame = user;
+	struct future_outcome outcome;
 
 	frames = frame->outer;
 	atomic_fetch_add_explicit(&frame->executor->failed, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&frame->executor->finished, 1, memory_order_relaxed);
-	future_settle_ended(frame->future, &frame->running);
+	future_call_ended(frame->future, &frame->running, &outcome);
+	future_settle(frame->future, outcome);
 	future_release(frame->future); /* the executor's; nobody will get the client's */
 	if (frame->has_client)
 		future_release(frame->future);
@@ -91,6 +93,8 @@ static int submit(assay_executor *base, const struct assay_task *task, assay_fut
 	struct future *future;
 	int error;
 
+	if (settings_are_orphaned(&executor->settings))
+		return ASSAY_EUNREACHABLE;
 	atomic_fetch_add_explicit(&executor->running, 1, memory_order_seq_cst); /* N1 */
 	error = atomic_load_explicit(&executor->stopping, memory_order_seq_cst) /* N1 */
 			? ASSAY_ESHUTDOWN
@@ -117,6 +121,8 @@ static int shutdown(assay_executor *base, unsigned flags)
 
 	if (flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL))
 		return ASSAY_EUNSUPPORTED;
+	if (settings_are_orphaned(&executor->settings))
+		return ASSAY_OK; /* submits may have been under way in threads that are not here */
 	atomic_store_explicit(&executor->stopping, true, memory_order_seq_cst); /* N1 */
 	if (!(flags & ASSAY_SHUTDOWN_WAIT))
 		return ASSAY_OK;

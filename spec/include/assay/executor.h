@@ -641,6 +641,8 @@ ASSAY_MUST_CHECK static inline int assay_submit_many(assay_executor *executor,
 	*accepted = 0;
 	if (!executor || (!tasks && count))
 		return ASSAY_EINVAL;
+	if (!count)
+		return ASSAY_OK;
 	for (size_t i = 0; i < count; i++)
 		if ((!tasks[i].function && !tasks[i].name) ||
 		    (!tasks[i].argument && tasks[i].argument_size))
