@@ -21,10 +21,10 @@
  *    spurious wake-ups do not show.
  *  - Visibility. What a thread wrote before assay_submit() is visible to the task (where memory is
  *    shared); what the task wrote is visible to whoever learns that its future is done.
- *
- *  - Leaving. No exception and no longjmp may leave a task, callback or initializer. A task that
- *    ends its thread (pthread_exit), or calls exit() in a worker process, ends only itself, with
- *    ASSAY_EDIED, where the backend has the capability. [RES-16 BRK-11]
+ *  - Leaving. No exception and no longjmp may leave a task, callback or initializer, and a callback
+ *    must not end its thread. A task that ends its thread (pthread_exit), or calls exit() in a
+ *    worker process, ends only itself, with ASSAY_EDIED, where the backend has the capability. A
+ *    child that a task forks must not return from the task: it ends there. [RES-16 BRK-11]
  *
  * Ids in brackets name the clauses in spec/ that a function implements. The functions are inline
  * dispatches through the table at the start of each object: there is no library to link.
@@ -494,8 +494,7 @@ struct assay_future_ops {
 	 */
 	int (*park)(assay_future *future, struct assay_signal *signal, int64_t timeout_ns);
 	/* The calling thread is a worker of this future's executor, and outcome and park run other
-	 * tasks while it waits. Who waits for futures of several executors parks by one that helps.
-	 */
+	 * tasks while it waits. Who waits for futures of several executors parks by one that helps. */
 	bool (*helps)(assay_future *future);
 };
 
@@ -534,8 +533,7 @@ ASSAY_MUST_CHECK static inline int assay_call_result(assay_call *call, size_t si
 	return ASSAY_OK;
 }
 
-/* assay_return - end a task with these result bytes: `return assay_return(call, &sum, sizeof sum);`
- */
+/* assay_return - end a task with these bytes: `return assay_return(call, &sum, sizeof sum);` */
 ASSAY_MUST_CHECK static inline int assay_return(assay_call *call, const void *bytes, size_t size)
 {
 	void *room;
@@ -599,8 +597,8 @@ ASSAY_MUST_CHECK static inline int assay_executor_create(const struct assay_back
  *
  * Never waits for the task to run, nor for a free worker; with a bounded queue and
  * ASSAY_FULL_BLOCK it waits for room, until a shutdown refuses it. On success *future holds one
- *reference for the caller. future may be NULL: the task runs all the same and nobody can ask about
- *it. [SUB-22]
+ * reference for the caller. future may be NULL: the task runs all the same and nobody can ask about
+ * it. [SUB-22 SUB-28]
  *
  * ASSAY_EINVAL		executor, task, or both function and name are NULL [SUB-20]
  * ASSAY_ESHUTDOWN	after shutdown [SUB-7]; ASSAY_EBROKEN goes before it [SUB-8 SUB-9]
@@ -661,9 +659,10 @@ ASSAY_MUST_CHECK static inline int assay_submit_many(assay_executor *executor,
  * cancel stays in force. [SHD-6 SHD-7 SHD-12]
  *
  * ASSAY_EINVAL		executor is NULL, or an unknown flag
- * ASSAY_EDEADLOCK	WAIT from a task, or from a callback that a worker of this executor runs:
- *the shutdown has begun, as if without WAIT [SHD-18 SHD-19] ASSAY_EUNSUPPORTED	TERMINATE or KILL
- *without ASSAY_CAP_TERMINATE: nothing was changed
+ * ASSAY_EDEADLOCK	WAIT where it would wait for the caller: in a task or callback on a worker of
+ *			this executor, or in a callback of what another shutdown in this thread
+ *			cancels. The shutdown has begun, as if without WAIT [SHD-18 SHD-19]
+ * ASSAY_EUNSUPPORTED	TERMINATE or KILL without ASSAY_CAP_TERMINATE: nothing was changed
  */
 static inline int assay_executor_shutdown(assay_executor *executor, unsigned flags)
 {
