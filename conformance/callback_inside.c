@@ -215,6 +215,56 @@ ASSAY_TEST(cb_13_callbacks_chain_tasks, .clause = "CB-13")
 	CHECK_EQ(probe_count(chain.calls), 200);
 }
 
+static int end_thread(assay_call *call)
+{
+	gate_wait(*(struct gate *const *)call->argument);
+	pthread_exit(NULL);
+}
+
+/* Submits and waits: another worker has to run it. */
+static void wait_for_next(assay_future *future, void *user)
+{
+	struct follow_up *next = user;
+
+	(void)future;
+	next->future = submit_int(next->executor, 8);
+	CHECK_EQ(result_int(next->future), 8);
+	probe_hit(next->calls);
+}
+
+static void check_waiting_callback(struct subject *s, assay_function *function)
+{
+	assay_executor *executor = executor_new(s, 2);
+	struct follow_up next = {.executor = executor, .calls = probe_new(s)};
+	struct gate *gate = gate_new(s);
+	assay_future *future = submit_task(executor, function, &gate, sizeof gate);
+
+	add(future, wait_for_next, &next);
+	gate_open(gate);
+	probe_await(next.calls, 1);
+	executor_end(executor);
+	assay_future_release(next.future);
+	assay_future_release(future);
+}
+
+static int pass_gate(assay_call *call)
+{
+	gate_wait(*(struct gate *const *)call->argument);
+	return ASSAY_OK;
+}
+
+ASSAY_TEST(cb_13_callback_waits_for_what_it_submits, .clause = "CB-13",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT)
+{
+	check_waiting_callback(s, pass_gate);
+}
+
+ASSAY_TEST(cb_13_also_when_the_task_ended_its_thread, .clause = "CB-13",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT | ASSAY_CAP_SURVIVES_THREAD_EXIT)
+{
+	check_waiting_callback(s, end_thread);
+}
+
 struct refusal {
 	assay_executor *executor;
 	int error;

@@ -402,3 +402,43 @@ ASSAY_TEST(shd_24_result_too_big_after_shutdown, .clause = "SHD-24",
 	assay_future_release(future);
 	assay_future_release(next);
 }
+
+/* Runs when a worker's thread ends, after everything the executor does in it. */
+static void use_executor(void *user)
+{
+	assay_executor *executor = user;
+	struct assay_task task = {.function = end_thread_behind_gate};
+	assay_future *future;
+
+	CHECK_ERROR(assay_submit(executor, &task, &future), ASSAY_ESHUTDOWN);
+	CHECK_OK(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_NOWAIT));
+	CHECK_ERROR(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT), ASSAY_EDEADLOCK);
+}
+
+struct destructor {
+	pthread_key_t key;
+	assay_executor *executor;
+};
+
+static int leave_destructor(assay_call *call)
+{
+	const struct destructor *destructor = call->argument;
+
+	CHECK_EQ(pthread_setspecific(destructor->key, destructor->executor), 0);
+	return ASSAY_OK;
+}
+
+ASSAY_TEST(shd_18_destructors_of_worker_threads_use_the_executor, .clause = "SHD-18",
+	   .needs = ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_REUSE |
+		    ASSAY_CAP_OWNS_WORKERS)
+{
+	struct destructor destructor = {.executor = executor_new(s, 2)};
+	assay_future *future;
+
+	CHECK_EQ(pthread_key_create(&destructor.key, use_executor), 0);
+	future = submit_task(destructor.executor, leave_destructor, &destructor, sizeof destructor);
+	CHECK_OK(assay_future_result(future, ASSAY_FOREVER, NULL, 0));
+	executor_end(destructor.executor);
+	assay_future_release(future);
+	pthread_key_delete(destructor.key);
+}

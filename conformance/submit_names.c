@@ -142,3 +142,16 @@ ASSAY_TEST(sub_25_no_names_registered, .clause = "SUB-25", .needs = ASSAY_CAP_NA
 	check_unknown(executor, "square");
 	executor_end(executor);
 }
+
+ASSAY_TEST(sub_25_refused_name_starts_no_worker, .clause = "SUB-25",
+	   .needs = ASSAY_CAP_NAMED_FUNCTIONS | ASSAY_CAP_LAZY_WORKERS)
+{
+	assay_executor *executor = executor_with_functions(s, functions, 2);
+	int threads = count_threads();
+	int children = count_children();
+
+	check_unknown(executor, "cube");
+	CHECK_EQ(count_threads(), threads);
+	CHECK_EQ(count_children(), children);
+	executor_end(executor);
+}

@@ -56,6 +56,30 @@ ASSAY_TEST(mtc_1_a_worker_is_replaced_after_its_tasks, .clause = "MTC-1",
 	}
 }
 
+ASSAY_TEST(mtc_1_cancelled_tasks_do_not_count, .clause = "MTC-1",
+	   .needs = ASSAY_CAP_TASKS_PER_WORKER | ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_FIFO |
+		    ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_EXACT_START | ASSAY_CAP_WORKER_LIMIT)
+{
+	assay_executor *executor = executor_of(s, 1, 3);
+	struct occupied workers = occupy_workers(s, executor, 1);
+	assay_future *cancelled[4], *futures[3];
+	int tids[3];
+
+	for (int i = 0; i < 4; i++)
+		cancelled[i] = submit_tid(executor);
+	for (int i = 0; i < 3; i++)
+		futures[i] = submit_tid(executor);
+	for (int i = 0; i < 4; i++) {
+		CHECK(assay_future_cancel(cancelled[i]));
+		assay_future_release(cancelled[i]);
+	}
+	release_workers(&workers);
+	tids_of(futures, tids, 3);
+	CHECK_EQ(tids[1], tids[0]); /* the second and third of its three */
+	CHECK(tids[2] != tids[1]);
+	executor_end(executor);
+}
+
 ASSAY_TEST(mtc_1_no_worker_runs_more_than_its_tasks, .clause = "MTC-1",
 	   .needs = ASSAY_CAP_TASKS_PER_WORKER)
 {

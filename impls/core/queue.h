@@ -8,7 +8,8 @@
  *   Q1  queue_push of a task  ->  the queue_pop that returns it      the record and its argument
  *   K1  a queue_pop that returned NULL and a queue_push are ordered for all threads: if the pop did
  *       not see the task, the pushing thread's next seq_cst load sees what the popping thread wrote
- *       before the pop. (A lock gives this; without one, seq_cst on the queue's ends does.)
+ *       before the pop. Likewise a pop that took a task and a later pop that found nothing. (A lock
+ *       gives this; without one, seq_cst on the queue's ends does.)
  */
 #ifndef QUEUE_H
 #define QUEUE_H
