@@ -171,10 +171,12 @@ static void give_up(struct pool *pool)
 static void leave(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
-	pthread_t before = worker->before;
-	bool has_before = worker->has_before;
+	pthread_t before;
+	bool has_before;
 
 	pthread_mutex_lock(&pool->mutex);
+	before = worker->before;
+	has_before = worker->has_before;
 	worker->has_before = false;
 	worker->alive = false;
 	worker->to_join = true;
