@@ -25,7 +25,7 @@ void park_sleep(struct park *park)
 		port_sleep(&park->tokens, 0, ASSAY_FOREVER);
 }
 
-void park_withdraw(struct park *park)
+bool park_withdraw(struct park *park)
 {
 	uint32_t sleepers = atomic_load_explicit(&park->sleepers, memory_order_relaxed);
 	unsigned step = 0;
@@ -36,9 +36,10 @@ void park_withdraw(struct park *park)
 		if (atomic_compare_exchange_weak_explicit(&park->sleepers, &sleepers, sleepers - 1,
 							  memory_order_relaxed,
 							  memory_order_relaxed))
-			return;
+			return false;
 	while (!take_token(park))
 		port_backoff(&step);
+	return true;
 }
 
 uint32_t park_wake_slow(struct park *park, uint32_t count)

@@ -29,8 +29,8 @@ struct park {
 void park_announce(struct park *park);
 /* Until a wake chose this sleeper. */
 void park_sleep(struct park *park);
-/* Undoes park_announce(). */
-void park_withdraw(struct park *park);
+/* Undoes park_announce(). True: a wake had chosen this sleeper, and what it was for needs another. */
+bool park_withdraw(struct park *park);
 
 uint32_t park_wake_slow(struct park *park, uint32_t count);
 

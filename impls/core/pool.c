@@ -2,6 +2,7 @@
 /* What clients see of a pool: submit, shut down, count. The labels are those of worker.h. */
 #include "pool.h"
 
+#include "exit.h"
 #include "worker.h"
 
 #include <stdlib.h>
@@ -11,11 +12,6 @@
 #define SPIN_NS 10000
 /* Tasks that submit_many hands to the queue at once. */
 #define BATCH 256
-
-/* Every pool there is, for exit and fork. */
-static pthread_mutex_t pools_mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t unpinned = PTHREAD_COND_INITIALIZER;
-static struct pool *pools;
 
 static struct pool *pool_of(assay_executor *executor)
 {
@@ -286,8 +282,11 @@ static void drain(struct pool *pool)
 		assay_future_cancel(&future->base);
 		count_shared(&pool->drained_cancelled);
 		future_release(future);
+		if (settings_are_orphaned(&pool->settings))
+			break; /* in a child that a callback forked */
 	}
-	await_taken(pool);
+	if (!settings_are_orphaned(&pool->settings))
+		await_taken(pool);
 	depart(&visit);
 }
 
@@ -302,25 +301,12 @@ static int shutdown(assay_executor *executor, unsigned flags)
 	stop(pool);
 	if (flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
 		drain(pool);
-	if (!(flags & ASSAY_SHUTDOWN_WAIT))
+	if (!(flags & ASSAY_SHUTDOWN_WAIT) || settings_are_orphaned(&pool->settings))
 		return ASSAY_OK;
 	if (belongs(pool))
 		return ASSAY_EDEADLOCK;
 	join(pool);
 	return ASSAY_OK;
-}
-
-static void forget(struct pool *pool)
-{
-	struct pool **link = &pools;
-
-	pthread_mutex_lock(&pools_mutex);
-	while (pool->pins)
-		pthread_cond_wait(&unpinned, &pools_mutex);
-	while (*link != pool)
-		link = &(*link)->next;
-	*link = pool->next;
-	pthread_mutex_unlock(&pools_mutex);
 }
 
 static void free_pool(struct pool *pool)
@@ -342,7 +328,7 @@ static int destroy(assay_executor *executor)
 		return error;
 	/* What a fork left behind belongs to threads that are not here: it stays as it is. */
 	if (!settings_are_orphaned(&pool->settings)) {
-		forget(pool);
+		exit_forget(pool);
 		free_pool(pool);
 	}
 	return ASSAY_OK;
@@ -386,54 +372,8 @@ static void statistics(assay_executor *executor, struct assay_statistics *out, s
 }
 
 /*
- * Creating, exit and fork
+ * Creating
  */
-
-/* SHD-14: what was accepted runs before the program is gone. Other threads may go on using, making
- * and destroying pools meanwhile. */
-static void at_exit(void)
-{
-	struct pool *pool;
-
-	pthread_mutex_lock(&pools_mutex);
-	for (pool = pools; pool; pool = pools) {
-		while (pool && pool->at_exit)
-			pool = pool->next;
-		if (!pool)
-			break;
-		pool->at_exit = true;
-		pool->pins++;
-		pthread_mutex_unlock(&pools_mutex);
-		shutdown(&pool->base, ASSAY_SHUTDOWN_WAIT); /* from a task: not waited for */
-		pthread_mutex_lock(&pools_mutex);
-		pool->pins--;
-		pthread_cond_broadcast(&unpinned);
-	}
-	pthread_mutex_unlock(&pools_mutex);
-}
-
-static void lock_pools(void)
-{
-	pthread_mutex_lock(&pools_mutex);
-}
-
-static void unlock_pools(void)
-{
-	pthread_mutex_unlock(&pools_mutex);
-}
-
-/* The parent's pools are not the child's to finish. */
-static void lose_pools(void)
-{
-	pools = NULL;
-	pthread_mutex_unlock(&pools_mutex);
-}
-
-static void watch_process(void)
-{
-	atexit(at_exit);
-	pthread_atfork(lock_pools, unlock_pools, lose_pools);
-}
 
 static const struct assay_executor_ops ops = {
 	.backend = &assay_backend,
@@ -446,7 +386,6 @@ static const struct assay_executor_ops ops = {
 
 int pool_create(const struct assay_config *config, assay_executor **executor)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct pool *pool;
 	int error;
 
@@ -477,11 +416,7 @@ int pool_create(const struct assay_config *config, assay_executor **executor)
 		goto free_workers;
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->left, NULL);
-	pthread_once(&once, watch_process);
-	pthread_mutex_lock(&pools_mutex);
-	pool->next = pools;
-	pools = pool;
-	pthread_mutex_unlock(&pools_mutex);
+	exit_remember(pool);
 	*executor = &pool->base;
 	return ASSAY_OK;
 

@@ -76,14 +76,19 @@ static void retire(void *slab)
 	mine = NULL;
 }
 
+/* The handlers may be registered twice: in a child that was forked in the middle of it. */
+static _Thread_local unsigned idle_locked __attribute__((tls_model("initial-exec")));
+
 static void lock_idle(void)
 {
-	pthread_mutex_lock(&idle_mutex);
+	if (idle_locked++ == 0)
+		pthread_mutex_lock(&idle_mutex);
 }
 
 static void unlock_idle(void)
 {
-	pthread_mutex_unlock(&idle_mutex);
+	if (--idle_locked == 0)
+		pthread_mutex_unlock(&idle_mutex);
 }
 
 static void prepare(void)

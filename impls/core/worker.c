@@ -22,7 +22,8 @@ static void count(_Atomic uint64_t *counter, memory_order order)
 
 void arrive(struct pool *pool, struct visit *visit)
 {
-	*visit = (struct visit){pool, visits};
+	*visit = (struct visit){.pool = pool, .outer = visits};
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit->cancellable);
 	visits = visit;
 	pool->guests++;
 }
@@ -32,10 +33,21 @@ void depart(struct visit *visit)
 	struct pool *pool = visit->pool;
 
 	visits = visit->outer;
-	pthread_mutex_lock(&pool->mutex);
-	pool->guests--;
-	pthread_cond_broadcast(&pool->left);
-	pthread_mutex_unlock(&pool->mutex);
+	/* In a child that a task or callback forked, nobody may ever unlock the mutex. */
+	if (!settings_are_orphaned(&pool->settings)) {
+		pthread_mutex_lock(&pool->mutex);
+		pool->guests--;
+		pthread_cond_broadcast(&pool->left);
+		pthread_mutex_unlock(&pool->mutex);
+	}
+	pthread_setcancelstate(visit->cancellable, NULL);
+}
+
+/* What a task, callback or initializer forked must not go on as a worker: the parent's does. */
+static void end_if_orphaned(const struct pool *pool)
+{
+	if (settings_are_orphaned(&pool->settings))
+		_exit(0);
 }
 
 bool belongs(const struct pool *pool)
@@ -143,8 +155,11 @@ static void break_pool(struct pool *pool)
 
 	atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
 	stop(pool);
-	while ((future = take(pool, WORKER_NONE)))
+	while ((future = take(pool, WORKER_NONE))) {
 		count_shared(end_broken(future) ? &pool->drained_broken : &pool->drained_cancelled);
+		if (settings_are_orphaned(&pool->settings))
+			return; /* in a child that a callback forked */
+	}
 }
 
 /* Under the mutex: gives the waiting tasks one more worker, if there is one to be had. */
@@ -174,10 +189,19 @@ static void leave(struct worker *worker)
 	pthread_t before;
 	bool has_before;
 
+	end_if_orphaned(pool);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	pthread_mutex_lock(&pool->mutex);
 	before = worker->before;
 	has_before = worker->has_before;
 	worker->has_before = false;
+	if (has_before) {
+		/* While this slot is still taken, so that leaving threads do not pile up; and not
+		 * under the mutex, which the other's thread-local destructors may need. */
+		pthread_mutex_unlock(&pool->mutex);
+		pthread_join(before, NULL);
+		pthread_mutex_lock(&pool->mutex);
+	}
 	worker->alive = false;
 	worker->to_join = true;
 	atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_seq_cst); /* P5 */
@@ -196,10 +220,7 @@ static void leave(struct worker *worker)
 		pthread_cond_broadcast(&pool->left);
 		pthread_mutex_unlock(&pool->mutex);
 	}
-	/* The pool may be gone now. Not under its mutex: the other's thread-local destructors may
-	 * call into it. */
-	if (has_before)
-		pthread_join(before, NULL);
+	/* The pool may be gone now. */
 }
 
 /* Makes the outcome of a started task visible, and tells who observes it. */
@@ -241,8 +262,7 @@ static bool run(struct worker *worker, struct future *future)
 	count(&worker->started, memory_order_relaxed);
 	if (!future_call(future, &pool->base, &worker->running, &outcome))
 		count(&worker->failed, memory_order_relaxed);
-	if (settings_are_orphaned(&pool->settings))
-		_exit(0); /* a child that the task forked: its parent's worker goes on, not this one */
+	end_if_orphaned(pool);
 	worker->started_task = NULL;
 	conclude(worker, future, outcome);
 	return true;
@@ -281,8 +301,10 @@ static struct future *next_task(struct worker *worker)
 			return future;
 		park_announce(&pool->park);
 		future = take_own(worker); /* K1 */
-		if (future)
-			park_withdraw(&pool->park);
+		if (future && park_withdraw(&pool->park))
+			rouse(pool, 1); /* the task that the wake was for has lost its worker */
+		else if (future)
+			return future;
 		else if (atomic_load_explicit(&pool->stopping, memory_order_seq_cst)) /* K1 */
 			park_withdraw(&pool->park);
 		else
@@ -299,6 +321,7 @@ static void thread_ended(void *user)
 	struct future *future = worker->started_task;
 	struct future_outcome outcome;
 
+	end_if_orphaned(worker->pool);
 	if (worker->notified) { /* its remaining callbacks are lost */
 		atomic_store_explicit(&worker->notifying, 0, memory_order_release);
 		future_release(worker->notified);
@@ -320,9 +343,11 @@ static void work(struct worker *worker)
 {
 	struct future *future;
 
-	while (worker->tasks_left > 0 && (future = next_task(worker)))
+	while (worker->tasks_left > 0 && (future = next_task(worker))) {
 		if (run(worker, future) && worker->tasks_left != INT_MAX)
 			worker->tasks_left--;
+		end_if_orphaned(worker->pool); /* a callback may have forked, too */
+	}
 }
 
 static void *worker_main(void *user)

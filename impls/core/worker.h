@@ -97,6 +97,7 @@ static inline int worker_index(const struct pool *pool)
 struct visit {
 	struct pool *pool;
 	struct visit *outer; /* the thread's visits, innermost first */
+	int cancellable; /* the thread's cancel state before: a cancelled guest would never depart */
 };
 
 /* Under the mutex. */

@@ -139,7 +139,8 @@ static int destroy(assay_executor *base)
 {
 	int error = shutdown(base, ASSAY_SHUTDOWN_WAIT);
 
-	if (!error) {
+	/* In a child that a task forked, the task is still inside: what the parent made stays. */
+	if (!error && !settings_are_orphaned(&inline_of(base)->settings)) {
 		settings_free(&inline_of(base)->settings);
 		free(base);
 	}

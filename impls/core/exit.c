@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "exit.h"
+
+#include "worker.h"
+
+#include <stdlib.h>
+
+/* Every pool there is. */
+static pthread_mutex_t pools_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t unpinned = PTHREAD_COND_INITIALIZER;
+static struct pool *pools;
+
+/* SHD-14: what was accepted runs before the program is gone. Other threads may go on using, making
+ * and destroying pools meanwhile. */
+static void at_exit(void)
+{
+	struct pool *pool;
+
+	pthread_mutex_lock(&pools_mutex);
+	for (pool = pools; pool; pool = pools) {
+		while (pool && pool->at_exit)
+			pool = pool->next;
+		if (!pool)
+			break;
+		pool->at_exit = true;
+		pool->pins++;
+		pthread_mutex_unlock(&pools_mutex);
+		pool->base.ops->shutdown(&pool->base,
+					 ASSAY_SHUTDOWN_WAIT); /* from a task: not waited for */
+		pthread_mutex_lock(&pools_mutex);
+		pool->pins--;
+		pthread_cond_broadcast(&unpinned);
+	}
+	pthread_mutex_unlock(&pools_mutex);
+}
+
+/* The handlers may be registered twice: in a child that was forked in the middle of it. */
+static _Thread_local unsigned pools_locked;
+
+static void lock_pools(void)
+{
+	if (pools_locked++ == 0)
+		pthread_mutex_lock(&pools_mutex);
+}
+
+static void unlock_pools(void)
+{
+	if (--pools_locked == 0)
+		pthread_mutex_unlock(&pools_mutex);
+}
+
+/* The parent's pools are not the child's to finish. */
+static void lose_pools(void)
+{
+	pools = NULL;
+	unpinned = (pthread_cond_t)PTHREAD_COND_INITIALIZER; /* its waiters are not here */
+	unlock_pools();
+}
+
+static void watch_process(void)
+{
+	atexit(at_exit);
+	pthread_atfork(lock_pools, unlock_pools, lose_pools);
+}
+
+void exit_remember(struct pool *pool)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_process);
+	pthread_mutex_lock(&pools_mutex);
+	pool->next = pools;
+	pools = pool;
+	pthread_mutex_unlock(&pools_mutex);
+}
+
+void exit_forget(struct pool *pool)
+{
+	struct pool **link = &pools;
+	int cancellable;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellable);
+	pthread_mutex_lock(&pools_mutex);
+	while (pool->pins)
+		pthread_cond_wait(&unpinned, &pools_mutex);
+	while (*link != pool)
+		link = &(*link)->next;
+	*link = pool->next;
+	pthread_mutex_unlock(&pools_mutex);
+	pthread_setcancelstate(cancellable, NULL);
+}
