@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Writes revision.h at each build, so that a result never names a revision that it was not built from.
 # The file is touched only when the revision changes. Outside a clone the revision is empty.
 set(revision "")

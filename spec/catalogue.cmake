@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The chapters, in reading order. Each is <chapter>.md here and <chapter>.c in conformance/.
 set(ASSAY_CHAPTERS
 	submit configure initializer future cancel result callback wait as_completed map

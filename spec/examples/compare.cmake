@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Runs ${program} on ${backend}; fails unless it exits with 0 and prints what the file ${expected} holds.
 execute_process(COMMAND ${program} ${backend} OUTPUT_VARIABLE output RESULT_VARIABLE result)
 file(READ ${expected} wanted)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Compiles each header below ${include}/assay alone, as strict C11 and C++17, with gcc and clang.
 file(GLOB headers RELATIVE ${include} ${include}/assay/*.h)
 file(MAKE_DIRECTORY ${directory})

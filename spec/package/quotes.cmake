@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Every line of C that ${page} shows stands in the file ${code}, in the same words.
 file(READ ${code} text)
 # Brackets and semicolons mean something in lists: in both they become question marks.

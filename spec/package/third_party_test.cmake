@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Installs the project to a prefix, moves the prefix, and builds and judges the executors of a
 # stranger against it: with CMake's package, and by hand with pkg-config.
 function(run)
