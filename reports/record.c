@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,33 +83,92 @@ static int fill_temporary(const char *path, const char *temporary, int descripto
 	return result == 0 ? rename(temporary, path) : -1;
 }
 
-int record_write(const char *path, const char *text)
+static int complain(const char *path, const char *why)
+{
+	fprintf(stderr, "%s: cannot write '%s': %s\n", program_invocation_short_name, path, why);
+	return -1;
+}
+
+static int write_output(const char *text)
+{
+	fflush(stdout);
+	if (write_unsignalled(STDOUT_FILENO, text, strlen(text)) == 0)
+		return 0;
+	fprintf(stderr, "%s: cannot write to the standard output: %s\n",
+		program_invocation_short_name, strerror(errno));
+	return -1;
+}
+
+/* A device, FIFO or socket is a way to a reader: a file in its place would cut the way off. */
+static int write_directly(const char *path, const char *text)
+{
+	int descriptor = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	int result, error;
+
+	if (descriptor < 0)
+		return complain(path, strerror(errno));
+	result = write_unsignalled(descriptor, text, strlen(text));
+	error = errno;
+	if (close(descriptor) < 0 && result == 0) {
+		result = -1;
+		error = errno;
+	}
+	return result == 0 ? 0 : complain(path, strerror(error));
+}
+
+/* The file itself: renaming over a symbolic link would replace the link. NULL after a message. */
+static char *resolve(const char *path)
+{
+	struct stat status;
+	bool link = lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+	char *resolved = link ? realpath(path, NULL) : strdup(path);
+
+	if (!resolved)
+		complain(path, link && errno == ENOENT
+				       ? "is a symbolic link to a file that does not exist"
+				       : strerror(errno));
+	return resolved;
+}
+
+static int replace(const char *path, const char *text)
 {
 	char *temporary;
-	int descriptor, result = -1;
+	int descriptor, error, result = -1;
 
-	if (!path || strcmp(path, "-") == 0) {
-		fflush(stdout);
-		result = write_unsignalled(STDOUT_FILENO, text, strlen(text));
-		if (result < 0)
-			fprintf(stderr, "cannot write to the standard output: %s\n",
-				strerror(errno));
-		return result;
-	}
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
-		fprintf(stderr, "cannot write '%s': out of memory\n", path);
-		return -1;
-	}
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+		return complain(path, "out of memory");
 	descriptor = mkostemp(temporary, O_CLOEXEC);
 	if (descriptor >= 0)
 		result = fill_temporary(path, temporary, descriptor, text);
-	if (result < 0) {
-		fprintf(stderr, "cannot write '%s': %s\n", path, strerror(errno));
-		if (descriptor >= 0)
-			unlink(temporary);
-	} else {
+	error = errno;
+	if (result == 0)
 		flush_directory(path);
-	}
+	else if (descriptor >= 0)
+		unlink(temporary);
 	free(temporary);
+	return result == 0 ? 0 : complain(path, strerror(error));
+}
+
+int record_write(const char *path, const char *text)
+{
+	struct stat status;
+	char *file;
+	int result;
+
+	if (!path || strcmp(path, "-") == 0)
+		return write_output(text);
+	if (!path[0])
+		return complain(path, "the name is empty; expected the name of a file");
+	if (stat(path, &status) == 0) {
+		if (S_ISDIR(status.st_mode))
+			return complain(path, "is a directory; expected the name of a file");
+		if (!S_ISREG(status.st_mode))
+			return write_directly(path, text);
+	}
+	file = resolve(path);
+	if (!file)
+		return -1;
+	result = replace(file, text);
+	free(file);
 	return result;
 }

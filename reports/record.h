@@ -17,9 +17,10 @@ cJSON *record_context(const char *program);
 
 /*
  * Writes text to the file at path so that a reader sees the earlier file or the new one, whole:
- * a temporary file beside it, flushed to the disk, renamed. NULL or "-" is the standard output.
- * Returns 0, or -1 after a message on the standard error that names the file; then the earlier file
- * is untouched and no temporary file is left.
+ * a temporary file beside it, flushed to the disk, renamed. A symbolic link stays, and the file that
+ * it leads to is replaced. What is no file, as a device or a FIFO, is written to as it is. NULL or
+ * "-" is the standard output. Returns 0, or -1 after a message on the standard error that names the
+ * program and the file; then the earlier file is untouched and no temporary file is left.
  */
 int record_write(const char *path, const char *text);
 

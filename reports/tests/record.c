@@ -3,6 +3,7 @@
 #include "record.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -150,6 +151,71 @@ static void test_unwritable(void)
 	      "nothing is left of it");
 }
 
+static void test_link(void)
+{
+	struct stat status;
+
+	check(mkdir("real", 0700) == 0 && record_write("real/target", "old") == 0 &&
+		      symlink("real/target", "link") == 0,
+	      "a link to a file is made");
+	check(record_write("link", "new") == 0 && holds("real/target", "new"),
+	      "the file that a link leads to is replaced");
+	check(lstat("link", &status) == 0 && S_ISLNK(status.st_mode), "the link stays");
+	check(unlink("real/target") == 0 && write_in_child(nothing, "link", "x") == 1 &&
+		      complains_of("'link'") && complains_of("symbolic link"),
+	      "a link to nothing is an error");
+	check(lstat("link", &status) == 0 && S_ISLNK(status.st_mode), "that link stays too");
+	check(rmdir("real") == 0 && unlink("link") == 0 && unlink("stderr") == 0 &&
+		      count_names() == 1,
+	      "nothing is left of it");
+}
+
+static void test_fifo(void)
+{
+	char text[16] = "";
+	struct stat status;
+	int reader;
+
+	check(mkfifo("fifo", 0600) == 0, "a FIFO is made");
+	reader = open("fifo", O_RDWR | O_NONBLOCK);
+	check(reader >= 0 && record_write("fifo", "through") == 0, "a FIFO is written to");
+	check(read(reader, text, sizeof text - 1) == 7 && strcmp(text, "through") == 0,
+	      "its reader has the text");
+	check(lstat("fifo", &status) == 0 && S_ISFIFO(status.st_mode), "the FIFO stays");
+	close(reader);
+	check(unlink("fifo") == 0 && count_names() == 1, "no other file is left");
+}
+
+/* As nobody, who can write to the device and cannot replace it, whatever record_write does. */
+static void test_device(void)
+{
+	struct stat status;
+
+	if (stat("/dev/full", &status) < 0 || !S_ISCHR(status.st_mode)) {
+		fprintf(stderr, "not tested: there is no device /dev/full here\n");
+		return;
+	}
+	check(write_in_child(become_nobody, "/dev/full", "x") == 1 && complains_of("'/dev/full'") &&
+		      complains_of(strerror(ENOSPC)),
+	      "a full device is an error");
+	check(stat("/dev/full", &status) == 0 && S_ISCHR(status.st_mode), "the device stays");
+	check(write_in_child(become_nobody, "/dev/null", "x") == 0, "a device is written to");
+	check(unlink("stderr") == 0 && count_names() == 1, "no other file is left");
+}
+
+static void test_messages(void)
+{
+	check(write_in_child(nothing, "", "x") == 1 && complains_of("the name is empty"),
+	      "an empty name is an error");
+	check(write_in_child(nothing, ".", "x") == 1 && complains_of("'.': is a directory"),
+	      "a directory is an error that says so");
+	check(complains_of("reports_record: cannot write"), "a message names the program");
+	check(write_in_child(close_output, "-", "x") == 1 &&
+		      complains_of("reports_record: cannot write to the standard output"),
+	      "that of the standard output too");
+	check(unlink("stderr") == 0 && count_names() == 1, "no other file is left");
+}
+
 static void test_context(void)
 {
 	static const char *const required[] = {
@@ -187,6 +253,10 @@ int main(void)
 	test_writing();
 	test_full_disk();
 	test_unwritable();
+	test_link();
+	test_fifo();
+	test_device();
+	test_messages();
 	test_context();
 	unlink("file");
 	rmdir(directory);
