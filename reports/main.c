@@ -13,8 +13,9 @@
 static const char usage[] =
 	"usage: assay-report CONFORMANCE.json BENCH.json CLAUSES.json -o DIR\n"
 	"\n"
-	"Writes DIR/report.html, DIR/report.md and DIR/plots/ (SVG and PNG). CONFORMANCE.json or\n"
-	"BENCH.json may be missing; the report says so. Plots need gnuplot.\n"
+	"Writes DIR/report.html, DIR/report.md and DIR/plots/ (SVG and PNG). In the place of\n"
+	"CONFORMANCE.json or BENCH.json, - says that there is none, and so does the report. Plots\n"
+	"need gnuplot.\n"
 	"Exit codes: 0 the report is written, 2 it could not be.\n";
 
 static struct publication publication;

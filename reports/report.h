@@ -23,6 +23,9 @@ void report_clauses(struct page *page, const struct results *results);
 /* True if no clause failed, none was left open, and at least one passed. */
 bool report_conformant(const struct backend *backend);
 
+/* "conformant", "not conformant" if a clause failed, "undecided". */
+const char *report_verdict(const struct backend *backend);
+
 /* "submit, 4 workers": a row's name, unique in the report. */
 void report_row_name(struct text *text, const struct results *results, const struct row *row);
 

@@ -227,8 +227,7 @@ void report_matrix(struct page *page, const struct results *results)
 	page_heading(page, 2, "conformance", "Conformance");
 	if (!results->conformance_context) {
 		page_paragraph(page, "warning");
-		page_say(page, "No conformance results: the file '%s' does not exist.",
-			 results->conformance_name);
+		page_say(page, "No conformance results: no file of them was given.");
 		page_paragraph_end(page);
 		return;
 	}

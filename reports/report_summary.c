@@ -21,6 +21,13 @@ bool report_conformant(const struct backend *backend)
 	       backend->clauses[VERDICT_NOT_RUN] == 0 && backend->clauses[VERDICT_PASS] > 0;
 }
 
+const char *report_verdict(const struct backend *backend)
+{
+	if (report_conformant(backend))
+		return "conformant";
+	return failed_clauses(backend) > 0 ? "not conformant" : "undecided";
+}
+
 void report_backend(struct page *page, const struct backend *backend)
 {
 	if (backend->executor)
@@ -37,10 +44,7 @@ static void say_verdict(struct page *page, const struct results *results,
 	page_item(page, conformant ? "good" : failed ? "bad" : "doubt");
 	if (page->format == PAGE_HTML)
 		page_swatch(page, backend->colour);
-	page_strong(page, "%s: %s", backend->name,
-		    conformant ? "conformant"
-		    : failed   ? "not conformant"
-			       : "undecided");
+	page_strong(page, "%s: %s", backend->name, report_verdict(backend));
 	page_say(page, ". %zu clause%s: %zu pass, %zu fail, %zu unsupported, %zu untested",
 		 results->clause_count, results->clause_count == 1 ? "" : "s",
 		 clauses[VERDICT_PASS], failed_clauses(backend), clauses[VERDICT_UNSUPPORTED],
@@ -60,7 +64,7 @@ static void say_verdicts(struct page *page, const struct results *results)
 	if (!results->conformance_context) {
 		page_paragraph(page, "warning");
 		page_strong(page, "No verdict on conformance.");
-		page_say(page, " The file '%s' does not exist.", results->conformance_name);
+		page_say(page, " No file of conformance results was given.");
 		page_paragraph_end(page);
 		return;
 	}

@@ -9,67 +9,79 @@
 #define COLUMN_WIDTH 28
 
 /* Columns are aligned by characters: what begins a character counts, what continues it does not. */
-static void print_cell(const char *string, int width)
+static void add_cell(struct text *line, const char *string, int width)
 {
 	int shown = 0;
 
 	for (const char *at = string; *at; at++)
 		shown += ((unsigned char)*at & 0xc0) != 0x80;
-	printf("%s%*s", string, shown < width ? width - shown : 1, "");
+	text_format(line, "%s%*s", string, shown < width ? width - shown : 1, "");
 }
 
-static void print_name(const char *name, int width)
+static void add_name(struct text *line, const char *name, int width)
 {
-	struct text line = {0};
+	struct text shown = {0};
 
-	text_line(&line, name);
-	print_cell(line.data ? line.data : "", width);
-	text_free(&line);
+	text_line(&shown, name);
+	add_cell(line, shown.data ? shown.data : "", width);
+	text_free(&shown);
+}
+
+/* The last cell is padded as the others are, but no line ends in blanks. */
+static void print_line(struct text *line)
+{
+	while (line->length > 0 && line->data[line->length - 1] == ' ')
+		line->length--;
+	printf("%.*s\n", (int)line->length, line->data ? line->data : "");
+	text_free(line);
 }
 
 static void print_conformance(const struct results *results)
 {
-	print_cell("clauses", NAME_WIDTH);
+	struct text line = {0};
+
+	add_cell(&line, "clauses", NAME_WIDTH);
 	for (size_t i = 0; i < results->backend_count; i++) {
 		const struct backend *backend = &results->backends[i];
 		char cell[96];
 
 		if (!backend->executor)
 			continue;
-		snprintf(cell, sizeof cell, "%s %zu of %zu",
-			 !backend->conformed          ? "not run:"
-			 : report_conformant(backend) ? "conformant:"
-						      : "NOT conformant:",
+		snprintf(cell, sizeof cell, "%s: %zu of %zu",
+			 backend->conformed ? report_verdict(backend) : "not run",
 			 backend->clauses[VERDICT_PASS], results->clause_count);
-		print_cell(cell, COLUMN_WIDTH);
+		add_cell(&line, cell, COLUMN_WIDTH);
 	}
-	putchar('\n');
+	print_line(&line);
 }
 
-static void print_measurement(const struct results *results, const struct cell *cell)
+static void add_measurement(struct text *line, const struct results *results,
+			    const struct cell *cell)
 {
 	const struct series *series = cell ? cell_primary(results, cell) : NULL;
 	char value[VALUE_SIZE], ratio[VALUE_SIZE], both[2 * VALUE_SIZE + 2];
 
 	if (cell && cell->failures) {
-		print_cell("FAILED", COLUMN_WIDTH);
+		add_cell(line, "FAILED", COLUMN_WIDTH);
 	} else if (!series || !(cell->ratio > 0)) {
-		print_cell("-", COLUMN_WIDTH);
+		add_cell(line, "-", COLUMN_WIDTH);
 	} else {
 		value_format(value, series->median, series->unit);
 		value_ratio(ratio, cell->ratio);
 		snprintf(both, sizeof both, "%s %s", ratio, value);
-		print_cell(both, COLUMN_WIDTH);
+		add_cell(line, both, COLUMN_WIDTH);
 	}
 }
 
 void report_terminal(const struct results *results, const char *directory)
 {
-	print_cell("", NAME_WIDTH);
+	struct text line = {0};
+
+	add_cell(&line, "", NAME_WIDTH);
 	for (size_t i = 0; i < results->backend_count; i++)
 		if (results->backends[i].executor)
-			print_name(results->backends[i].name, COLUMN_WIDTH);
-	putchar('\n');
+			add_name(&line, results->backends[i].name, COLUMN_WIDTH);
+	print_line(&line);
 	if (results->conformance_context)
 		print_conformance(results);
 	for (size_t i = 0; i < results->row_count; i++) {
@@ -79,13 +91,14 @@ void report_terminal(const struct results *results, const char *directory)
 		if (!results->workloads[row->workload].has_executors)
 			continue;
 		report_row_name(&name, results, row);
-		print_name(name.data ? name.data : "", NAME_WIDTH);
+		add_name(&line, name.data ? name.data : "", NAME_WIDTH);
 		text_free(&name);
 		for (size_t j = 0; j < results->backend_count; j++)
 			if (results->backends[j].executor)
-				print_measurement(results, results_cell(results, row->workload, j,
-									row->workers));
-		putchar('\n');
+				add_measurement(
+					&line, results,
+					results_cell(results, row->workload, j, row->workers));
+		print_line(&line);
 	}
 	printf("\n%s%s/report.html\n",
 	       results->row_count ? "Medians, each as a multiple of the lowest in its row.\n" : "",

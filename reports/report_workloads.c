@@ -5,10 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-static void missing(struct page *page, const struct results *results)
+static void missing(struct page *page)
 {
 	page_paragraph(page, "warning");
-	page_say(page, "No measurements: the file '%s' does not exist.", results->bench_name);
+	page_say(page, "No measurements: no file of them was given.");
 	page_paragraph_end(page);
 }
 
@@ -110,7 +110,7 @@ void report_heat_map(struct page *page, const struct results *results, const str
 {
 	page_heading(page, 2, "heat-map", "Workloads and executors");
 	if (!results->bench_context) {
-		missing(page, results);
+		missing(page);
 		return;
 	}
 	no_plots(page, plots);
@@ -322,7 +322,7 @@ void report_workloads(struct page *page, const struct results *results, const st
 {
 	page_heading(page, 2, "workloads", "Each workload");
 	if (!results->bench_context) {
-		missing(page, results);
+		missing(page);
 		return;
 	}
 	for (size_t i = 0; i < results->workload_count; i++)

@@ -5,10 +5,8 @@
 #include "style.h"
 #include "text.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct {
 	const char *name, *symbol;
@@ -63,17 +61,13 @@ size_t results_backend(struct results *results, const char *name)
 	return results->backend_count++;
 }
 
-static const char *file_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* A file that is missing leaves a gap in the report; one that is there must be right. */
+/*
+ * Only "-" says that there is none. A path that leads nowhere is a mistake, and a report with a gap
+ * would hide it.
+ */
 static int read_optional(const char *path, const char *format, cJSON **tree)
 {
-	if (access(path, F_OK) != 0 && errno == ENOENT)
+	if (strcmp(path, "-") == 0)
 		return 0;
 	*tree = json_read(path, format);
 	return *tree ? 0 : -1;
@@ -82,8 +76,6 @@ static int read_optional(const char *path, const char *format, cJSON **tree)
 int results_read(struct results *results, const char *conformance, const char *bench,
 		 const char *clauses)
 {
-	results->conformance_name = file_name(conformance);
-	results->bench_name = file_name(bench);
 	results->trees[0] = json_read(clauses, "assay-list/1");
 	if (!results->trees[0] ||
 	    read_optional(conformance, "assay-conformance/1", &results->trees[1]) < 0 ||

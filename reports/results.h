@@ -127,14 +127,12 @@ struct results {
 	size_t cell_count;
 	struct row *rows;
 	size_t row_count;
-	const cJSON *conformance_context; /* NULL: no such file */
+	const cJSON *conformance_context; /* NULL: no file was given */
 	const cJSON *bench_context;
-	const char *conformance_name; /* the file's name without its directory */
-	const char *bench_name;
 	cJSON *trees[3];
 };
 
-/* 0, or -1 after a message. The first two files may be missing, the third not. */
+/* 0, or -1 after a message. The first two may be "-": no such file. */
 int results_read(struct results *results, const char *conformance, const char *bench,
 		 const char *clauses);
 void results_free(struct results *results);

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# usage: report.sh CASE ASSAY-REPORT SAMPLES
+# usage: report.sh CASE ASSAY-REPORT SAMPLES [ASSAY-CONFORM ASSAY-BENCH]
 # One case of the tests of assay-report; exit code 77: the case cannot be run here.
 set -u
-case_name=$1 program=$2 samples=$3
+case_name=$1 program=$2 samples=$3 conform=${4-} bench=${5-}
 work=$(mktemp -d) || exit 2
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 cd "$work" || exit 2
@@ -51,6 +51,7 @@ case_golden() {
 	expect "exit code 0 without gnuplot" status_is 0
 	expect "the report is as stored" diff -u "$samples/report.md" out/report.md
 	expect "the short form is as stored" diff -u "$samples/terminal.txt" stdout
+	expect "no blanks at line ends" absent ' $' stdout
 	expect "a warning" grep -q 'warning: tables only' stderr
 	expect "the page says so" grep -q 'Tables only, no plots' out/report.html
 	expect "no other files" only_names out "report.html report.md"
@@ -81,22 +82,70 @@ case_plots() {
 }
 
 case_missing() {
-	report nowhere.json "$samples/bench.json" "$samples/clauses.json" out
+	report - "$samples/bench.json" "$samples/clauses.json" out
 	status=$?
 	expect "exit code 0 without conformance" status_is 0
-	expect "the page says so" grep -q "file 'nowhere.json' does not exist" <(sed 's/&#39;/'"'"'/g' out/report.html)
-	report "$samples/conformance.json" nowhere.json "$samples/clauses.json" out
+	expect "the page says so" grep -q "No file of conformance results was given" out/report.html
+	expect "the matrix says so" grep -q "No conformance results" out/report.md
+	report "$samples/conformance.json" - "$samples/clauses.json" out
 	status=$?
 	expect "exit code 0 without bench" status_is 0
 	expect "the page says so" grep -q "No measurements" out/report.md
 	expect "plots of the earlier report are gone" test ! -e out/plots
-	report nowhere.json nowhere.json "$samples/clauses.json" out
+	report - - "$samples/clauses.json" out
 	status=$?
 	expect "exit code 0 without both" status_is 0
-	report "$samples/conformance.json" "$samples/bench.json" nowhere.json out
+	local files which
+	cp -r out kept
+	for which in 0 1 2; do
+		files=("$samples/conformance.json" "$samples/bench.json" "$samples/clauses.json")
+		files[which]=nowhere.json
+		report "${files[@]}" out
+		status=$?
+		expect "exit code 2 if file $which does not exist" status_is 2
+		expect "a message that names it" grep -q "'nowhere.json': cannot be opened" stderr
+		expect "the earlier report is whole" alike out kept
+	done
+	report "$samples/conformance.json" "$samples/bench.json" - out
 	status=$?
 	expect "exit code 2 without clauses" status_is 2
-	expect "a message that names it" grep -q "nowhere.json" stderr
+}
+
+# No clause fails, but one is open: neither conformant nor the opposite.
+case_undecided() {
+	printf '{"format":"assay-list/1","clauses":[{"id":"A","chapter":"c","tests":["t"]},' >clauses.json
+	printf '{"id":"B","chapter":"c","tests":["u"]}]}' >>clauses.json
+	printf '{"format":"assay-conformance/1","context":{},"results":[' >conformance.json
+	printf '{"backend":"open","clause":"A","test":"t","verdict":"pass"},' >>conformance.json
+	printf '{"backend":"open","clause":"B","test":"u","verdict":"unresolved"}]}' >>conformance.json
+	report conformance.json - clauses.json out
+	status=$?
+	expect "exit code 0" status_is 0
+	expect "undecided on the terminal" grep -q 'undecided: 1 of 2$' stdout
+	expect "not the opposite of conformant" absent '[Nn][Oo][Tt] conformant' stdout
+	expect "undecided in the report" grep -q 'open: undecided' out/report.md
+}
+
+# Every field that the programs write is in the description of the formats.
+case_formats() {
+	local field file
+	"$conform" run inline --clause 'SUB-*' --format json -o conformance.json >stdout
+	status=$?
+	expect "the suite ran" test "$status" -le 1
+	"$bench" run inline --workload submit_1_producer --scale tiny --repetitions 1 \
+		--format json -o bench.json >stdout
+	status=$?
+	expect "the bench ran" status_is 0
+	for file in conformance.json bench.json; do
+		expect "$file has fields" test "$(grep -c '":' "$file")" -gt 30
+		for field in $(grep -o '^[^:]*"[A-Za-z0-9_.]*":' "$file" | tr -cd 'A-Za-z0-9_.\n' |
+			sort -u); do
+			expect "'$field' of $file is documented" \
+				grep -q -F "\`$field\`" "$samples/../formats.md"
+		done
+	done
+	expect "backends are there" grep -q '"untested_clauses"' conformance.json
+	expect "workloads are there" grep -q '"workloads"' bench.json
 }
 
 case_bad_input() {
