@@ -17,8 +17,9 @@ int command_list(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_mutant(int argc, char **argv);
 
-/* The directory of the mutants: ../lib/assay-mutants beside the running program. */
-void mutant_directory(char *directory, size_t size);
+/* The mutants, in ../lib/assay-mutants beside the running program; NULL after a message if there is
+ * none. backends_free() frees it. */
+struct backend_file *mutants_find(size_t *count);
 
 /* A whole number from low to high, or -1 after a message that names the option. */
 int option_number(const char *option, const char *text, int low, int high);

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "conform.h"
 #include "catalogue.h"
+#include "output.h"
 #include "suite.h"
 
 #include <record.h>
 
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Where a list goes. */
+struct listing {
+	cJSON *records; /* NULL: as text */
+	FILE *text;
+};
 
 static void add_capabilities(cJSON *record, const char *key, uint64_t set)
 {
@@ -28,8 +34,9 @@ static void add_optional(cJSON *record, const char *key, const char *text)
 
 /* Calls use for each backend file that can be opened. False: for one of them it could not. */
 static bool each_backend(struct backend_file *files,
-			 void (*use)(cJSON *, const struct backend_file *, const struct facts *),
-			 cJSON *records)
+			 void (*use)(struct listing *, const struct backend_file *,
+				     const struct facts *),
+			 struct listing *listing)
 {
 	bool is_good = true;
 
@@ -38,7 +45,7 @@ static bool each_backend(struct backend_file *files,
 		char message[2048];
 
 		if (runner_describe(file->path, &facts, message, sizeof message)) {
-			use(records, file, &facts);
+			use(listing, file, &facts);
 		} else {
 			fprintf(stderr, "assay-conform: %s\n", message);
 			is_good = false;
@@ -48,12 +55,13 @@ static bool each_backend(struct backend_file *files,
 	return is_good;
 }
 
-static void add_backend(cJSON *records, const struct backend_file *file, const struct facts *facts)
+static void add_backend(struct listing *listing, const struct backend_file *file,
+			const struct facts *facts)
 {
 	cJSON *record;
 
-	if (!records) {
-		printf("%-20s %s\n", file->name, facts->summary);
+	if (!listing->records) {
+		fprintf(listing->text, "%-20s %s\n", file->name, facts->summary);
 		return;
 	}
 	record = cJSON_CreateObject();
@@ -64,16 +72,18 @@ static void add_backend(cJSON *records, const struct backend_file *file, const s
 	cJSON_AddNumberToObject(record, "lookahead", facts->lookahead);
 	cJSON_AddNumberToObject(record, "argument_limit_bytes", (double)facts->argument_limit);
 	cJSON_AddNumberToObject(record, "result_limit_bytes", (double)facts->result_limit);
-	cJSON_AddItemToArray(records, record);
+	cJSON_AddItemToArray(listing->records, record);
 }
 
-static void add_mutant(cJSON *records, const struct backend_file *file, const struct facts *facts)
+static void add_mutant(struct listing *listing, const struct backend_file *file,
+		       const struct facts *facts)
 {
 	char clauses[sizeof facts->mutant_clauses], *rest = NULL;
 	cJSON *record, *list;
 
-	if (!records) {
-		printf("%-32s %-20s %s\n", file->name, facts->mutant_clauses, facts->mutant_what);
+	if (!listing->records) {
+		fprintf(listing->text, "%-32s %-20s %s\n", file->name, facts->mutant_clauses,
+			facts->mutant_what);
 		return;
 	}
 	record = cJSON_CreateObject();
@@ -83,17 +93,17 @@ static void add_mutant(cJSON *records, const struct backend_file *file, const st
 	memcpy(clauses, facts->mutant_clauses, sizeof clauses);
 	for (char *id = strtok_r(clauses, ",", &rest); id; id = strtok_r(NULL, ",", &rest))
 		cJSON_AddItemToArray(list, cJSON_CreateString(id));
-	cJSON_AddItemToArray(records, record);
+	cJSON_AddItemToArray(listing->records, record);
 }
 
-static void add_clause(cJSON *records, const struct clause *clause)
+static void add_clause(struct listing *listing, const struct clause *clause)
 {
 	cJSON *record, *tests;
 
-	if (!records) {
-		printf("%-10s %-7s %s %-9s %3zu %s  %s\n", clause->id, clause->level,
-		       clause->strength, clause->profile, clause->test_count,
-		       clause->test_count == 1 ? "test " : "tests", clause->title);
+	if (!listing->records) {
+		fprintf(listing->text, "%-10s %-7s %s %-9s %3zu %s  %s\n", clause->id,
+			clause->level, clause->strength, clause->profile, clause->test_count,
+			clause->test_count == 1 ? "test " : "tests", clause->title);
 		return;
 	}
 	record = cJSON_CreateObject();
@@ -114,15 +124,16 @@ static void add_clause(cJSON *records, const struct clause *clause)
 	add_optional(record, "untested", clause->untested);
 	cJSON_AddStringToObject(record, "file", clause->file);
 	cJSON_AddNumberToObject(record, "line", clause->line);
-	cJSON_AddItemToArray(records, record);
+	cJSON_AddItemToArray(listing->records, record);
 }
 
-static void add_test(cJSON *records, const struct test *test)
+static void add_test(struct listing *listing, const struct test *test)
 {
 	cJSON *record;
 
-	if (!records) {
-		printf("%-10s %-60s %s:%d\n", test->clause, test->name, test->file, test->line);
+	if (!listing->records) {
+		fprintf(listing->text, "%-10s %-60s %s:%d\n", test->clause, test->name, test->file,
+			test->line);
 		return;
 	}
 	record = cJSON_CreateObject();
@@ -132,74 +143,111 @@ static void add_test(cJSON *records, const struct test *test)
 	cJSON_AddNumberToObject(record, "line", test->line);
 	add_capabilities(record, "needs", test->needs | ASSAY_CAP_SHARED_MAPPINGS);
 	cJSON_AddNumberToObject(record, "rounds", test->rounds);
-	cJSON_AddItemToArray(records, record);
+	cJSON_AddItemToArray(listing->records, record);
 }
 
-/* To records, or to the standard output if that is NULL. False: some of it could not be read. */
-static bool list_clauses(cJSON *records)
+/* False: some of it could not be read. */
+static bool list_clauses(struct listing *listing)
 {
 	const struct catalogue *catalogue = catalogue_load();
 
 	for (size_t i = 0; i < catalogue->count; i++)
-		add_clause(records, &catalogue->clauses[i]);
+		add_clause(listing, &catalogue->clauses[i]);
 	return true;
 }
 
-static bool list_tests(cJSON *records)
+static bool list_tests(struct listing *listing)
 {
 	size_t count;
 	const struct test *const *tests = suite_tests(&count);
 
 	for (size_t i = 0; i < count; i++)
-		add_test(records, tests[i]);
+		add_test(listing, tests[i]);
 	return true;
 }
 
-static bool list_backends(cJSON *records)
+static bool list_backends(struct listing *listing)
 {
 	size_t count;
 
-	return each_backend(backends_find(&count), add_backend, records);
+	return each_backend(backends_find(&count), add_backend, listing);
 }
 
-static bool list_mutants(cJSON *records)
+static bool list_mutants(struct listing *listing)
 {
-	char directory[PATH_MAX + 32];
 	size_t count;
+	struct backend_file *mutants = mutants_find(&count);
 
-	mutant_directory(directory, sizeof directory);
-	return each_backend(backends_in(directory, &count), add_mutant, records);
+	return mutants && each_backend(mutants, add_mutant, listing);
 }
 
-static int print_json(const char *what, bool (*list)(cJSON *))
+struct list {
+	const char *what;
+	bool (*fill)(struct listing *listing);
+};
+
+static bool fill_json(const struct list *list, FILE *text)
 {
 	cJSON *root = cJSON_CreateObject();
+	struct listing listing = {.text = text};
 	bool is_good;
-	char *text;
+	char *json;
 
 	cJSON_AddStringToObject(root, "format", "assay-list/1");
-	is_good = list(cJSON_AddArrayToObject(root, what));
-	text = cJSON_Print(root);
-	if (!text)
+	listing.records = cJSON_AddArrayToObject(root, list->what);
+	is_good = list->fill(&listing);
+	json = cJSON_Print(root);
+	if (json)
+		fprintf(text, "%s\n", json);
+	else
 		fprintf(stderr, "assay-conform: out of memory for the list\n");
-	if (!text || record_write(NULL, text))
-		is_good = false;
-	cJSON_free(text);
+	is_good &= json != NULL;
+	cJSON_free(json);
 	cJSON_Delete(root);
+	return is_good;
+}
+
+/* A file gets the whole list or stays as it was; the standard output gets what could be read. */
+static int write_list(const struct list *list, bool is_json, const char *file)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+	bool is_good;
+
+	if (!output_can_be_written(file))
+		return EXIT_CANNOT;
+	out = open_memstream(&text, &size);
+	if (!out) {
+		perror("assay-conform: cannot keep the list");
+		return EXIT_CANNOT;
+	}
+	is_good = is_json ? fill_json(list, out) : list->fill(&(struct listing){.text = out});
+	if (fclose(out)) {
+		perror("assay-conform: cannot keep the list");
+		is_good = false;
+	} else if (is_good || !file || strcmp(file, "-") == 0) {
+		is_good &= record_write(file, text) == 0;
+	}
+	free(text);
 	return is_good ? EXIT_GOOD : EXIT_CANNOT;
 }
 
-/* True: as JSON. */
-static int read_format(int argc, char **argv, bool *is_json)
+static int read_options(int argc, char **argv, bool *is_json, const char **file)
 {
-	static const struct option options[] = {{"format", required_argument, NULL, 'f'}, {0}};
+	static const struct option options[] = {{"format", required_argument, NULL, 'f'},
+						{"output", required_argument, NULL, 'o'},
+						{0}};
 	const char *format = "text";
 	int option;
 
-	while ((option = getopt_long(argc, argv, "f:", options, NULL)) != -1) {
-		if (option != 'f')
+	while ((option = getopt_long(argc, argv, "f:o:", options, NULL)) != -1) {
+		if (option == 'f')
+			format = optarg;
+		else if (option == 'o')
+			*file = optarg;
+		else
 			return refuse_usage();
-		format = optarg;
 	}
 	*is_json = strcmp(format, "json") == 0;
 	if (*is_json || strcmp(format, "text") == 0)
@@ -210,26 +258,21 @@ static int read_format(int argc, char **argv, bool *is_json)
 
 int command_list(int argc, char **argv)
 {
-	static const struct {
-		const char *what;
-		bool (*list)(cJSON *records);
-	} lists[] = {
+	static const struct list lists[] = {
 		{"backends", list_backends},
 		{"clauses", list_clauses},
 		{"tests", list_tests},
 		{"mutants", list_mutants},
 	};
+	const char *file = NULL;
 	bool is_json = false;
-	int code = read_format(argc, argv, &is_json);
+	int code = read_options(argc, argv, &is_json, &file);
 
 	if (code)
 		return code;
 	for (size_t i = 0; i < sizeof lists / sizeof *lists && optind + 1 == argc; i++)
-		if (strcmp(argv[optind], lists[i].what) == 0) {
-			if (is_json)
-				return print_json(lists[i].what, lists[i].list);
-			return lists[i].list(NULL) ? EXIT_GOOD : EXIT_CANNOT;
-		}
+		if (strcmp(argv[optind], lists[i].what) == 0)
+			return write_list(&lists[i], is_json, file);
 	fprintf(stderr, "assay-conform: list what? backends, clauses, tests or mutants\n");
 	return EXIT_CANNOT;
 }

@@ -2,6 +2,7 @@
 #include "conform.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@ static const char help[] =
 	"\n"
 	"usage:\n"
 	"  assay-conform run [BACKEND|FILE.so ...] [options]\n"
-	"  assay-conform list backends|clauses|tests|mutants [--format text|json]\n"
+	"  assay-conform list backends|clauses|tests|mutants [--format text|json] [-o FILE]\n"
 	"  assay-conform check\n"
 	"  assay-conform mutant NAME\n"
 	"  assay-conform --help | --version\n"
@@ -19,8 +20,9 @@ static const char help[] =
 	"run\n"
 	"  Runs the tests on each backend: by name, from the directories in ASSAY_BACKEND_PATH "
 	"and\n"
-	"  ../lib/assay beside this program; by path, with a slash; all that are found if none is\n"
-	"  given. Each test is a process of its own with a deadline; whatever it leaves behind is\n"
+	"  ../lib/assay beside this program; by path, with a slash or ending in .so; all that are\n"
+	"  found if none is given. Each test is a process of its own with a deadline; whatever it "
+	"leaves behind is\n"
 	"  killed. A test that needs a capability which the backend does not claim is "
 	"unsupported.\n"
 	"\n"
@@ -34,7 +36,7 @@ static const char help[] =
 	"  -o, --output FILE    write there; the text goes to the standard output as well\n"
 	"\n"
 	"list\n"
-	"  Shows what there is.\n"
+	"  Shows what there is. Mutants exist in a build tree only.\n"
 	"\n"
 	"check\n"
 	"  Holds the chapters in spec/ against the tests: each clause has tests or says why not, "
@@ -58,7 +60,8 @@ static const char help[] =
 	"\n"
 	"environment\n"
 	"  ASSAY_BACKEND_PATH   directories of backends, separated by colons\n"
-	"  ASSAY_TIME_SCALE     a factor for every time limit; more than 1 on a slow machine\n"
+	"  ASSAY_TIME_SCALE     a factor for every time limit, above 0; more than 1 on a slow\n"
+	"                       machine\n"
 	"\n"
 	"exit code\n"
 	"  0  every test passed or is unsupported\n"
@@ -83,6 +86,25 @@ int option_number(const char *option, const char *text, int low, int high)
 		return -1;
 	}
 	return (int)number;
+}
+
+/* The tests would take anything else for 1. Above the limit nanoseconds would not fit. */
+static bool is_time_scale_good(void)
+{
+	const double limit = 1e6;
+	const char *text = getenv("ASSAY_TIME_SCALE");
+	char *end;
+	double scale;
+
+	if (!text)
+		return true;
+	scale = strtod(text, &end);
+	if (end != text && !*end && scale > 0 && scale <= limit)
+		return true;
+	fprintf(stderr,
+		"assay-conform: ASSAY_TIME_SCALE takes a number above 0, at most %.0f, not '%s'\n",
+		limit, text);
+	return false;
 }
 
 int refuse_usage(void)
@@ -118,10 +140,11 @@ int main(int argc, char **argv)
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
 			return fputs(help, stdout) < 0 ? EXIT_CANNOT : after_output(EXIT_GOOD);
 	if (argc > 1 && strcmp(argv[1], "--version") == 0)
-		return puts("assay-conform " ASSAY_VERSION) < 0 ? EXIT_CANNOT
-								: after_output(EXIT_GOOD);
+		return puts("assay " ASSAY_VERSION) < 0 ? EXIT_CANNOT : after_output(EXIT_GOOD);
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
+			if (!is_time_scale_good())
+				return EXIT_CANNOT;
 			argv[1] = program; /* what getopt_long() puts before its messages */
 			return after_output(commands[i].run(argc - 1, argv + 1));
 		}

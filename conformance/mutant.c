@@ -14,24 +14,34 @@
 
 #define MUTANT_DEADLINE_MS 2000
 
-void mutant_directory(char *directory, size_t size)
+struct backend_file *mutants_find(size_t *count)
 {
-	char backends[PATH_MAX + 16];
+	char backends[PATH_MAX + 16], directory[PATH_MAX + 32];
+	struct backend_file *mutants;
 
 	assay_backend_directory(backends, sizeof backends);
-	snprintf(directory, size, "%s-mutants", backends);
+	snprintf(directory, sizeof directory, "%s-mutants", backends);
+	mutants = backends_in(directory, count);
+	if (*count > 0)
+		return mutants;
+	fprintf(stderr,
+		"assay-conform: there is no mutant in '%s': mutants exist in a build tree "
+		"only\n",
+		directory);
+	backends_free(mutants);
+	return NULL;
 }
 
 /* The path of a mutant; NULL after a message that lists what there is. */
 static char *find_mutant(const char *name)
 {
-	char directory[PATH_MAX + 32], *path = NULL;
-	struct backend_file *mutants;
-	const char **names;
 	size_t count;
+	struct backend_file *mutants = mutants_find(&count);
+	const char **names;
+	char *path = NULL;
 
-	mutant_directory(directory, sizeof directory);
-	mutants = backends_in(directory, &count);
+	if (!mutants)
+		return NULL;
 	names = calloc(count + 1, sizeof *names);
 	for (size_t i = 0; i < count && names && !path; i++) {
 		names[i] = mutants[i].name;

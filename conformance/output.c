@@ -2,7 +2,12 @@
 #include "output.h"
 #include "catalogue.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct tally tally_of(const struct campaign *campaign)
 {
@@ -44,6 +49,56 @@ output_format *output_named(const char *name)
 		if (strcmp(formats[i].name, name) == 0)
 			return formats[i].format;
 	return NULL;
+}
+
+/* As record_write() begins. -1 with errno. */
+static int try_to_replace(const char *file)
+{
+	char *temporary;
+	int descriptor;
+
+	if (asprintf(&temporary, "%s.XXXXXX", file) < 0)
+		return -1;
+	descriptor = mkostemp(temporary, O_CLOEXEC);
+	if (descriptor >= 0) {
+		unlink(temporary);
+		close(descriptor);
+	}
+	free(temporary);
+	return descriptor < 0 ? -1 : 0;
+}
+
+/* Like record_write(): a symbolic link leads to the file, a device is written to as it is. -1 with
+ * errno. */
+static int try_to_write(const char *file)
+{
+	struct stat status;
+	char *resolved;
+	int error;
+
+	if (lstat(file, &status) < 0 && errno == ENOENT && *file)
+		return try_to_replace(file);
+	resolved = realpath(file, NULL);
+	if (!resolved)
+		return -1;
+	error = stat(resolved, &status);
+	if (!error && S_ISDIR(status.st_mode)) {
+		errno = EISDIR;
+		error = -1;
+	} else if (!error) {
+		error = S_ISREG(status.st_mode) ? try_to_replace(resolved) : access(resolved, W_OK);
+	}
+	free(resolved);
+	return error;
+}
+
+bool output_can_be_written(const char *file)
+{
+	if (!file || strcmp(file, "-") == 0 || try_to_write(file) == 0)
+		return true;
+	fprintf(stderr, "assay-conform: cannot write '%s': %s; expected the name of a file\n", file,
+		strerror(errno));
+	return false;
 }
 
 static bool is_failure(const struct result *result)
@@ -94,8 +149,10 @@ void output_text(FILE *out, const struct campaign *campaigns, size_t count)
 			if (tally.verdicts[verdict] || verdict == VERDICT_PASS)
 				fprintf(out, ", %zu %s", tally.verdicts[verdict],
 					verdict_name(verdict));
-		fprintf(out, "; %zu of %zu clauses untested; %.1f s\n", tally.untested_clauses,
-			tally.clauses, (double)tally.duration_ns / 1e9);
+		if (!campaign->is_filtered)
+			fprintf(out, "; %zu of %zu clauses untested", tally.untested_clauses,
+				tally.clauses);
+		fprintf(out, "; %.1f s\n", (double)tally.duration_ns / 1e9);
 		for (size_t i = 0; i < campaign->count; i++)
 			if (is_failure(&campaign->results[i]))
 				print_failure(out, campaign, i);

@@ -27,6 +27,10 @@ void output_json(FILE *out, const struct campaign *campaigns, size_t count);
 void output_junit(FILE *out, const struct campaign *campaigns, size_t count);
 void output_tap(FILE *out, const struct campaign *campaigns, size_t count);
 
+/* False after a message: record_write() could not write this file. Asked before a long run, not to
+ * lose its results; NULL and "-" are the standard output. */
+bool output_can_be_written(const char *file);
+
 /* The format of this name; NULL if there is none. */
 output_format *output_named(const char *name);
 

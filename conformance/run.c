@@ -163,10 +163,23 @@ static bool prepare(const struct request *request, struct campaign *campaign)
 	}
 	campaign->tests = suite_select(&request->selection, &campaign->count);
 	if (!campaign->tests)
-		fprintf(stderr, "assay-conform: no test matches --clause '%s' --test '%s'\n",
-			request->selection.clauses ? request->selection.clauses : "*",
-			request->selection.tests ? request->selection.tests : "*");
+		suite_explain_nothing(&request->selection);
+	campaign->is_filtered = request->selection.clauses || request->selection.tests;
 	return campaign->tests;
+}
+
+/* Results are told apart by what backends call themselves. */
+static bool is_name_new(const struct campaign *campaigns, size_t c)
+{
+	for (size_t i = 0; i < c; i++)
+		if (strcmp(campaigns[i].facts.name, campaigns[c].facts.name) == 0) {
+			fprintf(stderr,
+				"assay-conform: there are two backends '%s': '%s' and '%s'; "
+				"expected each name once\n",
+				campaigns[c].facts.name, campaigns[i].path, campaigns[c].path);
+			return false;
+		}
+	return true;
 }
 
 int command_run(int argc, char **argv)
@@ -180,10 +193,12 @@ int command_run(int argc, char **argv)
 
 	if (code)
 		return code;
+	if (!output_can_be_written(request.file))
+		return EXIT_CANNOT;
 	campaigns = choose_backends(argv + optind, &count);
 	is_ready = count > 0;
 	for (size_t c = 0; c < count && is_ready; c++)
-		is_ready = prepare(&request, &campaigns[c]);
+		is_ready = prepare(&request, &campaigns[c]) && is_name_new(campaigns, c);
 	code = EXIT_CANNOT;
 	if (is_ready) {
 		run_rounds(&request, campaigns, count);

@@ -207,6 +207,7 @@ static void classify(int status, struct result *result)
 		return;
 	} else if (WIFSIGNALED(status)) {
 		result->verdict = VERDICT_CRASH;
+		result->signal = WTERMSIG(status);
 		snprintf(result->message, sizeof result->message, "ended by SIG%s (%s)",
 			 sigabbrev_np(WTERMSIG(status)), strsignal(WTERMSIG(status)));
 	} else if (WEXITSTATUS(status) == SANITIZER_EXIT) {
@@ -351,6 +352,22 @@ static void describe(void *user)
 	}
 }
 
+/* A file that opened but is no backend has said so itself. */
+static void explain_description(const char *path, const struct result *result, char *message,
+				size_t size)
+{
+	const char *separator = result->output[0] ? "\n" : "";
+
+	if (result->verdict == VERDICT_CRASH)
+		snprintf(message, size, "'%s' crashed while being loaded: SIG%s%s%.800s", path,
+			 sigabbrev_np(result->signal), separator, result->output);
+	else if (result->verdict == VERDICT_UNSUPPORTED)
+		snprintf(message, size, "%s%s%.800s", result->message, separator, result->output);
+	else
+		snprintf(message, size, "'%s' could not be loaded: %s%s%.800s", path,
+			 result->message, separator, result->output);
+}
+
 bool runner_describe(const char *backend_path, struct facts *facts, char *message, size_t size)
 {
 	struct {
@@ -378,8 +395,9 @@ bool runner_describe(const char *backend_path, struct facts *facts, char *messag
 	waitpid(helper, NULL, 0);
 	is_good = shared->result.verdict == VERDICT_PASS;
 	*facts = shared->facts;
-	snprintf(message, size, "%s%.800s", is_good ? "" : shared->result.message,
-		 is_good ? "" : shared->result.output);
+	message[0] = '\0';
+	if (!is_good)
+		explain_description(backend_path, &shared->result, message, size);
 	munmap(shared, sizeof *shared);
 	return is_good;
 }

@@ -12,6 +12,7 @@
 
 struct result {
 	enum verdict verdict;
+	int signal; /* that ended it, if the verdict is a crash */
 	int64_t duration_ns;
 	char message[2048]; /* why it is no pass; empty for a pass */
 	char note[512];

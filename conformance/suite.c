@@ -97,6 +97,83 @@ const struct test **suite_select(const struct selection *selection, size_t *coun
 	return found;
 }
 
+/* Names without their repetitions, which are neighbours in the order of the catalogue. */
+static size_t collect_names(const char **names, bool of_clauses)
+{
+	size_t all, count = 0;
+	const struct test *const *tests = suite_tests(&all);
+
+	for (size_t i = 0; i < all; i++) {
+		const char *name = of_clauses ? tests[i]->clause : tests[i]->name;
+
+		if (count == 0 || strcmp(names[count - 1], name) != 0)
+			names[count++] = name;
+	}
+	return count;
+}
+
+static void say_nearest(const char *option, const char *patterns, bool of_clauses)
+{
+	size_t all, count;
+	char wanted[256];
+	const char **names;
+
+	suite_tests(&all);
+	names = calloc(all + 1, sizeof(*names));
+	if (!names)
+		give_up("list names");
+	count = collect_names(names, of_clauses);
+	snprintf(wanted, sizeof wanted, "%.*s", (int)strcspn(patterns, ","), patterns);
+	nearest_first(wanted, names, count);
+	fprintf(stderr, "assay-conform: no test matches %s '%s'; nearest are", option, patterns);
+	for (size_t i = 0; i < count && i < 5; i++)
+		fprintf(stderr, "%s %s", i ? "," : "", names[i]);
+	fputc('\n', stderr);
+	free(names);
+}
+
+/* The first clause that matches: when no test does, it has none. */
+static const struct clause *find_clause(const char *patterns)
+{
+	const struct catalogue *catalogue = catalogue_load();
+
+	for (size_t i = 0; i < catalogue->count; i++)
+		if (matches(patterns, catalogue->clauses[i].id))
+			return &catalogue->clauses[i];
+	return NULL;
+}
+
+static bool selects(const char *clauses, const char *tests)
+{
+	size_t count;
+	const struct test **found =
+		suite_select(&(struct selection){.clauses = clauses, .tests = tests}, &count);
+
+	free(found);
+	return found;
+}
+
+void suite_explain_nothing(const struct selection *selection)
+{
+	const struct clause *clause;
+
+	if (selection->clauses && !selects(selection->clauses, NULL)) {
+		clause = find_clause(selection->clauses);
+		if (clause)
+			fprintf(stderr, "assay-conform: clause %s has no test: %s\n", clause->id,
+				clause->untested ? clause->untested : "no reason is given");
+		else
+			say_nearest("--clause", selection->clauses, true);
+	} else if (selection->tests && !selects(NULL, selection->tests)) {
+		say_nearest("--test", selection->tests, false);
+	} else {
+		fprintf(stderr,
+			"assay-conform: no test matches both --clause '%s' and --test '%s'\n",
+			selection->clauses ? selection->clauses : "*",
+			selection->tests ? selection->tests : "*");
+	}
+}
+
 /* Shared by the jobs of one campaign. */
 struct progress {
 	uint32_t next; /* test to be taken */

@@ -18,6 +18,10 @@ struct selection {
 /* A new array of the tests that match both; NULL if there is none. */
 const struct test **suite_select(const struct selection *selection, size_t *count);
 
+/* After suite_select() found nothing: says on the standard error what does not match, and what would
+ * be near. */
+void suite_explain_nothing(const struct selection *selection);
+
 /* The tests of one backend. */
 struct campaign {
 	char *path; /* of the backend */
@@ -29,7 +33,8 @@ struct campaign {
 	const struct test **tests;
 	struct result *results; /* one for each test, in shared memory */
 	size_t count;
-	pid_t *job_ids; /* while it runs */
+	bool is_filtered; /* not all tests there are: says nothing about the whole catalogue */
+	pid_t *job_ids;   /* while it runs */
 };
 
 /* Runs all tests and fills results. progress is called now and then with the number done. */

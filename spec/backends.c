@@ -3,6 +3,7 @@
 
 #include <assay/load.h>
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -107,7 +108,7 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Levenshtein distance; names longer than the row are compared by their beginnings. */
+/* Levenshtein distance without regard to case; names longer than the row are compared by their beginnings. */
 static size_t distance(const char *left, const char *right)
 {
 	size_t row[65], width = least(strlen(right), 64), height = least(strlen(left), 64);
@@ -119,7 +120,8 @@ static size_t distance(const char *left, const char *right)
 
 		row[0] = line;
 		for (size_t column = 1; column <= width; column++) {
-			size_t replaced = diagonal + (left[line - 1] != right[column - 1]);
+			size_t replaced = diagonal + (tolower((unsigned char)left[line - 1]) !=
+						      tolower((unsigned char)right[column - 1]));
 
 			diagonal = row[column];
 			row[column] = least(replaced, least(row[column], row[column - 1]) + 1);
@@ -128,18 +130,25 @@ static size_t distance(const char *left, const char *right)
 	return row[width];
 }
 
-/* Insertion keeps the order of equals, and there are few names. */
+/* Insertion keeps the order of equals. What contains the wanted name is nearest: who gives a part
+ * means the whole. */
 void nearest_first(const char *wanted, const char **names, size_t count)
 {
-	for (size_t i = 1; i < count; i++) {
+	size_t *distances = must(calloc(count + 1, sizeof *distances));
+
+	for (size_t i = 0; i < count; i++) {
 		const char *name = names[i];
+		size_t far = strcasestr(name, wanted) ? 0 : distance(wanted, name);
 		size_t place = i;
 
-		for (; place > 0 && distance(wanted, names[place - 1]) > distance(wanted, name);
-		     place--)
+		for (; place > 0 && distances[place - 1] > far; place--) {
 			names[place] = names[place - 1];
+			distances[place] = distances[place - 1];
+		}
 		names[place] = name;
+		distances[place] = far;
 	}
+	free(distances);
 }
 
 static void say_what_there_is(const char *program, const char *wanted)
@@ -170,9 +179,13 @@ char *backend_resolve(const char *program, const char *name)
 	struct backend_file *backends;
 	char *path = NULL;
 
-	if (strchr(name, '/')) {
-		if (access(name, R_OK) == 0)
-			return must(strdup(name));
+	if (assay_backend_is_path(name)) {
+		if (access(name, R_OK) == 0) {
+			/* Without a slash dlopen() would search the system's libraries. */
+			if (asprintf(&path, "%s%s", strchr(name, '/') ? "" : "./", name) < 0)
+				must(NULL);
+			return path;
+		}
 		fprintf(stderr, "%s: cannot read the backend '%s': %s\n", program, name,
 			strerror(errno));
 		return NULL;

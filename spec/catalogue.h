@@ -82,12 +82,14 @@ struct backend_file *backends_in(const char *directory, size_t *count);
 void backends_free(struct backend_file *backends);
 
 /*
- * The path of a backend given by name or path; NULL after a message on the standard error that
- * lists what there is, the nearest name first. The caller frees it.
+ * The path of a backend given by name or path (what has a slash or ends in .so), with a slash so
+ * that dlopen() takes it as one; NULL after a message on the standard error that lists what there
+ * is, the nearest name first. The caller frees it.
  */
 char *backend_resolve(const char *program, const char *name);
 
-/* Sorts names by how few letters have to change to make them `wanted`. */
+/* Sorts names: those that contain `wanted`, then by how few letters have to change to make them
+ * that, upper and lower case being the same. */
 void nearest_first(const char *wanted, const char **names, size_t count);
 
 #endif

@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# usage: cli_test.sh ASSAY_CONFORM CC DIRECTORY
+# What assay-conform says, and its exit code, when it is asked for what cannot be done.
+set -u
+conform=$1 cc=$2 directory=$3
+backends=$(dirname "$conform")/../lib/assay
+wrong=0
+unset ASSAY_TIME_SCALE ASSAY_BACKEND_PATH
+rm -rf "$directory"
+mkdir -p "$directory/bin"
+cd "$directory" || exit 2
+
+# expect CODE TEXT COMMAND...: it ends with this code and says this, on whichever output.
+expect() {
+	code=$1 text=$2
+	shift 2
+	"$@" >said 2>&1
+	saw=$?
+	if [ $saw != "$code" ] || { [ -n "$text" ] && ! grep -qF -e "$text" said; }; then
+		echo "$*: expected exit code $code and '$text', saw $saw and:" >&2
+		cat said >&2
+		wrong=$((wrong + 1))
+	fi
+}
+
+# expect_not TEXT: the last command did not say this.
+expect_not() {
+	if grep -qF -e "$1" said; then
+		echo "expected no '$1', saw:" >&2
+		cat said >&2
+		wrong=$((wrong + 1))
+	fi
+}
+
+expect 0 'assay ' "$conform" --version
+expect_not 'conform'
+expect 0 'usage:' "$conform" list --help
+
+cp "$backends/inline.so" own.so
+one=--test=$("$conform" list tests | awk 'NR == 1 { print $2 }')
+expect 0 'inline: 1 tests' "$conform" run own.so "$one"
+expect_not 'untested'
+expect 2 "cannot read the backend 'missing.so'" "$conform" run missing.so
+expect 2 "two backends 'inline'" "$conform" run inline ./own.so "$one"
+expect 2 "two backends 'inline'" "$conform" run inline inline "$one"
+
+# By a signal that no sanitizer handles.
+cat >crashing.c <<'END'
+#include <signal.h>
+static void __attribute__((constructor)) crash(void) { raise(SIGKILL); }
+END
+"$cc" -shared -fPIC -o crashing.so crashing.c || exit 2
+expect 2 "'./crashing.so' crashed while being loaded: SIGKILL" "$conform" run crashing.so
+expect 2 "'./crashing.so' crashed while being loaded: SIGKILL" "$conform" run ./crashing.so
+
+ln -s nowhere dangling
+# Refused before the run: nothing of its results is shown.
+for file in . '' missing/file "$(printf '%0300d' 0)" dangling; do
+	expect 2 "cannot write '$file'" "$conform" run inline "$one" -o "$file"
+	expect_not 'inline: 1 tests'
+	expect 2 "cannot write '$file'" "$conform" list tests -o "$file"
+done
+expect 0 'inline: 1 tests' "$conform" run inline "$one" -f json -o results.json
+expect 0 'assay-conformance/1' cat results.json
+
+for what in backends clauses tests mutants; do
+	expect 0 '' "$conform" list $what -o list.txt
+	if [ -s said ]; then
+		echo "list $what -o FILE: expected nothing on the terminal" >&2
+		wrong=$((wrong + 1))
+	fi
+	"$conform" list $what >expected.txt
+	expect 0 '' cmp expected.txt list.txt
+	expect 0 '' "$conform" list $what --format json --output list.json
+	expect 0 "\"$what\"" cat list.json
+done
+
+for scale in '' x 0 -1 nan inf 1s; do
+	expect 2 "ASSAY_TIME_SCALE takes a number above 0, at most 1000000, not '$scale'" \
+		env ASSAY_TIME_SCALE="$scale" "$conform" run inline "$one"
+done
+expect 0 '1 passed' env ASSAY_TIME_SCALE=1.5 "$conform" run inline "$one"
+
+expect 2 "--clause 'can-1000'; nearest are CAN-" "$conform" run inline --clause can-1000
+expect 2 "--test 'can_1_'; nearest are can_1_" "$conform" run inline --test can_1_
+none=$("$conform" list clauses | awk '$5 == 0 { print $1; exit }')
+if [ -n "$none" ]; then
+	expect 2 "clause $none has no test: " "$conform" run inline --clause "$none"
+fi
+
+# Beside a program that was moved away from its build tree there are no mutants.
+cp "$conform" bin/moved
+expect 2 'mutants exist in a build tree only' bin/moved list mutants
+expect 2 'mutants exist in a build tree only' bin/moved mutant runs_cancelled
+
+[ $wrong = 0 ]
