@@ -4,6 +4,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,17 +17,20 @@ const char usage[] =
 	"                       [--deadline SECONDS] [--format text|json] [-o FILE]\n"
 	"\n"
 	"Measures executors on the same work; without a backend, all that were built.\n"
+	"What has a slash or ends in .so is the path of a backend, as my_pool.so; its row\n"
+	"has the name in its descriptor.\n"
 	"Lower is better in every figure. Each sample runs in a process of its own.\n"
 	"\n"
 	"  --workload GLOB     only workloads whose name matches, as 'submit_*'\n"
-	"  --workers N,M       instead of what each workload has by default\n"
+	"  --workers N,M       instead of what each workload has by default; each up to 1024\n"
 	"  --repetitions N     samples of each cell (10; with --quick 5)\n"
 	"  --seed N            of the order and of random inputs (1)\n"
 	"  --scale SCALE       size of the samples: tiny, quick or full (default)\n"
 	"  --quick             --scale quick: a first table in about a minute\n"
 	"  --deadline SECONDS  for one sample (120; with --quick 30)\n"
 	"  --format FORMAT     text (default) or json\n"
-	"  -o FILE             instead of the standard output; JSON grows as results come\n"
+	"  -o, --output FILE   instead of the standard output; JSON grows as results come\n"
+	"  -h, --help          this text\n"
 	"\n"
 	"Exit status: 0 all measured, 1 a cell failed, 2 could not do what was asked.\n";
 
@@ -62,7 +66,7 @@ static int parse_workers(const char *list, struct options *options)
 		snprintf(item, sizeof item, "%.*s", (int)strcspn(rest, ","), rest);
 		if (options->worker_count == WORKERS_MAX)
 			return mistake("--workers", list, "at most 64 numbers");
-		if (parse_number("--workers", item, 1, 4096, &number))
+		if (parse_number("--workers", item, 1, 1024, &number))
 			return -1;
 		for (size_t i = 0; i < options->worker_count; i++)
 			if (options->workers[i] == (int)number)
@@ -88,32 +92,40 @@ static int parse_scale(const char *text, struct options *options)
 	return mistake("--scale", text, "tiny, quick or full");
 }
 
-static int parse_value(const char *option, const char *value, struct options *options)
+static int parse_option(int option, const char *value, struct options *options)
 {
 	uint64_t number = 0;
 	int failed = 0;
 
-	if (strcmp(option, "--workload") == 0) {
+	switch (option) {
+	case 'q':
+		options->scale = SCALE_QUICK;
+		break;
+	case 'l':
 		options->workload_glob = value;
-	} else if (strcmp(option, "--workers") == 0) {
-		failed = parse_workers(value, options);
-	} else if (strcmp(option, "--repetitions") == 0) {
-		failed = parse_number(option, value, 1, 10000, &number);
+		break;
+	case 'w':
+		return parse_workers(value, options);
+	case 'r':
+		failed = parse_number("--repetitions", value, 1, 10000, &number);
 		options->repetitions = (unsigned)number;
-	} else if (strcmp(option, "--seed") == 0) {
+		break;
+	case 's':
 		/* A JSON number holds no larger one exactly. */
-		failed = parse_number(option, value, 0, UINT64_C(1) << 53, &options->seed);
-	} else if (strcmp(option, "--deadline") == 0) {
-		failed = parse_number(option, value, 1, 86400, &number);
+		return parse_number("--seed", value, 0, UINT64_C(1) << 53, &options->seed);
+	case 'd':
+		failed = parse_number("--deadline", value, 1, 86400, &number);
 		options->limit_ns = (int64_t)number * 1000000000;
-	} else if (strcmp(option, "--format") == 0) {
-		failed = parse_format(value, options);
-	} else if (strcmp(option, "--scale") == 0) {
-		failed = parse_scale(value, options);
-	} else if (strcmp(option, "-o") == 0) {
+		break;
+	case 'f':
+		return parse_format(value, options);
+	case 'c':
+		return parse_scale(value, options);
+	case 'o':
 		options->output = strcmp(value, "-") == 0 ? NULL : value;
-	} else {
-		fprintf(stderr, "assay-bench: unknown option '%s'\n\n%s", option, usage);
+		break;
+	default: /* getopt_long() said what is wrong */
+		fprintf(stderr, "\n%s", usage);
 		failed = -1;
 	}
 	return failed;
@@ -121,25 +133,28 @@ static int parse_value(const char *option, const char *value, struct options *op
 
 int arguments_parse(int count, char **words, struct arguments *arguments)
 {
+	static const struct option known[] = {{"workload", required_argument, NULL, 'l'},
+					      {"workers", required_argument, NULL, 'w'},
+					      {"repetitions", required_argument, NULL, 'r'},
+					      {"seed", required_argument, NULL, 's'},
+					      {"quick", no_argument, NULL, 'q'},
+					      {"scale", required_argument, NULL, 'c'},
+					      {"deadline", required_argument, NULL, 'd'},
+					      {"format", required_argument, NULL, 'f'},
+					      {"output", required_argument, NULL, 'o'},
+					      {"help", no_argument, NULL, 'h'},
+					      {0}};
 	struct options *options = &arguments->options;
+	int option;
 
 	*options = (struct options){.scale = SCALE_FULL, .seed = 1};
-	for (int i = 0; i < count; i++) {
-		if (words[i][0] != '-') {
-			arguments->names[arguments->name_count++] = words[i];
-		} else if (strcmp(words[i], "--quick") == 0) {
-			options->scale = SCALE_QUICK;
-		} else if (i + 1 == count) {
-			fprintf(stderr,
-				"assay-bench: option '%s' is unknown or lacks its value\n\n%s",
-				words[i], usage);
+	while ((option = getopt_long(count, words, "ho:", known, NULL)) != -1) {
+		arguments->help |= option == 'h';
+		if (option != 'h' && parse_option(option, optarg, options))
 			return -1;
-		} else if (parse_value(words[i], words[i + 1], options)) {
-			return -1;
-		} else {
-			i++;
-		}
 	}
+	arguments->names = (const char *const *)words + optind;
+	arguments->name_count = (size_t)(count - optind);
 	if (!options->repetitions)
 		options->repetitions = options->scale == SCALE_FULL ? 10 : 5;
 	if (!options->limit_ns)

@@ -6,13 +6,17 @@
 
 struct arguments {
 	struct options options;
-	const char **names; /* operands; room for all words */
+	const char *const *names; /* operands: the last of the words */
 	size_t name_count;
+	bool help; /* is all that is asked for */
 };
 
 extern const char usage[];
 
-/* The words after the command. 0, or -1 after a message. */
+/*
+ * The words from the command on; the first stands before the messages. Reorders them. 0, or -1
+ * after a message.
+ */
 int arguments_parse(int count, char **words, struct arguments *arguments);
 
 #endif

@@ -73,7 +73,7 @@ static int check_configuration(struct cell *cell, const char *requested,
 	if (strcmp(name, cell->backend->name) != 0)
 		return cell_fail(cell, "the executor says that its backend is '%s', not '%s'", name,
 				 cell->backend->name);
-	if (!strchr(requested, '/') && strcmp(name, requested) != 0)
+	if (!assay_backend_is_path(requested) && strcmp(name, requested) != 0)
 		return cell_fail(cell, "the file of backend '%s' holds the backend '%s'", requested,
 				 name);
 	if (statistics->workers == UINT64_MAX ||

@@ -148,6 +148,47 @@ void child_run(char *const arguments[], int64_t limit_ns, struct child_result *r
 	result->interrupted = interrupted;
 }
 
+bool child_exited(const struct child_result *child, int code)
+{
+	return !child->timed_out && child->status != -1 && WIFEXITED(child->status) &&
+	       WEXITSTATUS(child->status) == code;
+}
+
+bool child_succeeded(const struct child_result *child)
+{
+	return child_exited(child, 0);
+}
+
+const char *child_last_words(struct child_result *child)
+{
+	char *errors = child->errors;
+	size_t length = errors ? strlen(errors) : 0;
+	char *line;
+
+	while (length && errors[length - 1] == '\n')
+		errors[--length] = '\0';
+	line = length ? strrchr(errors, '\n') : NULL;
+	return line ? line + 1 : length ? errors : "";
+}
+
+void child_explain(struct child_result *child, int64_t limit_ns, char *message, size_t size)
+{
+	const char *words = child_last_words(child);
+	const char *colon = *words ? ": " : "";
+
+	if (child->timed_out)
+		snprintf(message, size, "killed at its deadline of %.0f s%s%s",
+			 (double)limit_ns / 1e9, colon, words);
+	else if (child->status == -1)
+		snprintf(message, size, "the child could not be started%s%s", colon, words);
+	else if (WIFSIGNALED(child->status))
+		snprintf(message, size, "crashed with signal %d (%s)%s%s", WTERMSIG(child->status),
+			 strsignal(WTERMSIG(child->status)), colon, words);
+	else
+		snprintf(message, size, "ended with exit status %d and without a result%s%s",
+			 WEXITSTATUS(child->status), colon, words);
+}
+
 void child_forget(struct child_result *result)
 {
 	free(result->output);

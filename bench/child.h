@@ -4,6 +4,7 @@
 #define BENCH_CHILD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct child_result {
@@ -26,6 +27,16 @@ int child_watch_interrupts(void);
  * kills what is left of the group when it has ended or the deadline has passed. Fills *result.
  */
 void child_run(char *const arguments[], int64_t limit_ns, struct child_result *result);
+
+/* It ended by itself, with this exit code; with 0. */
+bool child_exited(const struct child_result *child, int code);
+bool child_succeeded(const struct child_result *child);
+
+/* The last line that says something: what a crashed program said before it went. */
+const char *child_last_words(struct child_result *child);
+
+/* Why there is no output of the child's own. */
+void child_explain(struct child_result *child, int64_t limit_ns, char *message, size_t size);
 
 void child_forget(struct child_result *result);
 

@@ -2,8 +2,10 @@
 #include "arguments.h"
 #include "catalogue.h"
 #include "cell.h"
+#include "child.h"
 #include "record.h"
 #include "run.h"
+#include "subjects.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int list_text(const char *output)
@@ -81,78 +84,69 @@ static int check_glob(const char *glob)
 	return -1;
 }
 
-/* A path need not exist: a backend that cannot be loaded is a failed row. */
-static int check_backends(const struct arguments *arguments)
+static int refuse_output(const char *output, const char *why)
 {
-	for (size_t i = 0; i < arguments->name_count; i++) {
-		const char *name = arguments->names[i];
-		char *path = strchr(name, '/') ? NULL : backend_resolve("assay-bench", name);
+	fprintf(stderr, "assay-bench: cannot write '%s': %s\n", output, why);
+	return -1;
+}
 
-		if (!path && !strchr(name, '/'))
-			return -1;
-		free(path);
-		for (size_t j = 0; j < i; j++)
-			if (strcmp(name, arguments->names[j]) == 0) {
-				fprintf(stderr, "assay-bench: backend '%s' is given twice\n", name);
-				return -1;
-			}
-	}
+/* Beside it, as record_write() will. */
+static int check_directory(const char *output)
+{
+	char temporary[PATH_MAX];
+	int descriptor;
+
+	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", output) >= (int)sizeof temporary)
+		return refuse_output(output, strerror(ENAMETOOLONG));
+	descriptor = mkstemp(temporary);
+	if (descriptor < 0)
+		return refuse_output(output, strerror(errno));
+	close(descriptor);
+	unlink(temporary);
 	return 0;
 }
 
 /* Before hours of measuring, not after. */
 static int check_output(const char *output)
 {
-	const char *slash = output ? strrchr(output, '/') : NULL;
-	char directory[PATH_MAX];
+	struct stat status;
+	char target[PATH_MAX];
 
 	if (!output)
 		return 0;
-	snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - output) + 1 : 1,
-		 slash ? output : ".");
-	if (access(directory, W_OK | X_OK) == 0)
-		return 0;
-	fprintf(stderr, "assay-bench: cannot write '%s': directory '%s': %s\n", output, directory,
-		strerror(errno));
-	return -1;
-}
-
-/* names: of all backends there are, to be freed; they live as long as *found. */
-static const char **all_backends(struct backend_file **found, size_t *count)
-{
-	const char **names;
-
-	*found = backends_find(count);
-	names = calloc(*count + 1, sizeof *names);
-	for (size_t i = 0; names && i < *count; i++)
-		names[i] = (*found)[i].name;
-	if (!*count)
-		fprintf(stderr, "assay-bench: there are no backends beside this program\n");
-	return names;
+	if (!*output)
+		return refuse_output(output, "expected the name of a file");
+	if (stat(output, &status)) {
+		if (lstat(output, &status) == 0)
+			return refuse_output(output, "it is a symbolic link to nothing");
+		return check_directory(output);
+	}
+	if (S_ISDIR(status.st_mode))
+		return refuse_output(output, "it is a directory, expected a file");
+	if (!S_ISREG(status.st_mode))
+		return access(output, W_OK) ? refuse_output(output, strerror(errno)) : 0;
+	return realpath(output, target) ? check_directory(target)
+					: refuse_output(output, strerror(errno));
 }
 
 static int run(const struct arguments *arguments)
 {
 	struct options options = arguments->options;
-	struct backend_file *found = NULL;
-	const char **all = NULL;
+	struct subjects subjects;
 	struct plan plan;
 	int code = 2;
 
-	if (check_glob(options.workload_glob) || check_backends(arguments) ||
-	    check_output(options.output))
+	if (check_glob(options.workload_glob) || check_output(options.output) ||
+	    child_watch_interrupts())
 		return 2;
-	options.backends = arguments->names;
-	options.backend_count = arguments->name_count;
-	if (!options.backend_count)
-		options.backends = all = all_backends(&found, &options.backend_count);
-	if (options.backend_count && options.backends) {
+	if (subjects_choose(&subjects, arguments->names, arguments->name_count) == 0) {
+		options.backends = subjects.list;
+		options.backend_count = subjects.count;
 		if (plan_make(&plan, &options) == 0)
 			code = run_plan(&plan, &options);
 		plan_free(&plan);
 	}
-	free(all);
-	backends_free(found);
+	subjects_free(&subjects);
 	return code;
 }
 
@@ -179,26 +173,35 @@ static int cell(int count, char **words)
 	return cell_run(&request);
 }
 
+static int perform(const char *command, const struct arguments *arguments)
+{
+	if (arguments->help) {
+		fputs(usage, stdout);
+		return fflush(stdout) ? 2 : 0;
+	}
+	return strcmp(command, "run") == 0 ? run(arguments) : list(arguments);
+}
+
 int main(int count, char **words)
 {
-	struct arguments arguments;
+	struct arguments arguments = {.help = false};
 	const char *command = count > 1 ? words[1] : "";
-	int code = 2;
+	char program[] = "assay-bench";
 
-	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
-		fputs(usage, stdout);
-		return 0;
-	}
 	if (strcmp(command, "cell") == 0)
 		return cell(count - 2, words + 2);
-	arguments.name_count = 0;
-	arguments.names = calloc((size_t)count, sizeof *arguments.names);
-	if (!arguments.names)
-		fprintf(stderr, "assay-bench: out of memory\n");
-	else if (strcmp(command, "run") && strcmp(command, "list"))
+	if (strcmp(command, "describe") == 0 && count == 3)
+		return subject_describe(words[2]);
+	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
+		arguments.help = true;
+		return perform(command, &arguments);
+	}
+	if (strcmp(command, "run") && strcmp(command, "list")) {
 		fprintf(stderr, "assay-bench: expected 'run' or 'list'\n\n%s", usage);
-	else if (arguments_parse(count - 2, words + 2, &arguments) == 0)
-		code = strcmp(command, "run") == 0 ? run(&arguments) : list(&arguments);
-	free(arguments.names);
-	return code;
+		return 2;
+	}
+	words[1] = program; /* what getopt_long() puts before its messages */
+	if (arguments_parse(count - 1, words + 1, &arguments))
+		return 2;
+	return perform(command, &arguments);
 }

@@ -15,10 +15,10 @@ static int processors(void)
 }
 
 static void add(struct plan *plan, const struct workload *workload, const char *backend,
-		int workers)
+		const char *file, int workers)
 {
-	plan->cells[plan->count++] =
-		(struct plan_cell){.workload = workload, .backend = backend, .workers = workers};
+	plan->cells[plan->count++] = (struct plan_cell){
+		.workload = workload, .backend = backend, .file = file, .workers = workers};
 }
 
 static void add_workload(struct plan *plan, const struct workload *workload,
@@ -28,10 +28,10 @@ static void add_workload(struct plan *plan, const struct workload *workload,
 	size_t settings = options->worker_count ? options->worker_count : 1;
 
 	if (workload->without)
-		add(plan, workload, workload->without, 1);
+		add(plan, workload, workload->without, workload->without, 1);
 	for (size_t i = 0; workload->on_executors && i < settings; i++)
 		for (size_t j = 0; j < options->backend_count; j++)
-			add(plan, workload, options->backends[j],
+			add(plan, workload, options->backends[j].name, options->backends[j].file,
 			    options->worker_count ? options->workers[i] : by_default);
 }
 
@@ -115,19 +115,4 @@ void plan_free(struct plan *plan)
 		free(plan->cells[i].latencies_ns);
 	free(plan->cells);
 	free(plan->order);
-}
-
-const char *plan_label(const char *backend)
-{
-	static char label[64];
-	const char *slash = strrchr(backend, '/');
-	char *ending;
-
-	if (!slash)
-		return backend;
-	snprintf(label, sizeof label, "%s", slash + 1);
-	ending = strstr(label, ".so");
-	if (ending)
-		*ending = '\0';
-	return label;
 }

@@ -3,6 +3,7 @@
 #ifndef BENCH_PLAN_H
 #define BENCH_PLAN_H
 
+#include "subjects.h"
 #include "workload.h"
 
 #include <stddef.h>
@@ -10,7 +11,7 @@
 #define WORKERS_MAX 64
 
 struct options {
-	const char *const *backends; /* as given to assay_backend_open() */
+	const struct subject *backends;
 	size_t backend_count;
 	const char *workload_glob; /* NULL: all */
 	int workers[WORKERS_MAX];
@@ -26,7 +27,8 @@ struct options {
 /* One line of the table. */
 struct plan_cell {
 	const struct workload *workload;
-	const char *backend;
+	const char *backend; /* the name of the row */
+	const char *file;    /* for assay_backend_open(), or the row's name without an executor */
 	int workers;
 	bool given_up; /* after it ran into the deadline */
 	/* Of all repetitions so far, where one alone has too few for its percentiles. */
@@ -50,8 +52,5 @@ struct plan {
  */
 int plan_make(struct plan *plan, const struct options *options);
 void plan_free(struct plan *plan);
-
-/* The name for tables: of a path, the file name without its ending. Valid until the next call. */
-const char *plan_label(const char *backend);
 
 #endif

@@ -14,9 +14,10 @@ void progress_begin(const struct plan *plan, const struct options *options)
 {
 	started_ns = assay_clock_ns();
 	terminal = isatty(STDERR_FILENO);
-	fprintf(stderr, "assay-bench: %zu cells, %u repetition%s each (%s), seed %llu\n",
-		plan->count, plan->repetitions, plan->repetitions == 1 ? "" : "s",
-		scale_names[options->scale], (unsigned long long)options->seed);
+	fprintf(stderr, "assay-bench: %zu cell%s, %u repetition%s each (%s), seed %llu\n",
+		plan->count, plan->count == 1 ? "" : "s", plan->repetitions,
+		plan->repetitions == 1 ? "" : "s", scale_names[options->scale],
+		(unsigned long long)options->seed);
 }
 
 void progress_show(const struct plan *plan, size_t done, const struct plan_cell *cell)
@@ -30,7 +31,7 @@ void progress_show(const struct plan *plan, size_t done, const struct plan_cell 
 	/* A whole repetition holds every cell once: from then on the estimate is a fair one. */
 	if (done >= plan->count)
 		fprintf(stderr, "  %.0f s left", elapsed_s * (double)(all - done) / (double)done);
-	fprintf(stderr, "  %s on %s", cell->workload->name, plan_label(cell->backend));
+	fprintf(stderr, "  %s on %s", cell->workload->name, cell->backend);
 	fflush(stderr);
 }
 
@@ -41,8 +42,8 @@ void progress_note(const char *message, const struct plan_cell *cell, unsigned r
 	if (terminal)
 		fputs("\r\033[K", stderr);
 	fprintf(stderr, "assay-bench: %s on %s, %d worker%s, repetition %u: %s\n",
-		cell->workload->name, plan_label(cell->backend), cell->workers,
-		cell->workers == 1 ? "" : "s", repetition, message);
+		cell->workload->name, cell->backend, cell->workers, cell->workers == 1 ? "" : "s",
+		repetition, message);
 }
 
 void progress_end(void)

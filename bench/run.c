@@ -12,11 +12,10 @@
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 
 const char *const scale_names[SCALES] = {"tiny", "quick", "full"};
 
@@ -31,37 +30,6 @@ struct run {
 	bool failed;
 	bool interrupted;
 };
-
-/* The last line that says something: what a crashed program said before it went. */
-static const char *last_words(char *errors)
-{
-	size_t length = errors ? strlen(errors) : 0;
-	char *line;
-
-	while (length && errors[length - 1] == '\n')
-		errors[--length] = '\0';
-	line = length ? strrchr(errors, '\n') : NULL;
-	return line ? line + 1 : length ? errors : "";
-}
-
-/* Why there is no record of the child's own. */
-static void explain(const struct run *run, struct child_result *child, char *message, size_t size)
-{
-	const char *words = last_words(child->errors);
-	const char *colon = *words ? ": " : "";
-
-	if (child->timed_out)
-		snprintf(message, size, "killed at its deadline of %.0f s%s%s",
-			 (double)run->options->limit_ns / 1e9, colon, words);
-	else if (child->status == -1)
-		snprintf(message, size, "the child could not be started%s%s", colon, words);
-	else if (WIFSIGNALED(child->status))
-		snprintf(message, size, "crashed with signal %d (%s)%s%s", WTERMSIG(child->status),
-			 strsignal(WTERMSIG(child->status)), colon, words);
-	else
-		snprintf(message, size, "ended with exit status %d and without a result%s%s",
-			 WEXITSTATUS(child->status), colon, words);
-}
 
 static void copy(cJSON *record, const cJSON *source, const char *name)
 {
@@ -78,7 +46,7 @@ static void add_record(struct run *run, const struct plan_cell *cell, unsigned r
 {
 	cJSON *record = cJSON_CreateObject();
 
-	cJSON_AddStringToObject(record, "backend", plan_label(cell->backend));
+	cJSON_AddStringToObject(record, "backend", cell->backend);
 	cJSON_AddStringToObject(record, "workload", cell->workload->name);
 	cJSON_AddNumberToObject(record, "workers", cell->workers);
 	if (metric) {
@@ -122,8 +90,7 @@ static void take(struct run *run, struct plan_cell *cell, unsigned repetition,
 	cJSON *answer = child->timed_out || !child->output ? NULL : cJSON_Parse(child->output);
 	const cJSON *metrics = cJSON_GetObjectItemCaseSensitive(answer, "metrics"), *metric;
 	const cJSON *said = cJSON_GetObjectItemCaseSensitive(answer, "message");
-	bool clean =
-		child->status != -1 && WIFEXITED(child->status) && WEXITSTATUS(child->status) == 0;
+	bool clean = child_succeeded(child);
 	char message[2 * CELL_MESSAGE];
 
 	cell->given_up = child->timed_out;
@@ -136,7 +103,7 @@ static void take(struct run *run, struct plan_cell *cell, unsigned repetition,
 	} else if (clean && cJSON_IsString(said)) {
 		fail_sample(run, cell, repetition, child->duration_ns, answer, said->valuestring);
 	} else {
-		explain(run, child, message, sizeof message);
+		child_explain(child, run->options->limit_ns, message, sizeof message);
 		fail_sample(run, cell, repetition, child->duration_ns, NULL, message);
 	}
 	cJSON_Delete(answer);
@@ -149,7 +116,7 @@ static void measure(struct run *run, struct plan_cell *cell, unsigned repetition
 	struct child_result child;
 	char *arguments[] = {name,
 			     command,
-			     (char *)cell->backend,
+			     (char *)cell->file,
 			     (char *)cell->workload->name,
 			     workers,
 			     seed,
@@ -224,7 +191,7 @@ static int begin(struct run *run)
 	cJSON_AddItemToObject(run->document, "workloads", workloads_describe());
 	run->results = cJSON_AddArrayToObject(run->document, "results");
 	machine_read(&run->before);
-	return child_watch_interrupts() || scratch_begin(run->directory, sizeof run->directory);
+	return scratch_begin(run->directory, sizeof run->directory);
 }
 
 /* Under the repetition after the last. */
@@ -240,10 +207,19 @@ static void add_pooled(struct run *run, struct plan_cell *cell)
 	cJSON_Delete(percentiles);
 }
 
+/* A file is replaced by a longer one; what a device or a pipe was given stays given. */
+static bool can_grow(const char *output)
+{
+	struct stat status;
+
+	return output && (stat(output, &status) != 0 || S_ISREG(status.st_mode));
+}
+
 static int run_repetitions(struct run *run)
 {
 	const struct options *options = run->options;
 	struct plan *plan = run->plan;
+	bool grows = options->json && can_grow(options->output);
 
 	for (unsigned i = 0; i < plan->repetitions; i++) {
 		for (size_t j = 0; j < plan->count && !run->interrupted; j++) {
@@ -255,8 +231,8 @@ static int run_repetitions(struct run *run)
 		}
 		for (size_t j = 0; i + 1 == plan->repetitions && j < plan->count; j++)
 			add_pooled(run, &plan->cells[j]);
-		/* A file grows with each repetition; the standard output is written once. */
-		if (options->json && options->output && write_document(run))
+		/* A file grows with each repetition; anything else is written once. */
+		if (grows && write_document(run))
 			return 2;
 	}
 	progress_end();
@@ -265,7 +241,7 @@ static int run_repetitions(struct run *run)
 			plan->count * plan->repetitions);
 	if (!options->json && table_write(run->document, plan, options->output))
 		return 2;
-	if (options->json && !options->output && write_document(run))
+	if (options->json && !grows && write_document(run))
 		return 2;
 	return run->interrupted ? 2 : run->failed;
 }

@@ -34,7 +34,7 @@ static bool is_of(const cJSON *record, const struct plan_cell *cell)
 	const cJSON *workers = cJSON_GetObjectItemCaseSensitive(record, "workers");
 
 	return strcmp(text_of(record, "workload"), cell->workload->name) == 0 &&
-	       strcmp(text_of(record, "backend"), plan_label(cell->backend)) == 0 &&
+	       strcmp(text_of(record, "backend"), cell->backend) == 0 &&
 	       workers->valueint == cell->workers;
 }
 
@@ -122,7 +122,7 @@ static void print_cell(FILE *file, const cJSON *results, const struct plan *plan
 	struct summary all = summarize(results, cell, cell->workload->metric, values);
 	double best = best_of(results, plan, cell, values);
 
-	fprintf(file, "  %-18s %7d", plan_label(cell->backend), cell->workers);
+	fprintf(file, "  %-18s %7d", cell->backend, cell->workers);
 	if (all.failures || !all.values) {
 		fprintf(file, "  %s%s\n", all.failures ? "FAILED: " : "no value: ",
 			*all.message ? all.message : "not run");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whether the bench notices: wrong backends, crashes, hangs, missing programs, bad arguments.
- * usage: detect assay-bench wrong.so
+ * usage: detect assay-bench wrong.so odd.so no-backend.so
  */
 #include <cjson/cJSON.h>
 
@@ -16,6 +16,8 @@
 
 static const char *bench;
 static char *wrong;
+static char *odd;
+static char *plain; /* a shared object that is no backend */
 static unsigned failures;
 
 struct answer {
@@ -175,16 +177,12 @@ static void check_missing(void)
 	char *server[] = {"assay-bench", "run",      "inline", "--workload",
 			  "http_files",  "--scale",  "tiny",   "--repetitions",
 			  "1",           "--format", "json",   NULL};
-	char *backend[] = {"assay-bench",   "run", "/nowhere/none.so", "--workload", "submit_many",
-			   "--repetitions", "1",   "--format",         "json",       NULL};
 	struct answer answer;
 
 	setenv("ASSAY_NGINX", "/nowhere/nginx", 1);
 	answer = ask(server);
 	unsetenv("ASSAY_NGINX");
 	expect_failed("no nginx", &answer, NULL, 2, "install the Debian package nginx-light");
-	answer = ask(backend);
-	expect_failed("no backend", &answer, "none", 1, "cannot load backend '/nowhere/none.so'");
 }
 
 /* The samples in the order of their measurement, as one string. */
@@ -227,31 +225,154 @@ static void check_refused(char *option, char *value, const char *message)
 
 	expect(answer.status == 2, option, "exit status 2", answer.errors);
 	expect(strstr(answer.errors, message) != NULL, option, message, answer.errors);
+	expect(!strstr(answer.errors, " each ("), option, "no run", answer.errors);
 	expect(!*answer.output, option, "no output", answer.output);
 	forget(&answer);
 }
 
-int main(int count, char **words)
+static void check_unloadable(char *how, const char *message)
 {
-	if (count != 3) {
-		fprintf(stderr, "usage: detect assay-bench wrong.so\n");
-		return 2;
+	setenv("ASSAY_ODD", how, 1);
+	check_refused(odd, "--quick", message);
+	unsetenv("ASSAY_ODD");
+}
+
+/* A row has the name that the descriptor says, whatever the file is called. */
+static void check_descriptor_name(char *file)
+{
+	char *arguments[] = {"assay-bench", "run",      file,   "--workload",
+			     "submit_many", "--scale",  "tiny", "--repetitions",
+			     "1",           "--format", "json", NULL};
+	struct answer answer = ask(arguments);
+
+	expect_failed("the name in the descriptor", &answer, "odd", 1, "cannot create an executor");
+}
+
+static void check_backends(void)
+{
+	char alias[] = "alias.so", directory[] = "/tmp/bench-detect-XXXXXX";
+	char *start = getcwd(NULL, 0);
+	FILE *text;
+
+	if (!start || !mkdtemp(directory) || chdir(directory) || symlink(odd, "alias.so") ||
+	    symlink(odd, "other.so") || !(text = fopen("text.so", "w")) ||
+	    fputs("no shared object\n", text) < 0 || fclose(text)) {
+		perror("detect: cannot make files");
+		exit(2);
 	}
-	bench = words[1];
-	wrong = words[2];
-	check_wrong_results();
-	check_other_wrongs();
-	check_missing();
-	check_order();
+	check_refused("/nowhere/none.so", "--quick", "cannot load backend '/nowhere/none.so'");
+	check_refused("none.so", "--quick", "cannot load backend 'none.so'");
+	check_refused("./", "--quick", "cannot load backend './'");
+	check_refused("text.so", "--quick", "cannot load backend 'text.so'");
+	setenv("ASSAY_BACKEND_PATH", ".", 1);
+	check_refused("alias", "--quick", "the file of backend 'alias' holds the backend 'odd'");
+	unsetenv("ASSAY_BACKEND_PATH");
+	check_refused("alias.so", "./other.so",
+		      "backend 'odd' is given twice: as 'alias.so' and as './other.so'");
+	check_refused("inline", "inline",
+		      "backend 'inline' is given twice: as 'inline' and as 'inline'");
+	check_unloadable("crash", "crashed with signal 6");
+	check_unloadable("exit", "ended with exit status 0 and without a result");
+	check_unloadable("abi", "was built for ABI 4242 of the contract");
+	check_unloadable("nameless", "its descriptor has no name");
+	check_unloadable("serial", "the name 'serial' is that of the rows without an executor");
+	check_descriptor_name(alias);
+	if (unlink("alias.so") || unlink("other.so") || unlink("text.so") || chdir(start) ||
+	    rmdir(directory))
+		perror("detect: cannot remove files");
+	free(start);
+}
+
+static void check_no_symbol(void)
+{
+	check_refused(plain, "--quick", "it does not export the symbol assay_backend");
+}
+
+static void check_help(char *command, char *option)
+{
+	char *arguments[] = {"assay-bench", command, option, NULL};
+	struct answer answer = ask(arguments);
+
+	expect(answer.status == 0, "help", "exit status 0", answer.errors);
+	expect(strstr(answer.output, "usage: assay-bench") == answer.output, "help",
+	       "the usage on the standard output", answer.output);
+	expect(strstr(answer.output, "ends in .so is the path") != NULL, "help", "what a path is",
+	       answer.output);
+	expect(!*answer.errors, "help", "nothing on the standard error", answer.errors);
+	forget(&answer);
+}
+
+/* Each way to write an option; out.json is a new file in the current directory. */
+static void check_spellings(void)
+{
+	char *spellings[][3] = {{"--output", "detect-out.json", NULL},
+				{"--output=detect-out.json", NULL, NULL},
+				{"-o", "detect-out.json", NULL},
+				{"-odetect-out.json", NULL, NULL}};
+
+	for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+		char *arguments[] = {"assay-bench",
+				     "run",
+				     "--workload=floor_futex*",
+				     "inline",
+				     "--scale=tiny",
+				     "--repetitions=1",
+				     "--format=json",
+				     spellings[i][0],
+				     spellings[i][1],
+				     spellings[i][2],
+				     NULL};
+		struct answer answer = ask(arguments);
+
+		expect(answer.status == 0, spellings[i][0], "exit status 0", answer.errors);
+		expect(strstr(answer.errors, "1 cell, 1 repetition each") != NULL, spellings[i][0],
+		       "one cell in the singular", answer.errors);
+		expect(unlink("detect-out.json") == 0, spellings[i][0], "a file", answer.errors);
+		forget(&answer);
+	}
+}
+
+static void check_arguments(void)
+{
 	check_refused("--workload", "sumit_many",
 		      "no workload 'sumit_many'; known are: submit_many, ");
 	check_refused("inlin", "mutex_queue", "no backend 'inlin'; known are: inline, ");
-	check_refused("--workers", "2,0", "'0': expected a whole number from 1 to 4096");
+	check_refused("--workers", "2,0", "'0': expected a whole number from 1 to 1024");
+	check_refused("--workers", "1025", "'1025': expected a whole number from 1 to 1024");
 	check_refused("--workers", "2,2", "each number once");
 	check_refused("--repetitions", "3x", "'3x': expected a whole number from 1");
 	check_refused("--format", "xml", "'xml': expected text or json");
 	check_refused("--scale", "huge", "'huge': expected tiny, quick or full");
 	check_refused("-o", "/nowhere/out.json", "cannot write '/nowhere/out.json'");
-	check_refused("--speed", "9", "unknown option '--speed'");
+	check_refused("-o", "/tmp", "cannot write '/tmp': it is a directory");
+	check_refused("-o", "", "cannot write '': expected the name of a file");
+	check_refused("-o", "/proc/version/x", "cannot write '/proc/version/x'");
+	check_refused("--speed", "9", "unrecognized option '--speed'");
+	check_refused("inline", "--workload", "option '--workload' requires an argument");
+}
+
+int main(int count, char **words)
+{
+	if (count != 5) {
+		fprintf(stderr, "usage: detect assay-bench wrong.so odd.so no-backend.so\n");
+		return 2;
+	}
+	bench = words[1];
+	wrong = words[2];
+	odd = words[3];
+	plain = words[4];
+	check_wrong_results();
+	check_other_wrongs();
+	check_missing();
+	check_order();
+	check_backends();
+	check_no_symbol();
+	check_help("run", "--help");
+	check_help("run", "-h");
+	check_help("list", "--help");
+	check_help("list", "-h");
+	check_help("--help", NULL);
+	check_spellings();
+	check_arguments();
 	return failures != 0;
 }
