@@ -13,6 +13,7 @@ static double read_pressure(void)
 
 	if (!file)
 		return NAN;
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel writes numbers that fit */
 	if (fscanf(file, "some avg10=%lf", &percent) != 1)
 		percent = NAN;
 	fclose(file);
@@ -28,6 +29,7 @@ static void read_times(struct machine *machine)
 	if (!file)
 		return;
 	/* user nice system idle iowait irq softirq steal */
+	/* NOLINTNEXTLINE(cert-err34-c): as above */
 	if (fscanf(file, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &field[0], &field[1], &field[2],
 		   &field[3], &field[4], &field[5], &field[6], &field[7]) == 8) {
 		machine->busy_s = (field[0] + field[1] + field[2] + field[5] + field[6]) / hertz;

@@ -161,7 +161,7 @@ static int cell(int count, char **words)
 	}
 	request.backend = words[0];
 	request.workload = words[1];
-	request.workers = atoi(words[2]);
+	request.workers = (int)strtol(words[2], NULL, 10);
 	request.seed = strtoull(words[3], NULL, 10);
 	while (request.scale < SCALES && strcmp(scale_names[request.scale], words[4]) != 0)
 		request.scale++;
@@ -196,7 +196,7 @@ int main(int count, char **words)
 		arguments.help = true;
 		return perform(command, &arguments);
 	}
-	if (strcmp(command, "run") && strcmp(command, "list")) {
+	if (strcmp(command, "run") != 0 && strcmp(command, "list") != 0) {
 		fprintf(stderr, "assay-bench: expected 'run' or 'list'\n\n%s", usage);
 		return 2;
 	}

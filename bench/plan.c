@@ -97,7 +97,7 @@ int plan_make(struct plan *plan, const struct options *options)
 	while (workloads[known])
 		known++;
 	*plan = (struct plan){.repetitions = options->repetitions};
-	plan->cells = calloc(known * most, sizeof *plan->cells);
+	plan->cells = calloc(known * most + 1, sizeof *plan->cells);
 	if (!plan->cells) {
 		fprintf(stderr, "assay-bench: no memory for the plan\n");
 		return -1;

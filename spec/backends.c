@@ -108,7 +108,12 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Levenshtein distance without regard to case; names longer than the row are compared by their beginnings. */
+static bool differ(char a, char b)
+{
+	return tolower((unsigned char)a) != tolower((unsigned char)b);
+}
+
+/* Levenshtein distance without regard to case; of names longer than the row, the beginnings. */
 static size_t distance(const char *left, const char *right)
 {
 	size_t row[65], width = least(strlen(right), 64), height = least(strlen(left), 64);
@@ -120,8 +125,7 @@ static size_t distance(const char *left, const char *right)
 
 		row[0] = line;
 		for (size_t column = 1; column <= width; column++) {
-			size_t replaced = diagonal + (tolower((unsigned char)left[line - 1]) !=
-						      tolower((unsigned char)right[column - 1]));
+			size_t replaced = diagonal + differ(left[line - 1], right[column - 1]);
 
 			diagonal = row[column];
 			row[column] = least(replaced, least(row[column], row[column - 1]) + 1);

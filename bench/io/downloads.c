@@ -11,7 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { MEAN_LATENCY_NS = 10000000, WORKERS = 8 };
+#define MEAN_LATENCY_NS UINT64_C(10000000)
+
+enum { WORKERS = 8 };
 
 struct download {
 	uint64_t id;
@@ -180,8 +182,11 @@ static double ideal_ns(const struct downloads *all, uint64_t operations, uint64_
 {
 	uint64_t sum = 0, longest = 0;
 
-	if (!all->random)
-		return (double)((operations + workers - 1) / workers * MEAN_LATENCY_NS);
+	if (!all->random) {
+		uint64_t rounds = (operations + workers - 1) / workers;
+
+		return (double)(rounds * MEAN_LATENCY_NS);
+	}
 	for (uint64_t i = 0; i < operations; i++) {
 		sum += all->list[i].latency_ns;
 		if (longest < all->list[i].latency_ns)

@@ -104,14 +104,13 @@ static int read_all(struct producer *producer, uint64_t first, size_t count)
 						sizeof value);
 
 		if (error)
-			failed =
-				cell_fail(producer->cell, "task %llu: %s",
-					  (unsigned long long)(first + i), assay_error_text(error));
+			failed = cell_fail(producer->cell, "task %llu: %s",
+					   (unsigned long long)first + i, assay_error_text(error));
 		else if (value != expected)
 			failed = cell_fail(producer->cell,
 					   "task %llu returned %#llx, expected %#llx",
-					   (unsigned long long)(first + i),
-					   (unsigned long long)value, (unsigned long long)expected);
+					   (unsigned long long)first + i, (unsigned long long)value,
+					   (unsigned long long)expected);
 		assay_future_release(producer->futures[i]);
 	}
 	return failed;

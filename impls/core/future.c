@@ -146,10 +146,8 @@ static void ring_remove(struct assay_watcher **ring, struct assay_watcher *watch
 {
 	if (*ring == watcher)
 		*ring = watcher->previous == watcher ? NULL : watcher->previous;
-	/* NOLINTBEGIN(clang-analyzer-core.NullDereference): a ring has no end */
 	watcher->previous->next = watcher->next;
 	watcher->next->previous = watcher->previous;
-	/* NOLINTEND(clang-analyzer-core.NullDereference) */
 }
 
 static struct assay_watcher *ring_take_first(struct assay_watcher **ring)
