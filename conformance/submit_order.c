@@ -12,6 +12,8 @@
 /* MOST: so many that a shutdown which begins with them comes before they are through. */
 enum { PRODUCERS = 4, EACH = 100, MOST = 500 };
 
+#define TASKS ((size_t)PRODUCERS * EACH)
+
 /* A thread that submits. */
 struct producer {
 	struct actor actor;
@@ -56,8 +58,8 @@ static void submit_counts(void *argument)
 static void race_producers(struct subject *s)
 {
 	static struct producer producers[PRODUCERS];
-	static assay_future *all[PRODUCERS * EACH];
-	uint32_t *counters = shared_new(s, PRODUCERS * EACH * sizeof *counters);
+	static assay_future *all[TASKS];
+	uint32_t *counters = shared_new(s, TASKS * sizeof *counters);
 	struct probe *meeting = probe_new(s);
 	assay_executor *executor = executor_new(s, s->workers);
 
@@ -74,14 +76,14 @@ static void race_producers(struct subject *s)
 			all[p * EACH + i] = producers[p].futures[i];
 	}
 	executor_end(executor);
-	for (size_t i = 0; i < PRODUCERS * EACH; i++)
+	for (size_t i = 0; i < TASKS; i++)
 		CHECK_EQ(counters[i], 1);
-	qsort(all, PRODUCERS * EACH, sizeof(assay_future *), compare_addresses);
-	for (size_t i = 0; i < PRODUCERS * EACH; i++) {
+	qsort(all, TASKS, sizeof(assay_future *), compare_addresses);
+	for (size_t i = 0; i < TASKS; i++) {
 		CHECK(i == 0 || all[i] != all[i - 1]);
 		CHECK_EQ(assay_future_state(all[i]), ASSAY_FINISHED);
 	}
-	for (size_t i = 0; i < PRODUCERS * EACH; i++)
+	for (size_t i = 0; i < TASKS; i++)
 		assay_future_release(all[i]);
 }
 
@@ -183,7 +185,7 @@ ASSAY_TEST(sub_13_each_producers_tasks_keep_their_order, .clause = "SUB-13", .ne
 						 .meeting = meeting,
 						 .parties = PRODUCERS,
 						 .trace = trace,
-						 .first_entry = p * EACH};
+						 .first_entry = (int64_t)p * EACH};
 		actor_start(&producers[p].actor, submit_traces, &producers[p]);
 	}
 	for (int p = 0; p < PRODUCERS; p++)
@@ -191,7 +193,7 @@ ASSAY_TEST(sub_13_each_producers_tasks_keep_their_order, .clause = "SUB-13", .ne
 	release_workers(&busy);
 	executor_end(executor);
 	CHECK_EQ(trace_length(trace), PRODUCERS * EACH);
-	for (uint32_t i = 0; i < PRODUCERS * EACH; i++) {
+	for (uint32_t i = 0; i < TASKS; i++) {
 		int64_t entry = trace_at(trace, i);
 
 		CHECK_EQ(entry % EACH, next[entry / EACH]++);

@@ -254,7 +254,7 @@ ASSAY_TEST(wait_20_many_waiters_are_all_woken, .clause = "WAIT-20",
 			set[i] = submit_gated(executor, gate, NULL, i);
 		/* Overlapping parts, in each of the modes. */
 		for (int i = 0; i < WAITERS; i++)
-			crowd_start(&crowd[i], set + i * 5, COUNT - (size_t)i * 10,
+			crowd_start(&crowd[i], &set[(size_t)i * 5], COUNT - (size_t)i * 10,
 				    (enum assay_wait_until)(i % MODES));
 		if (round % 2)
 			for (int i = 0; i < WAITERS; i++)
