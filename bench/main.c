@@ -9,7 +9,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,11 +67,11 @@ static int check_glob(const char *glob)
 {
 	const char *names[64];
 	size_t count = 0;
-	bool matches = !glob;
+	bool matches = false;
 
 	for (; workloads[count] && count < sizeof names / sizeof *names; count++) {
 		names[count] = workloads[count]->name;
-		matches |= glob && fnmatch(glob, names[count], 0) == 0;
+		matches |= matches_any(glob, names[count]);
 	}
 	if (matches)
 		return 0;

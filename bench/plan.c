@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan.h"
 
-#include <fnmatch.h>
+#include "catalogue.h"
+
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,8 +104,7 @@ int plan_make(struct plan *plan, const struct options *options)
 		return -1;
 	}
 	for (size_t i = 0; i < known; i++)
-		if (!options->workload_glob ||
-		    fnmatch(options->workload_glob, workloads[i]->name, 0) == 0)
+		if (matches_any(options->workload_glob, workloads[i]->name))
 			add_workload(plan, workloads[i], options);
 	return draw_order(plan, options);
 }

@@ -3,7 +3,6 @@
 #include "catalogue.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -60,23 +59,6 @@ const struct test *const *suite_tests(size_t *count)
 	return tests;
 }
 
-static bool matches(const char *patterns, const char *text)
-{
-	char pattern[256];
-
-	if (!patterns)
-		return true;
-	while (*patterns) {
-		size_t length = strcspn(patterns, ",");
-
-		snprintf(pattern, sizeof pattern, "%.*s", (int)length, patterns);
-		if (fnmatch(pattern, text, FNM_CASEFOLD) == 0)
-			return true;
-		patterns += length + (patterns[length] == ',');
-	}
-	return false;
-}
-
 const struct test **suite_select(const struct selection *selection, size_t *count)
 {
 	size_t all, selected = 0;
@@ -86,8 +68,8 @@ const struct test **suite_select(const struct selection *selection, size_t *coun
 	if (!found)
 		give_up("select tests");
 	for (size_t i = 0; i < all; i++)
-		if (matches(selection->clauses, tests[i]->clause) &&
-		    matches(selection->tests, tests[i]->name))
+		if (matches_any(selection->clauses, tests[i]->clause) &&
+		    matches_any(selection->tests, tests[i]->name))
 			found[selected++] = tests[i];
 	*count = selected;
 	if (!selected) {
@@ -138,7 +120,7 @@ static const struct clause *find_clause(const char *patterns)
 	const struct catalogue *catalogue = catalogue_load();
 
 	for (size_t i = 0; i < catalogue->count; i++)
-		if (matches(patterns, catalogue->clauses[i].id))
+		if (matches_any(patterns, catalogue->clauses[i].id))
 			return &catalogue->clauses[i];
 	return NULL;
 }

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,4 +203,21 @@ char *backend_resolve(const char *program, const char *name)
 	if (!path)
 		say_what_there_is(program, name);
 	return path;
+}
+
+bool matches_any(const char *patterns, const char *text)
+{
+	char pattern[256];
+
+	if (!patterns)
+		return true;
+	while (*patterns) {
+		size_t length = strcspn(patterns, ",");
+
+		snprintf(pattern, sizeof pattern, "%.*s", (int)length, patterns);
+		if (fnmatch(pattern, text, FNM_CASEFOLD) == 0)
+			return true;
+		patterns += length + (patterns[length] == ',');
+	}
+	return false;
 }

@@ -92,4 +92,8 @@ char *backend_resolve(const char *program, const char *name);
  * that, upper and lower case being the same. */
 void nearest_first(const char *wanted, const char **names, size_t count);
 
+/* One of the patterns, separated by commas, matches the text, upper and lower case being the same.
+ * NULL matches everything. */
+bool matches_any(const char *patterns, const char *text);
+
 #endif

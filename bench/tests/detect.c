@@ -332,6 +332,24 @@ static void check_spellings(void)
 	}
 }
 
+/* Several patterns choose what each of them would. */
+static void check_patterns(void)
+{
+	char *arguments[] = {"assay-bench",
+			     "run",
+			     "inline",
+			     "--workload=floor_futex*,FLOOR_line*",
+			     "--scale=tiny",
+			     "--repetitions=1",
+			     NULL};
+	struct answer answer = ask(arguments);
+
+	expect(answer.status == 0, "two patterns", "exit status 0", answer.errors);
+	expect(strstr(answer.errors, "2 cells, ") != NULL, "two patterns", "two cells",
+	       answer.errors);
+	forget(&answer);
+}
+
 static void check_arguments(void)
 {
 	check_refused("--workload", "sumit_many",
@@ -373,6 +391,7 @@ int main(int count, char **words)
 	check_help("list", "-h");
 	check_help("--help", NULL);
 	check_spellings();
+	check_patterns();
 	check_arguments();
 	return failures != 0;
 }
