@@ -351,7 +351,10 @@ static void keep_message(assay_call *call, const char *message)
 
 void future_call(struct future *future, assay_executor *executor)
 {
-	static const struct assay_call_ops call_ops = {.reserve = reserve, .message = keep_message};
+	static const struct assay_call_ops call_ops = {.reserve = reserve,
+						       .message = keep_message,
+						       .fork = assay_default_fork,
+						       .join = assay_default_join};
 	struct assay_outcome *out = &future->outcome;
 	struct running running = {
 		.call = {.ops = &call_ops,

@@ -29,7 +29,10 @@ static void keep_message(assay_call *call, const char *message)
 	running->message = strdup(message);
 }
 
-static const struct assay_call_ops call_ops = {.reserve = reserve, .message = keep_message};
+static const struct assay_call_ops call_ops = {.reserve = reserve,
+					       .message = keep_message,
+					       .fork = assay_default_fork,
+					       .join = assay_default_join};
 
 /* Puts what the function made into the record; takes over or frees running's memory. */
 static uint32_t store_outcome(struct future *future, struct running *running, int returned)

@@ -116,6 +116,7 @@ static inline const char *assay_error_text(int error)
 struct assay_executor_ops;
 struct assay_future_ops;
 struct assay_call_ops;
+struct assay_fork;
 
 /* Opaque but for the table that a backend puts first. */
 typedef struct assay_executor {
@@ -333,7 +334,7 @@ enum assay_shutdown {
  */
 
 /* Of struct assay_backend and the tables below; a mismatch is refused. */
-#define ASSAY_ABI 1u
+#define ASSAY_ABI 2u
 
 /*
  * Capabilities are facts. A backend passes the clauses of what it claims; what it does not claim
@@ -408,7 +409,7 @@ struct assay_backend {
 	 */
 	int (*create)(const struct assay_config *config, assay_executor **executor);
 	/* What later versions of the contract or the backend itself add: a table by name and
-	 * version, "fork_join/1". NULL: not offered. */
+	 * version, "priorities/1". NULL: not offered. */
 	const void *(*extension)(const char *name);
 };
 
@@ -504,6 +505,11 @@ struct assay_call_ops {
 	int (*reserve)(assay_call *call, size_t size);
 	/* Keeps a copy of the message with the failure; without memory for it, the code alone. */
 	void (*message)(assay_call *call, const char *message);
+	/* See assay/fork_join.h. fork: another worker may run the child from now on. */
+	void (*fork)(assay_call *call, struct assay_fork *child);
+	/* True: nobody has taken the child and nobody will, the caller runs it. False: it has run
+	 * elsewhere, child->returned is set, and its effects are visible. */
+	bool (*join)(assay_call *call, struct assay_fork *child);
 };
 
 /*
@@ -817,6 +823,7 @@ assay_future_add_done_callback(assay_future *future, assay_callback *callback, v
 #endif
 
 #include <assay/compose.h>
+#include <assay/fork_join.h>
 #include <assay/map.h>
 
 #endif

@@ -115,6 +115,17 @@ static inline void assay_map_call_message(assay_call *call, const char *message)
 	item->message = copy ? (char *)memcpy(copy, message, size) : NULL;
 }
 
+/* The children of an item are those of its chunk. */
+static inline void assay_map_call_fork(assay_call *call, struct assay_fork *child)
+{
+	call->outer->ops->fork(call->outer, child);
+}
+
+static inline bool assay_map_call_join(assay_call *call, struct assay_fork *child)
+{
+	return call->outer->ops->join(call->outer, child);
+}
+
 /* Appends the outcome of one item. */
 static inline int assay_map_call_append(struct assay_map_call *item, int returned)
 {
@@ -155,7 +166,8 @@ static inline int assay_map_call_append(struct assay_map_call *item, int returne
 /* The task function of a chunk. */
 static inline int assay_map_run_chunk(assay_call *call)
 {
-	static const struct assay_call_ops ops = {assay_map_call_reserve, assay_map_call_message};
+	static const struct assay_call_ops ops = {assay_map_call_reserve, assay_map_call_message,
+						 assay_map_call_fork, assay_map_call_join};
 	const struct assay_map_chunk *chunk = (const struct assay_map_chunk *)call->argument;
 	const char *items = (const char *)(chunk + 1);
 	struct assay_map_call item;
