@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "catalogue.h"
+
+#include "../../spec/catalogue.h"
+
+#include <assay/load.h>
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	const char *rival;
+	const char *package; /* of Debian; NULL: comes with the compiler */
+} known[] = {
+	{"asio_raw", "Asio", "libasio-dev"}, {"glib_raw", "GLib", "libglib2.0-dev"},
+	{"omp_raw", "OpenMP", "libgomp1"},   {"tbb_raw", "oneTBB", "libtbb-dev"},
+	{"uv_raw", "libuv", "libuv1-dev"},
+};
+
+enum { KNOWN = sizeof known / sizeof *known };
+
+static bool ends_in(const char *text, const char *end)
+{
+	size_t length = strlen(text), tail = strlen(end);
+
+	return length > tail && strcmp(text + length - tail, end) == 0;
+}
+
+bool raw_is_driver(const char *name)
+{
+	return ends_in(name, assay_backend_is_path(name) ? "_raw.so" : "_raw");
+}
+
+const char *const *raw_names(void)
+{
+	static const char *names[KNOWN + 1];
+
+	for (size_t i = 0; i < KNOWN; i++)
+		names[i] = known[i].name;
+	return names;
+}
+
+static void complain_missing(const char *name)
+{
+	const char *names[KNOWN];
+
+	for (size_t i = 0; i < KNOWN; i++) {
+		names[i] = known[i].name;
+		if (strcmp(name, known[i].name) == 0) {
+			fprintf(stderr,
+				"assay-bench: '%s' was not built: it needs %s; install the Debian "
+				"package %s and build again\n",
+				name, known[i].rival, known[i].package);
+			return;
+		}
+	}
+	nearest_first(name, names, KNOWN);
+	fprintf(stderr, "assay-bench: there is no raw driver '%s'; known are: ", name);
+	for (size_t i = 0; i < KNOWN; i++)
+		fprintf(stderr, "%s%s", i ? ", " : "", names[i]);
+	fputc('\n', stderr);
+}
+
+/* As installed, and in the build tree: bin/assay-bench beside lib/assay-raw. */
+static char *beside_program(const char *name)
+{
+	char program[PATH_MAX], *slash, *path = NULL;
+	ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+
+	if (length < 0)
+		return NULL;
+	program[length] = '\0';
+	slash = strrchr(program, '/');
+	if (!slash)
+		return NULL;
+	*slash = '\0';
+	if (asprintf(&path, "%s/../lib/assay-raw/%s.so", program, name) < 0)
+		return NULL;
+	return path;
+}
+
+char *raw_resolve(const char *name)
+{
+	char *path;
+
+	if (assay_backend_is_path(name)) {
+		/* dlopen() takes what has no slash for a name of its own. */
+		if (asprintf(&path, "%s%s", strchr(name, '/') ? "" : "./", name) < 0)
+			path = NULL;
+		if (!path)
+			fprintf(stderr, "assay-bench: no memory for the path of '%s'\n", name);
+		return path;
+	}
+	path = beside_program(name);
+	if (path && access(path, R_OK) == 0)
+		return path;
+	free(path);
+	complain_missing(name);
+	return NULL;
+}
+
+const struct raw_driver *raw_open(const char *file, char *message, size_t size)
+{
+	const struct raw_driver *driver;
+	void *module = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+
+	if (!module) {
+		snprintf(message, size, "cannot load raw driver '%s': %s", file, dlerror());
+		return NULL;
+	}
+	driver = dlsym(module, "raw_driver");
+	if (!driver)
+		snprintf(message, size,
+			 "'%s' is no raw driver: it does not export the symbol raw_driver", file);
+	else if (driver->abi != RAW_ABI)
+		snprintf(message, size, "raw driver '%s' was built for version %u of raw.h, not %u",
+			 file, driver->abi, RAW_ABI);
+	else if (!driver->name || !raw_is_driver(driver->name))
+		snprintf(message, size, "raw driver '%s' has no name that ends in _raw", file);
+	else
+		return driver;
+	return NULL;
+}
