@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "cell.h"
 
+#include "catalogue.h"
+#include "raw/drivers.h"
+
 #include <assay/load.h>
 
 #include <cjson/cJSON.h>
@@ -106,6 +109,52 @@ static int create_executor(struct cell *cell, const char *requested,
 	return check_configuration(cell, requested, statistics);
 }
 
+static int check_capabilities(struct cell *cell)
+{
+	uint64_t missing = cell->workload->needs & ~cell->backend->capabilities;
+	char names[CELL_MESSAGE / 2] = "";
+
+	if (!missing)
+		return 0;
+	for (unsigned bit = 0; capability_name(bit); bit++)
+		if (missing >> bit & 1)
+			snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",
+				 *names ? ", " : "", capability_name(bit));
+	return cell_unsupported(cell, "the backend does not claim %s", names);
+}
+
+static int open_raw(struct cell *cell, const char *file)
+{
+	const struct raw_refusal *refusal;
+	char message[CELL_MESSAGE];
+
+	cell->raw = raw_open(file, message, sizeof message);
+	if (!cell->raw)
+		return cell_fail(cell, "%s", message);
+	for (refusal = cell->raw->refusals; refusal && refusal->workload; refusal++)
+		if (strcmp(refusal->workload, cell->workload->name) == 0)
+			return cell_unsupported(cell, "%s", refusal->reason);
+	if (!cell->workload->has_raw)
+		return cell_unsupported(cell, "the workload has no raw form");
+	if (!cell->workload->has_raw(cell->raw))
+		return cell_unsupported(cell, "%s has no means for it", cell->raw->version());
+	return 0;
+}
+
+static int create_raw(struct cell *cell, struct assay_statistics *statistics)
+{
+	int effective = 0, error = cell->raw->open(cell->workers, &cell->pool, &effective);
+
+	if (error)
+		return cell_fail(cell, "cannot start %s with %d workers: %s", cell->raw->version(),
+				 cell->workers, strerror(error));
+	statistics->workers = (uint64_t)effective;
+	if (effective != cell->workers)
+		return cell_fail(cell, "asked for %d workers, %s says that it has %d",
+				 cell->workers, cell->raw->version(), effective);
+	return 0;
+}
+
 static int open_backend(struct cell *cell, const char *requested)
 {
 	char message[CELL_MESSAGE];
@@ -115,9 +164,41 @@ static int open_backend(struct cell *cell, const char *requested)
 	if (!cell->workload->on_executors)
 		return cell_fail(cell, "workload '%s' runs on '%s' alone", cell->workload->name,
 				 cell->workload->without);
+	if (raw_is_driver(requested))
+		return open_raw(cell, requested);
 	if (assay_backend_open(requested, &cell->backend, message, sizeof message))
 		return cell_fail(cell, "%s", message);
-	return 0;
+	return check_capabilities(cell);
+}
+
+static int create(struct cell *cell, const char *requested, struct assay_statistics *statistics)
+{
+	if (cell->raw)
+		return create_raw(cell, statistics);
+	return cell->backend ? create_executor(cell, requested, statistics) : 0;
+}
+
+static void destroy(struct cell *cell)
+{
+	int error = assay_executor_destroy(cell->executor);
+
+	if (error)
+		cell_fail(cell, "destroy: %s", assay_error_text(error));
+	if (cell->pool)
+		cell->raw->close(cell->pool);
+}
+
+static void run_samples(struct sample *sample, struct gbench_result *result)
+{
+	struct cell *cell = &sample->cell;
+	const struct workload *workload = cell->workload;
+	struct gbench_options options = workload->sample[cell->scale];
+
+	if (workload->warm_up && workload->warm_up(cell, &options.operations))
+		return;
+	gbench_run(workload->name, body, sample, &options, result);
+	if (!result->ok && !cell_failed(cell) && result->message[0])
+		cell_fail(cell, "%s", result->message);
 }
 
 static void measure(struct sample *sample, const struct cell_request *request,
@@ -129,19 +210,13 @@ static void measure(struct sample *sample, const struct cell_request *request,
 	if (open_backend(cell, request->backend))
 		return;
 	if (!workload->setup || workload->setup(cell) == 0)
-		if (!cell->backend || create_executor(cell, request->backend, statistics) == 0)
-			gbench_run(workload->name, body, sample, &workload->sample[cell->scale],
-				   result);
-	if (!result->ok && !cell_failed(cell) && result->message[0])
-		cell_fail(cell, "%s", result->message);
-	if (cell->executor) {
-		int error = assay_executor_destroy(cell->executor);
-
-		if (error)
-			cell_fail(cell, "destroy: %s", assay_error_text(error));
-	}
+		if (create(cell, request->backend, statistics) == 0)
+			run_samples(sample, result);
+	destroy(cell);
 	if (workload->teardown)
 		workload->teardown(cell);
+	if (cell->unsupported)
+		return;
 	if (!cell_failed(cell) && !workload->paced)
 		cell_metric(cell, "wall_per_op", "ns",
 			    1e9 * result->real_s / (double)result->operations);

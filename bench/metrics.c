@@ -78,6 +78,21 @@ void cell_no_metric(struct cell *cell, const char *name, const char *unit, const
 	va_end(arguments);
 }
 
+int cell_unsupported(struct cell *cell, const char *format, ...)
+{
+	char why[CELL_MESSAGE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, sizeof why, format, arguments);
+	va_end(arguments);
+	cell->metric_count = 0;
+	cell_no_metric(cell, cell->workload->metric, cell->workload->unit, "not supported: %s",
+		       why);
+	cell->unsupported = true;
+	return -1;
+}
+
 static int compare(const void *left, const void *right)
 {
 	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;

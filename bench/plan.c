@@ -22,6 +22,13 @@ static void add(struct plan *plan, const struct workload *workload, const char *
 		.workload = workload, .backend = backend, .file = file, .workers = workers};
 }
 
+/* Where all workloads are wanted, those without a raw form have no raw rows, supported or not. */
+static bool has_row(const struct workload *workload, const struct subject *subject,
+		    const struct options *options)
+{
+	return !subject->raw || workload->has_raw || options->workload_glob;
+}
+
 static void add_workload(struct plan *plan, const struct workload *workload,
 			 const struct options *options)
 {
@@ -32,8 +39,10 @@ static void add_workload(struct plan *plan, const struct workload *workload,
 		add(plan, workload, workload->without, workload->without, 1);
 	for (size_t i = 0; workload->on_executors && i < settings; i++)
 		for (size_t j = 0; j < options->backend_count; j++)
-			add(plan, workload, options->backends[j].name, options->backends[j].file,
-			    options->worker_count ? options->workers[i] : by_default);
+			if (has_row(workload, &options->backends[j], options))
+				add(plan, workload, options->backends[j].name,
+				    options->backends[j].file,
+				    options->worker_count ? options->workers[i] : by_default);
 }
 
 static void shuffle(size_t *indexes, size_t count, uint64_t *random)

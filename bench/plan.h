@@ -28,7 +28,8 @@ struct options {
 struct plan_cell {
 	const struct workload *workload;
 	const char *backend; /* the name of the row */
-	const char *file;    /* for assay_backend_open(), or the row's name without an executor */
+	const char *
+		file; /* for assay_backend_open() or raw_open(), or the row's name without an executor */
 	int workers;
 	bool given_up; /* after it ran into the deadline */
 	/* Of all repetitions so far, where one alone has too few for its percentiles. */

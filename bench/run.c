@@ -188,6 +188,8 @@ static int begin(struct run *run)
 	cJSON_AddNumberToObject(context, "samples_planned",
 				(double)(run->plan->count * run->plan->repetitions));
 	cJSON_AddItemToObject(run->document, "context", context);
+	cJSON_AddItemToObject(run->document, "backends",
+			      subjects_list(options->backends, options->backend_count));
 	cJSON_AddItemToObject(run->document, "workloads", workloads_describe());
 	run->results = cJSON_AddArrayToObject(run->document, "results");
 	machine_read(&run->before);

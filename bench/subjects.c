@@ -4,9 +4,11 @@
 #include "catalogue.h"
 #include "cell.h"
 #include "child.h"
+#include "raw/drivers.h"
 
 #include <assay/load.h>
 
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +17,34 @@
 /* To load a shared object takes milliseconds. */
 #define LOAD_LIMIT_NS (INT64_C(10) * 1000000000)
 
+static int describe(const char *name, const char *summary, const char *version)
+{
+	if (dprintf(CELL_OUTPUT, "%s\n%s\n%s\n", name, summary ? summary : "", version) < 0) {
+		perror("cannot hand back the name of a backend");
+		return 2;
+	}
+	return 0;
+}
+
+static int describe_raw(const char *file)
+{
+	char message[2 * PATH_MAX];
+	const struct raw_driver *driver = raw_open(file, message, sizeof message);
+
+	if (!driver) {
+		fprintf(stderr, "%s\n", message);
+		return 2;
+	}
+	return describe(driver->name, driver->summary, driver->version());
+}
+
 int subject_describe(const char *file)
 {
 	const struct assay_backend *backend;
 	char message[2 * PATH_MAX];
 
+	if (raw_is_driver(file))
+		return describe_raw(file);
 	if (assay_backend_open(file, &backend, message, sizeof message)) {
 		fprintf(stderr, "%s\n", message);
 		return 2;
@@ -28,28 +53,41 @@ int subject_describe(const char *file)
 		fprintf(stderr, "'%s' is no backend: its descriptor has no name\n", file);
 		return 2;
 	}
-	if (dprintf(CELL_OUTPUT, "%s", backend->name) < 0) {
-		perror("cannot hand back the name of a backend");
-		return 2;
+	return describe(backend->name, backend->summary, "");
+}
+
+/* Cuts the answer of a child up; -1: no memory. */
+static int take_description(struct subject *subject, char *text)
+{
+	char *rest = text;
+	char **const fields[] = {&subject->name, &subject->summary, &subject->version};
+
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		const char *line = strsep(&rest, "\n");
+
+		*fields[i] = strdup(line ? line : "");
+		if (!*fields[i]) {
+			fprintf(stderr, "assay-bench: no memory for the backends\n");
+			return -1;
+		}
 	}
 	return 0;
 }
 
-/* The name in the descriptor, to be freed; NULL after a message. */
-static char *name_of(const char *file)
+/* What its descriptor says; -1 after a message. */
+static int ask(struct subject *subject, const char *file)
 {
 	char program[] = "assay-bench", command[] = "describe";
 	char *arguments[] = {program, command, (char *)file, NULL};
 	struct child_result child;
 	char message[2 * PATH_MAX];
-	char *name = NULL;
+	int failed = -1;
 
 	child_run(arguments, LOAD_LIMIT_NS, &child);
 	if (child.interrupted) {
 		fprintf(stderr, "assay-bench: interrupted\n");
 	} else if (child_succeeded(&child) && child.output && *child.output) {
-		name = child.output;
-		child.output = NULL;
+		failed = take_description(subject, child.output);
 	} else if (child_exited(&child, 2) && child.errors && *child.errors) {
 		fprintf(stderr, "assay-bench: %s\n", child_last_words(&child));
 	} else {
@@ -57,7 +95,7 @@ static char *name_of(const char *file)
 		fprintf(stderr, "assay-bench: cannot load backend '%s': %s\n", file, message);
 	}
 	child_forget(&child);
-	return name;
+	return failed;
 }
 
 /* The rows without an executor have names, too. */
@@ -95,30 +133,63 @@ static int check_name(const struct subjects *subjects, const struct subject *sub
 	return 0;
 }
 
-static int add(struct subjects *subjects, const char *file)
+static void forget(const struct subject *subject)
 {
-	struct subject subject = {NULL, NULL};
+	free(subject->name);
+	free(subject->file);
+	free(subject->summary);
+	free(subject->version);
+}
 
-	if (!assay_backend_is_path(file)) {
-		char *path = backend_resolve("assay-bench", file);
+/* What a child opens: a backend finds its own file, a raw driver has a path. NULL after a message. */
+static char *file_of(const char *name, bool raw)
+{
+	char *file;
+
+	if (raw)
+		return raw_resolve(name);
+	if (!assay_backend_is_path(name)) {
+		char *path = backend_resolve("assay-bench", name);
 
 		free(path);
 		if (!path)
-			return -1;
+			return NULL;
 	}
-	subject.name = name_of(file);
-	if (!subject.name)
-		return -1;
-	subject.file = strdup(file);
-	if (!subject.file)
+	file = strdup(name);
+	if (!file)
 		fprintf(stderr, "assay-bench: no memory for the backends\n");
-	if (!subject.file || check_name(subjects, &subject)) {
-		free(subject.name);
-		free(subject.file);
+	return file;
+}
+
+static int add(struct subjects *subjects, const char *name)
+{
+	struct subject subject = {.raw = raw_is_driver(name)};
+
+	subject.file = file_of(name, subject.raw);
+	if (!subject.file)
+		return -1;
+	if (ask(&subject, subject.file) || check_name(subjects, &subject)) {
+		forget(&subject);
 		return -1;
 	}
 	subjects->list[subjects->count++] = subject;
 	return 0;
+}
+
+/* Each driver that was built; the others are named on the standard error. */
+static int add_all_raw(struct subjects *subjects)
+{
+	size_t before = subjects->count;
+
+	for (const char *const *name = raw_names(); *name; name++) {
+		if (!raw_is_built(*name))
+			raw_complain(*name);
+		else if (add(subjects, *name))
+			return -1;
+	}
+	if (subjects->count == before)
+		fprintf(stderr, "assay-bench: no raw driver was built\n");
+	return subjects->count == before ? -1 : 0;
 }
 
 int subjects_choose(struct subjects *subjects, const char *const *names, size_t count)
@@ -133,22 +204,40 @@ int subjects_choose(struct subjects *subjects, const char *const *names, size_t 
 			fprintf(stderr, "assay-bench: there is no backend: build them, or name "
 					"their directory in ASSAY_BACKEND_PATH\n");
 	}
-	subjects->list = calloc(count + 1, sizeof *subjects->list);
+	subjects->list = calloc(count * raw_count() + 1, sizeof *subjects->list);
 	if (!subjects->list)
 		fprintf(stderr, "assay-bench: no memory for the backends\n");
 	if (!subjects->list || !count)
 		failed = -1;
 	for (size_t i = 0; i < count && !failed; i++)
-		failed = add(subjects, all ? all[i].name : names[i]);
+		if (!all && strcmp(names[i], "raw") == 0)
+			failed = add_all_raw(subjects);
+		else
+			failed = add(subjects, all ? all[i].name : names[i]);
 	backends_free(all);
 	return failed;
 }
 
 void subjects_free(struct subjects *subjects)
 {
-	for (size_t i = 0; i < subjects->count; i++) {
-		free(subjects->list[i].name);
-		free(subjects->list[i].file);
-	}
+	for (size_t i = 0; i < subjects->count; i++)
+		forget(&subjects->list[i]);
 	free(subjects->list);
+}
+
+cJSON *subjects_list(const struct subject *list, size_t count)
+{
+	cJSON *array = cJSON_CreateArray();
+
+	for (size_t i = 0; i < count; i++) {
+		cJSON *object = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(object, "backend", list[i].name);
+		cJSON_AddStringToObject(object, "summary", list[i].summary);
+		cJSON_AddBoolToObject(object, "raw", list[i].raw);
+		if (list[i].raw)
+			cJSON_AddStringToObject(object, "version", list[i].version);
+		cJSON_AddItemToArray(array, object);
+	}
+	return array;
 }

@@ -11,6 +11,7 @@
 #include <assay/executor.h>
 
 #include "gbench.h"
+#include "raw/raw.h"
 
 /* How much of a workload is run: to see that it works, for a first table, to compare. */
 enum scale { SCALE_TINY, SCALE_QUICK, SCALE_FULL, SCALES };
@@ -31,6 +32,8 @@ struct cell {
 	const struct workload *workload;
 	const struct assay_backend *backend; /* NULL: without an executor */
 	assay_executor *executor;            /* NULL: without an executor */
+	const struct raw_driver *raw;        /* NULL unless the row is a raw rival */
+	struct raw_pool *pool;               /* of the raw rival */
 	int workers;                         /* as asked for; 1 without an executor */
 	uint64_t seed;
 	enum scale scale;
@@ -38,6 +41,7 @@ struct cell {
 	void *state;           /* the workload's own */
 	/* How the sample went. */
 	char message[CELL_MESSAGE]; /* first thing that went wrong */
+	bool unsupported;           /* there is nothing to measure; a metric says why */
 	struct metric metrics[CELL_METRICS];
 	unsigned metric_count;
 	/* Kept where they are too few for a percentile: several samples may have enough. */
@@ -46,9 +50,9 @@ struct cell {
 };
 
 /*
- * Each step returns 0, or -1 after cell_fail(). setup and teardown bracket the cell; prepare, run
- * and check are called in this order for each attempt at finding the right number of operations.
- * Only run is timed. NULL: nothing to do.
+ * Each step returns 0, or -1 after cell_fail(). setup and teardown bracket the cell; warm_up comes
+ * once, when there is an executor; prepare, run and check are called in this order for each attempt
+ * at finding the right number of operations. Only run is timed. NULL: nothing to do.
  */
 struct workload {
 	const char *name;
@@ -60,10 +64,18 @@ struct workload {
 	int workers;            /* by default; 0: one for each processor */
 	bool paced; /* runs at its own pace: the wall time of an operation says nothing */
 	bool on_executors;
+	uint64_t needs; /* capabilities without which a backend has no row: not supported */
+	/* Whether a raw driver has the operations for it. NULL: there is no raw form. */
+	bool (*has_raw)(const struct raw_driver *driver);
 	const char *without; /* name of the row without an executor: "serial", "floor"; or NULL */
 	struct gbench_options sample[SCALES];
 	const struct assay_named_function *functions; /* the task functions, ended by NULL */
 	int (*setup)(struct cell *cell);
+	/*
+	 * The first touch of memory and threads, for all sides the same and before any clock. May
+	 * lower a fixed number of operations, so that a slow executor ends within the deadline.
+	 */
+	int (*warm_up)(struct cell *cell, uint64_t *operations);
 	int (*prepare)(struct cell *cell, uint64_t operations);
 	int (*run)(struct cell *cell, uint64_t operations);
 	int (*check)(struct cell *cell, uint64_t operations);
@@ -79,6 +91,9 @@ struct cJSON *workloads_describe(void);
 /* Keeps the first message, from any thread. Returns -1. */
 int cell_fail(struct cell *cell, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool cell_failed(struct cell *cell);
+/* No failure, and no value: what is measured does not exist here. Returns -1. */
+int cell_unsupported(struct cell *cell, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 void cell_metric(struct cell *cell, const char *name, const char *unit, double value);
 /* A metric that could not be had, and why. */

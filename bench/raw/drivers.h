@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which raw drivers there could be, and where they are. See raw.h. */
-#ifndef BENCH_RAW_CATALOGUE_H
-#define BENCH_RAW_CATALOGUE_H
+#ifndef BENCH_RAW_DRIVERS_H
+#define BENCH_RAW_DRIVERS_H
 
 #include "raw.h"
 
@@ -10,13 +10,16 @@
 /* By its name alone: it ends in _raw, or as a path in _raw.so. */
 bool raw_is_driver(const char *name);
 
-/* The names of all that can be built, ended by NULL. */
+/* The names of all that can be built, ended by NULL, and how many they are. */
 const char *const *raw_names(void);
+size_t raw_count(void);
 
-/*
- * The file of a driver given by name or path, to be freed; NULL after a message that says which
- * package it was not built for want of, or which drivers there are.
- */
+bool raw_is_built(const char *name);
+
+/* Says which package a driver was not built for want of, or which drivers there are. */
+void raw_complain(const char *name);
+
+/* The file of a driver given by name or path, to be freed; NULL after a message. */
 char *raw_resolve(const char *name);
 
 /* NULL, and why in message. The module stays loaded. */

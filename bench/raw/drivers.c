@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "catalogue.h"
+#include "drivers.h"
 
-#include "../../spec/catalogue.h"
+#include "catalogue.h"
 
 #include <assay/load.h>
 
@@ -45,7 +45,12 @@ const char *const *raw_names(void)
 	return names;
 }
 
-static void complain_missing(const char *name)
+size_t raw_count(void)
+{
+	return KNOWN;
+}
+
+void raw_complain(const char *name)
 {
 	const char *names[KNOWN];
 
@@ -84,6 +89,15 @@ static char *beside_program(const char *name)
 	return path;
 }
 
+bool raw_is_built(const char *name)
+{
+	char *path = beside_program(name);
+	bool is_built = path && access(path, R_OK) == 0;
+
+	free(path);
+	return is_built;
+}
+
 char *raw_resolve(const char *name)
 {
 	char *path;
@@ -100,7 +114,7 @@ char *raw_resolve(const char *name)
 	if (path && access(path, R_OK) == 0)
 		return path;
 	free(path);
-	complain_missing(name);
+	raw_complain(name);
 	return NULL;
 }
 
