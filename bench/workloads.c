@@ -6,15 +6,32 @@
 extern const struct workload submit_one_producer, submit_four_producers, submit_many,
 	round_trip_idle, round_trip_parked, sum_of_squares, downloads_fixed, downloads_random,
 	http_files, http_slow, floor_thread, floor_futex, floor_line;
+extern const struct workload nqueens, nqueens_fork, matmul, mergesort, metg_stencil, metg_fft,
+	metg_tree, metg_random;
 
 const struct workload *const workloads[] = {
-	&submit_one_producer, &submit_four_producers,
-	&submit_many,         &round_trip_idle,
-	&round_trip_parked,   &sum_of_squares,
-	&downloads_fixed,     &downloads_random,
-	&http_files,          &http_slow,
-	&floor_thread,        &floor_futex,
-	&floor_line,          NULL,
+	&submit_one_producer,
+	&submit_four_producers,
+	&submit_many,
+	&round_trip_idle,
+	&round_trip_parked,
+	&sum_of_squares,
+	&downloads_fixed,
+	&downloads_random,
+	&http_files,
+	&http_slow,
+	&nqueens,
+	&nqueens_fork,
+	&matmul,
+	&mergesort,
+	&metg_stencil,
+	&metg_fft,
+	&metg_tree,
+	&metg_random,
+	&floor_thread,
+	&floor_futex,
+	&floor_line,
+	NULL,
 };
 
 static cJSON *describe(const struct workload *workload)

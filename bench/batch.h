@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks that are all submitted and then all read, with arguments and results of one size each. The
+ * same functions run without an executor, one after the other: the serial row of a workload.
+ */
+#ifndef BENCH_BATCH_H
+#define BENCH_BATCH_H
+
+#include "workload.h"
+
+#include <stddef.h>
+
+struct batch {
+	/* To be set before batch_make(). */
+	assay_function *function;
+	size_t argument_size;
+	size_t result_size;
+	/* Of batch_make(). */
+	size_t count;
+	char *arguments;
+	char *results;
+	assay_future **futures;
+};
+
+/* Room for so many tasks, in place of what was there. 0, or -1 after cell_fail(). */
+int batch_make(struct cell *cell, struct batch *batch, size_t count);
+void batch_free(struct batch *batch);
+
+static inline void *batch_argument(const struct batch *batch, size_t index)
+{
+	return batch->arguments + index * batch->argument_size;
+}
+
+static inline const void *batch_result(const struct batch *batch, size_t index)
+{
+	return batch->results + index * batch->result_size;
+}
+
+/* Every task ended well with a result of the right size, which is in its place: 0. */
+int batch_run(struct cell *cell, const struct batch *batch);
+
+/* Runs one task in this thread. */
+int batch_call(struct cell *cell, assay_function *function, const void *argument,
+	       size_t argument_size, void *result, size_t result_size);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What this process and all those below it use, whether they live or were waited for. */
+#ifndef BENCH_PROCESSES_H
+#define BENCH_PROCESSES_H
+
+/*
+ * CPU time from begin to end, without what it costs to ask. A grandchild that ended counts from
+ * when its parent was waited for.
+ */
+double processes_cpu_begin(void);
+double processes_cpu_end(double begin);
+
+/* Memory of those that live, what they share counted once (PSS). Negative: unknown. */
+double processes_memory_bytes(void);
+
+/* Processors that this process may use. */
+int processors_allowed(void);
+
+#endif
