@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+/* What clients see of a rival: submit, shut down, count. Everything shared is under a mutex. */
+#include "adapter.h"
+
+#include "../core/settings.h"
+
+#include <assay/simple_future.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Parts of the register: threads that submit at the same time seldom meet in one. */
+#define SHARDS 8
+/* Records of ended tasks that a shard keeps for the next ones. */
+#define SPARES 256
+
+struct adapter;
+
+/* A task from submit until its end, in the register. */
+struct task {
+	struct task *next; /* of the ring, or of the spares */
+	struct task *previous;
+	struct shard *shard;
+	struct assay_simple_future *future;
+};
+
+struct shard {
+	_Alignas(PORT_APART) pthread_mutex_t mutex;
+	struct adapter *adapter;
+	/* Under mutex. Heads of rings: tasks as submitted, and those that a shutdown has seen. */
+	struct task tasks;
+	struct task drained;
+	size_t count; /* in both */
+	struct task *spares;
+	size_t spare_count;
+	bool stopping;
+};
+
+struct adapter {
+	assay_executor base;
+	struct settings settings;
+	struct rival *rival;
+	uint64_t id; /* unlike an address it is never used again */
+	pthread_mutex_t mutex;
+	pthread_cond_t changed; /* closed, or joined */
+	/* Under mutex. */
+	bool stopping;
+	int open; /* shards that have tasks or may get some, and drains under way */
+	bool closed;
+	bool joining;
+	bool joined;
+	struct shard shards[SHARDS];
+};
+
+/* The adapters in whose tasks or callbacks the calling thread is, innermost first. */
+struct visit {
+	uint64_t id;
+	struct visit *outer;
+};
+
+static _Thread_local struct visit *visits __attribute__((tls_model("initial-exec")));
+/* Whose worker this thread was last: its destructors may call us too. */
+static _Thread_local uint64_t worker_of __attribute__((tls_model("initial-exec")));
+
+static struct adapter *adapter_of(assay_executor *executor)
+{
+	return (struct adapter *)executor;
+}
+
+static bool belongs(const struct adapter *adapter)
+{
+	for (struct visit *visit = visits; visit; visit = visit->outer)
+		if (visit->id == adapter->id)
+			return true;
+	return worker_of == adapter->id;
+}
+
+static struct shard *own_shard(struct adapter *adapter)
+{
+	static _Atomic unsigned threads;
+	static _Thread_local unsigned number __attribute__((tls_model("initial-exec")));
+
+	if (!number)
+		number = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % SHARDS;
+	return &adapter->shards[number - 1];
+}
+
+/*
+ * The register
+ */
+
+static void link_task(struct task *head, struct task *task)
+{
+	task->next = head;
+	task->previous = head->previous;
+	head->previous->next = task;
+	head->previous = task;
+}
+
+static void unlink_task(struct task *task)
+{
+	task->previous->next = task->next;
+	task->next->previous = task->previous;
+}
+
+/* NULL without memory. Under the shard's mutex. */
+static struct task *take_record(struct shard *shard)
+{
+	struct task *task = shard->spares;
+
+	if (!task)
+		return malloc(sizeof *task);
+	shard->spares = task->next;
+	shard->spare_count--;
+	return task;
+}
+
+/* ASSAY_ESHUTDOWN, ASSAY_ENOMEM. */
+static int enter(struct adapter *adapter, struct assay_simple_future *future, struct task **out)
+{
+	struct shard *shard = own_shard(adapter);
+	struct task *task = NULL;
+	int error = ASSAY_ESHUTDOWN;
+
+	pthread_mutex_lock(&shard->mutex);
+	if (!shard->stopping) {
+		task = take_record(shard);
+		error = task ? ASSAY_OK : ASSAY_ENOMEM;
+	}
+	if (task) {
+		task->shard = shard;
+		task->future = future;
+		link_task(&shard->tasks, task);
+		shard->count++;
+		*out = task;
+	}
+	pthread_mutex_unlock(&shard->mutex);
+	return error;
+}
+
+/* One thing less to wait for. The last one lets the rival's threads go. */
+static void close_part(struct adapter *adapter)
+{
+	bool last;
+
+	pthread_mutex_lock(&adapter->mutex);
+	last = --adapter->open == 0;
+	pthread_mutex_unlock(&adapter->mutex);
+	if (!last)
+		return;
+	rival_close(adapter->rival);
+	pthread_mutex_lock(&adapter->mutex);
+	adapter->closed = true;
+	pthread_cond_broadcast(&adapter->changed);
+	pthread_mutex_unlock(&adapter->mutex);
+}
+
+/* The task has ended, with its callbacks. Unless it is the last of a stopping shard, the adapter may
+ * be gone afterwards. */
+static void leave(struct task *task)
+{
+	struct shard *shard = task->shard;
+	bool last;
+
+	pthread_mutex_lock(&shard->mutex);
+	unlink_task(task);
+	last = --shard->count == 0 && shard->stopping;
+	if (shard->spare_count < SPARES) {
+		task->next = shard->spares;
+		shard->spares = task;
+		shard->spare_count++;
+		task = NULL;
+	}
+	pthread_mutex_unlock(&shard->mutex);
+	free(task);
+	if (last)
+		close_part(shard->adapter);
+}
+
+/*
+ * Running
+ */
+
+void adapter_run(struct task *task)
+{
+	struct assay_simple_future *future = task->future;
+	struct visit visit = {task->shard->adapter->id, visits};
+
+	visits = &visit;
+	worker_of = visit.id;
+	/* Whoever drains finds the future by the task: it stays until the task has left. */
+	assay_simple_retain(&future->base);
+	assay_simple_run(future);
+	visits = visit.outer;
+	leave(task);
+	assay_simple_release(&future->base);
+}
+
+static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
+{
+	struct adapter *adapter = adapter_of(executor);
+	struct assay_simple_future *future;
+	struct task *entered;
+	assay_function *function;
+	int error;
+
+	if (settings_are_orphaned(&adapter->settings))
+		return ASSAY_EUNREACHABLE;
+	error = settings_resolve(&adapter->settings, task, &function);
+	if (!error)
+		error = assay_simple_create(executor, function, task, out ? 2 : 1, &future);
+	if (error)
+		return error;
+	error = enter(adapter, future, &entered);
+	if (error) {
+		assay_simple_discard(future);
+		return error;
+	}
+	error = rival_post(adapter->rival, entered);
+	if (!error && out)
+		*out = &future->base;
+	if (error) {
+		leave(entered);
+		assay_simple_release(&future->base);
+		if (out)
+			assay_simple_release(&future->base);
+	}
+	return error;
+}
+
+/*
+ * Shutting down
+ */
+
+/* From here on nothing enters. */
+static void stop(struct adapter *adapter)
+{
+	int idle = 0;
+
+	pthread_mutex_lock(&adapter->mutex);
+	if (!adapter->stopping) {
+		adapter->stopping = true;
+		for (int i = 0; i < SHARDS; i++) {
+			struct shard *shard = &adapter->shards[i];
+
+			pthread_mutex_lock(&shard->mutex);
+			shard->stopping = true;
+			idle += !shard->count;
+			pthread_mutex_unlock(&shard->mutex);
+		}
+	}
+	pthread_mutex_unlock(&adapter->mutex);
+	while (idle--)
+		close_part(adapter);
+}
+
+/* The next task that no drain has seen, with a reference to its future. */
+static struct assay_simple_future *next_undrained(struct shard *shard)
+{
+	struct assay_simple_future *future = NULL;
+	struct task *task;
+
+	pthread_mutex_lock(&shard->mutex);
+	task = shard->tasks.next;
+	if (task != &shard->tasks) {
+		unlink_task(task);
+		link_task(&shard->drained, task);
+		future = task->future;
+		assay_simple_retain(&future->base);
+	}
+	pthread_mutex_unlock(&shard->mutex);
+	return future;
+}
+
+/* Cancels what has not started; it stays in the rival's queue, to be skipped. Callbacks run here. */
+static void drain(struct adapter *adapter)
+{
+	struct visit visit = {adapter->id, visits};
+	struct assay_simple_future *future;
+	bool open;
+
+	pthread_mutex_lock(&adapter->mutex);
+	open = adapter->open > 0;
+	adapter->open += open;
+	pthread_mutex_unlock(&adapter->mutex);
+	if (!open)
+		return;
+	visits = &visit;
+	for (int i = 0; i < SHARDS; i++)
+		while ((future = next_undrained(&adapter->shards[i]))) {
+			assay_simple_cancel(future);
+			if (settings_are_orphaned(&adapter->settings)) {
+				visits = visit.outer;
+				return; /* in a child that a callback forked */
+			}
+		}
+	visits = visit.outer;
+	close_part(adapter);
+}
+
+/* Until every task has ended and the rival is gone. */
+static void join(struct adapter *adapter)
+{
+	int cancellable;
+
+	/* A cancelled client would leave the mutex locked. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellable);
+	pthread_mutex_lock(&adapter->mutex);
+	while (!adapter->closed)
+		pthread_cond_wait(&adapter->changed, &adapter->mutex);
+	if (!adapter->joining) {
+		adapter->joining = true;
+		pthread_mutex_unlock(&adapter->mutex);
+		rival_join(adapter->rival);
+		pthread_mutex_lock(&adapter->mutex);
+		adapter->joined = true;
+		pthread_cond_broadcast(&adapter->changed);
+	}
+	while (!adapter->joined)
+		pthread_cond_wait(&adapter->changed, &adapter->mutex);
+	pthread_mutex_unlock(&adapter->mutex);
+	pthread_setcancelstate(cancellable, NULL);
+}
+
+static int shutdown(assay_executor *executor, unsigned flags)
+{
+	struct adapter *adapter = adapter_of(executor);
+
+	if (flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL))
+		return ASSAY_EUNSUPPORTED;
+	if (settings_are_orphaned(&adapter->settings))
+		return ASSAY_OK;
+	stop(adapter);
+	if (flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
+		drain(adapter);
+	if (!(flags & ASSAY_SHUTDOWN_WAIT) || settings_are_orphaned(&adapter->settings))
+		return ASSAY_OK;
+	if (belongs(adapter))
+		return ASSAY_EDEADLOCK;
+	join(adapter);
+	return ASSAY_OK;
+}
+
+static void free_adapter(struct adapter *adapter)
+{
+	for (int i = 0; i < SHARDS; i++) {
+		struct shard *shard = &adapter->shards[i];
+		struct task *spare;
+
+		while ((spare = shard->spares)) {
+			shard->spares = spare->next;
+			free(spare);
+		}
+		pthread_mutex_destroy(&shard->mutex);
+	}
+	pthread_cond_destroy(&adapter->changed);
+	pthread_mutex_destroy(&adapter->mutex);
+	settings_free(&adapter->settings);
+	free(adapter);
+}
+
+static int destroy(assay_executor *executor)
+{
+	struct adapter *adapter = adapter_of(executor);
+	int error = shutdown(executor, ASSAY_SHUTDOWN_WAIT);
+
+	/* What a fork left behind belongs to threads that are not here: it stays as it is. */
+	if (!error && !settings_are_orphaned(&adapter->settings))
+		free_adapter(adapter);
+	return error;
+}
+
+static void statistics(assay_executor *executor, struct assay_statistics *out, size_t size)
+{
+	struct assay_statistics now;
+
+	memset(&now, 0xff, sizeof now); /* UINT64_MAX: rivals do not count */
+	now.workers = (uint64_t)adapter_of(executor)->settings.config.workers;
+	memcpy(out, &now, size < sizeof now ? size : sizeof now);
+}
+
+/*
+ * Creating
+ */
+
+static const struct assay_executor_ops ops = {
+	.backend = &assay_backend,
+	.submit = submit,
+	.submit_many = assay_default_submit_many,
+	.shutdown = shutdown,
+	.destroy = destroy,
+	.statistics = statistics,
+};
+
+static void init_shards(struct adapter *adapter)
+{
+	for (int i = 0; i < SHARDS; i++) {
+		struct shard *shard = &adapter->shards[i];
+
+		shard->adapter = adapter;
+		shard->tasks.next = shard->tasks.previous = &shard->tasks;
+		shard->drained.next = shard->drained.previous = &shard->drained;
+		pthread_mutex_init(&shard->mutex, NULL);
+	}
+}
+
+int adapter_create(const struct assay_config *config, assay_executor **executor)
+{
+	static _Atomic uint64_t ids;
+	struct adapter *adapter;
+	int error = assay_simple_check_config(config, assay_backend.capabilities);
+
+	if (error)
+		return error;
+	adapter = aligned_alloc(PORT_APART, sizeof *adapter);
+	if (!adapter)
+		return ASSAY_ENOMEM;
+	*adapter = (struct adapter){.base.ops = &ops, .open = SHARDS};
+	error = settings_copy(&adapter->settings, config);
+	if (error)
+		goto free_adapter;
+	/* Forks are counted from the first executor on: in the child its locks may be held by
+	 * nobody. */
+	error = adapter->settings.forks && !rival_survives_fork
+			? ASSAY_EUNSUPPORTED
+			: rival_create(adapter->settings.config.workers, &adapter->rival);
+	if (error)
+		goto free_settings;
+	adapter->id = 1 + atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed);
+	pthread_mutex_init(&adapter->mutex, NULL);
+	pthread_cond_init(&adapter->changed, NULL);
+	init_shards(adapter);
+	*executor = &adapter->base;
+	return ASSAY_OK;
+
+free_settings:
+	settings_free(&adapter->settings);
+free_adapter:
+	free(adapter);
+	return error;
+}
