@@ -18,7 +18,7 @@ int json_refuse(const struct place *place, const char *format, ...)
 	struct text message = {0}, shown = {0};
 	va_list arguments;
 
-	text_format(&message, "assay-report: '%s': ", place->path);
+	text_format(&message, "%s: '%s': ", program_invocation_short_name, place->path);
 	if (place->array)
 		text_format(&message, "%s[%zu]: ", place->array, place->index);
 	va_start(arguments, format);

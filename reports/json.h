@@ -20,7 +20,7 @@ struct place {
 /* An object whose "format" is this; NULL after a message. */
 cJSON *json_read(const char *path, const char *format);
 
-/* Writes "assay-report: 'FILE': results[3]: ...". Returns -1. */
+/* Writes "PROGRAM: 'FILE': results[3]: ...". Returns -1. */
 int json_refuse(const struct place *place, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

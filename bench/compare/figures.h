@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is compared: a figure is one metric of one cell, measured on both sides. A cell that cannot be
+ * compared is a figure without a metric, so that it is shown and never absent.
+ */
+#ifndef COMPARE_FIGURES_H
+#define COMPARE_FIGURES_H
+
+#include "samples.h"
+#include "statistics.h"
+
+/* BASE, NEW, and BASE once more: what moves between the first and the last is not the code. */
+enum arm { ARM_BASE, ARM_NEW, ARM_AGAIN, ARMS };
+
+enum { BATCHES = 2 };
+
+enum kind {
+	KIND_CPU,
+	KIND_WALL,
+	KIND_LATENCY,
+	KIND_MEMORY,
+	KIND_INSTRUCTIONS, /* from here on the same in every run: no statistics */
+	KIND_COUNT,
+	KINDS
+};
+
+struct kind_facts {
+	const char *name;
+	double threshold; /* as 0.05 for 5 % */
+	bool exact;
+};
+
+extern const struct kind_facts kinds[KINDS];
+
+enum state {
+	STATE_PASS,
+	STATE_FASTER,
+	STATE_REGRESSED,
+	STATE_NOISY,       /* a slowdown of the size of the threshold may be there */
+	STATE_UNSTABLE,    /* BASE differs from itself */
+	STATE_ADDED,       /* only NEW has the cell */
+	STATE_UNSUPPORTED, /* neither side can do it */
+	STATE_MISSING,     /* only BASE has it */
+	STATE_FAILED,
+	STATES
+};
+
+extern const char *const state_names[STATES];
+
+struct values {
+	double *list; /* NaN where a round has none */
+	size_t count;
+};
+
+struct figure {
+	char *workload;
+	char *backend;
+	int workers;
+	char *metric; /* NULL: the cell as a whole */
+	char *unit;
+	enum kind kind;
+	struct values arms[BATCHES][ARMS];
+	struct effect effect;  /* over all batches */
+	struct effect control; /* BASE against itself, of the last batch */
+	enum state state;
+	char message[256];
+};
+
+struct figures {
+	struct figure *list;
+	size_t count;
+	bool interleaved; /* the rounds of the arms belong together */
+	bool doubtful;    /* not interleaved, and the machine was busy with other things */
+};
+
+/* The kind of a metric; KINDS: none that can be judged. */
+enum kind kind_of(const char *metric, const char *unit);
+
+/* The figure of this metric (NULL: of the cell) of the sample's cell; made if there is none. */
+struct figure *figures_find(struct figures *figures, const struct sample *sample,
+			    const char *metric);
+/* Forgets those that there is nothing to say of: no metric that can be judged, and no message. */
+void figures_prune(struct figures *figures);
+void figures_free(struct figures *figures);
+
+/* At this place; places before it that have no value become NaN. */
+void values_set(struct values *values, size_t place, double value);
+
+/* Keeps the first message. */
+void figure_settle(struct figure *figure, enum state state, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* By workload, backend, workers, metric. */
+void figures_sort(struct figures *figures);
+
+#endif

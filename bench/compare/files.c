@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "files.h"
+
+#include "catalogue.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Searching is quadratic; the largest run has some thousand. */
+#define FIGURES_LIMIT 10000
+
+/* The rows without an executor measure the machine, not the code. */
+static bool is_machine(const char *backend)
+{
+	return strcmp(backend, "serial") == 0 || strcmp(backend, "floor") == 0;
+}
+
+bool is_selected(const struct selection *selection, const char *workload, const char *backend,
+		 int workers)
+{
+	bool listed = !selection->worker_count;
+
+	for (size_t i = 0; i < selection->worker_count; i++)
+		listed |= selection->workers[i] == workers;
+	return listed && !is_machine(backend) && matches_any(selection->workload_glob, workload) &&
+	       matches_any(selection->backend_glob, backend);
+}
+
+/* How many repetitions the file has of this figure, which starts at sample `first`. */
+static size_t repetitions_of(const struct samples *samples, size_t first)
+{
+	const struct sample *start = &samples->list[first];
+	size_t next = first + 1;
+
+	for (; next < samples->count; next++) {
+		const struct sample *sample = &samples->list[next];
+
+		if (strcmp(sample->workload, start->workload) != 0 ||
+		    strcmp(sample->backend, start->backend) != 0 ||
+		    sample->workers != start->workers || strcmp(sample->metric, start->metric) != 0)
+			break;
+	}
+	return next - first;
+}
+
+static void add(struct figure *figure, int batch, enum arm arm, double value)
+{
+	struct values *values = &figure->arms[batch][arm];
+
+	values_set(values, values->count, value);
+}
+
+/* BASE against itself: each half of its repetitions against the other. */
+static void deal(struct figure *figure, enum arm arm, const struct sample *samples, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int batch = i >= (count + 1) / 2;
+
+		if (!samples[i].known)
+			continue;
+		add(figure, batch, arm, samples[i].value);
+		if (arm == ARM_BASE)
+			add(figure, !batch, ARM_AGAIN, samples[i].value);
+	}
+}
+
+static int take(struct figures *figures, const struct samples *samples, enum arm arm,
+		const struct selection *selection)
+{
+	for (size_t i = 0, count; i < samples->count; i += count) {
+		const struct sample *sample = &samples->list[i], *bad = NULL;
+		const char *metric = sample->metric;
+		struct figure *figure;
+
+		count = repetitions_of(samples, i);
+		if (!is_selected(selection, sample->workload, sample->backend, sample->workers))
+			continue;
+		for (size_t j = 0; j < count; j++)
+			if (!samples->list[i + j].ok || !samples->list[i + j].supported)
+				bad = &samples->list[i + j];
+		if (!bad && kind_of(metric, sample->unit) == KINDS)
+			continue;
+		if (bad) {
+			figure = figures_find(figures, sample, NULL);
+			figure_settle(figure, bad->supported ? STATE_FAILED : STATE_UNSUPPORTED,
+				      "%s: %s", arm == ARM_BASE ? "BASE" : "NEW",
+				      bad->message ? bad->message : "no message");
+		} else {
+			figure = figures_find(figures, sample, metric);
+			deal(figure, arm, sample, count);
+		}
+		if (figures->count > FIGURES_LIMIT) {
+			fprintf(stderr, "assay-compare: more than %d figures\n", FIGURES_LIMIT);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static bool has_values(const struct figure *figure, enum arm arm)
+{
+	return figure->arms[0][arm].count || figure->arms[1][arm].count;
+}
+
+/* A cell that failed is one figure: what is left of its metrics is not judged beside it. */
+static const struct figure *cell_of(const struct figures *figures, const struct figure *like)
+{
+	for (size_t i = 0; i < figures->count; i++) {
+		const struct figure *figure = &figures->list[i];
+
+		if (!figure->metric && figure->workers == like->workers &&
+		    strcmp(figure->workload, like->workload) == 0 &&
+		    strcmp(figure->backend, like->backend) == 0)
+			return figure;
+	}
+	return NULL;
+}
+
+static void settle_sides(struct figures *figures)
+{
+	for (size_t i = 0; i < figures->count; i++) {
+		struct figure *figure = &figures->list[i];
+		const struct figure *cell = cell_of(figures, figure);
+		bool base = has_values(figure, ARM_BASE), changed = has_values(figure, ARM_NEW);
+
+		if (!figure->metric)
+			continue;
+		if (cell && cell->state == STATE_FAILED)
+			figure->kind = KINDS;
+		else if (base && !changed)
+			figure_settle(figure, STATE_MISSING,
+				      cell ? "NEW no longer supports it" : "only BASE has it");
+		else if (!base && changed)
+			figure_settle(figure, STATE_ADDED, "only NEW has it");
+		else if (!base)
+			figure->kind = KINDS; /* null on both sides, as a percentile of too few */
+	}
+}
+
+/* What makes two files figures of different things. */
+static int check_contexts(const struct samples *base, const struct samples *changed, bool force)
+{
+	static const char *const names[] = {
+		"cpu_model", "allowed_cpus", "cgroup_cpu_quota_cpus", "architecture",
+		"kernel",    "compiler",     "compiler_flags",        "build_type",
+		"sanitizer", "scale"};
+	int differences = 0;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const cJSON *a = cJSON_GetObjectItemCaseSensitive(base->context, names[i]);
+		const cJSON *b = cJSON_GetObjectItemCaseSensitive(changed->context, names[i]);
+
+		if ((!a && !b) || (a && b && cJSON_Compare(a, b, true)))
+			continue;
+		fprintf(stderr, "assay-compare: BASE and NEW differ in %s\n", names[i]);
+		differences++;
+	}
+	if (differences && !force)
+		fprintf(stderr, "assay-compare: they cannot be compared; --force does it anyway\n");
+	return differences && !force ? -1 : 0;
+}
+
+static bool was_noisy(const struct samples *samples)
+{
+	const cJSON *machine = cJSON_GetObjectItemCaseSensitive(samples->context, "machine");
+
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(machine, "noisy"));
+}
+
+int files_read(struct figures *figures, const char *base, const char *changed,
+	       const struct selection *selection, bool force)
+{
+	struct samples sides[2] = {{.tree = NULL}};
+	int failed = samples_read(&sides[0], base) || samples_read(&sides[1], changed) ||
+		     check_contexts(&sides[0], &sides[1], force) ||
+		     take(figures, &sides[0], ARM_BASE, selection) ||
+		     take(figures, &sides[1], ARM_NEW, selection);
+
+	if (!failed) {
+		figures->doubtful = was_noisy(&sides[0]) || was_noisy(&sides[1]);
+		settle_sides(figures);
+		figures_prune(figures);
+	}
+	samples_free(&sides[0]);
+	samples_free(&sides[1]);
+	return failed ? -1 : 0;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include "files.h"
+#include "judge.h"
+#include "measure.h"
+#include "output.h"
+#include "record.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: assay-compare BASE NEW [--workload GLOB] [--backend GLOB] [--workers N,M]\n"
+	"                     [--rounds N] [--samples N] [--scale SCALE] [--seed N]\n"
+	"                     [--threshold KIND=PERCENT] [--force]\n"
+	"                     [--format text|json|markdown|junit] [-o FILE]\n"
+	"\n"
+	"Is NEW slower than BASE? Each is a build tree (then both are measured by turns, in\n"
+	"one run, with BASE against itself as a control), or both are files of assay-bench.\n"
+	"\n"
+	"  --workload GLOB     several patterns with commas; for trees without it those of the\n"
+	"                      classes overhead and cpu\n"
+	"  --backend GLOB      several patterns with commas (all)\n"
+	"  --workers N,M       (trees: what each workload has by default; files: all)\n"
+	"  --rounds N          of BASE, NEW and BASE again, for each cell (20)\n"
+	"  --samples N         of each in a round, of which the least counts (1)\n"
+	"  --scale SCALE       of the samples: tiny, quick (default) or full\n"
+	"  --seed N            of the order, of random inputs and of the intervals (1)\n"
+	"  --threshold KIND=P  what is a regression, in percent: cpu=5, wall=10, latency=25,\n"
+	"                      memory=5, instructions=0.5, count=0; may be repeated\n"
+	"  --force             compare files of different machines or builds\n"
+	"  --format FORMAT     text (default), json, markdown or junit\n"
+	"  -o, --output FILE   instead of the standard output\n"
+	"  -h, --help          this text\n"
+	"\n"
+	"Exit status: 0 no regression, 1 regression, 2 could not do what was asked (nothing\n"
+	"matched, a cell failed or is missing in NEW, a broken file), 3 inconclusive.\n";
+
+typedef void output(struct text *text, const struct account *account);
+
+struct request {
+	struct selection selection;
+	struct measurement measurement;
+	struct rules rules;
+	output *output;
+	const char *path;
+	bool force;
+	bool help;
+};
+
+static int mistake(const char *what, const char *value, const char *expected)
+{
+	fprintf(stderr, "assay-compare: %s '%s': expected %s\n", what, value, expected);
+	return -1;
+}
+
+static int parse_number(const char *option, const char *text, unsigned long least,
+			unsigned long most, unsigned long *number)
+{
+	char expected[80], *end;
+
+	errno = 0;
+	*number = strtoul(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && !errno && *number >= least && *number <= most)
+		return 0;
+	snprintf(expected, sizeof expected, "a whole number from %lu to %lu", least, most);
+	return mistake(option, text, expected);
+}
+
+static int parse_workers(const char *list, struct selection *selection)
+{
+	size_t most = sizeof selection->workers / sizeof *selection->workers;
+	char item[32];
+
+	selection->worker_count = 0;
+	for (const char *rest = list; rest;
+	     rest = strchr(rest, ',') ? strchr(rest, ',') + 1 : NULL) {
+		unsigned long number;
+
+		snprintf(item, sizeof item, "%.*s", (int)strcspn(rest, ","), rest);
+		if (selection->worker_count == most)
+			return mistake("--workers", list, "at most 16 numbers");
+		if (parse_number("--workers", item, 1, 1024, &number))
+			return -1;
+		selection->workers[selection->worker_count++] = (int)number;
+	}
+	return 0;
+}
+
+static int parse_threshold(const char *text, struct rules *rules)
+{
+	const char *equals = strchr(text, '=');
+	char *end = NULL;
+	double percent = equals ? strtod(equals + 1, &end) : -1;
+
+	for (int kind = 0; equals && kind < KINDS; kind++)
+		if (strlen(kinds[kind].name) == (size_t)(equals - text) &&
+		    strncmp(text, kinds[kind].name, (size_t)(equals - text)) == 0 &&
+		    end != equals + 1 && !*end && percent >= 0 && percent <= 10000) {
+			rules->thresholds[kind] = percent / 100;
+			return 0;
+		}
+	return mistake("--threshold", text,
+		       "a kind (cpu, wall, latency, memory, instructions or count), =, and a "
+		       "percentage from 0 to 10000");
+}
+
+static int parse_format(const char *text, struct request *request)
+{
+	static const struct {
+		const char *name;
+		output *output;
+	} formats[] = {{"text", output_text},
+		       {"json", output_json},
+		       {"markdown", output_markdown},
+		       {"junit", output_junit}};
+
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+		if (strcmp(text, formats[i].name) == 0) {
+			request->output = formats[i].output;
+			return 0;
+		}
+	return mistake("--format", text, "text, json, markdown or junit");
+}
+
+static int parse_scale(const char *text, struct measurement *measurement)
+{
+	measurement->scale = text;
+	if (strcmp(text, "tiny") == 0 || strcmp(text, "quick") == 0 || strcmp(text, "full") == 0)
+		return 0;
+	return mistake("--scale", text, "tiny, quick or full");
+}
+
+static int parse_option(int option, const char *value, struct request *request)
+{
+	struct measurement *measurement = &request->measurement;
+	unsigned long number = 0;
+	int failed = 0;
+
+	switch (option) {
+	case 'l':
+		request->selection.workload_glob = value;
+		break;
+	case 'b':
+		request->selection.backend_glob = value;
+		break;
+	case 'w':
+		return parse_workers(value, &request->selection);
+	case 'r':
+		failed = parse_number("--rounds", value, ROUNDS_LEAST, 10000, &number);
+		measurement->rounds = (unsigned)number;
+		break;
+	case 'n':
+		failed = parse_number("--samples", value, 1, 100, &number);
+		measurement->samples = (unsigned)number;
+		break;
+	case 's':
+		failed = parse_number("--seed", value, 0, 1UL << 53, &number);
+		measurement->seed = request->rules.seed = number;
+		break;
+	case 'c':
+		return parse_scale(value, measurement);
+	case 't':
+		return parse_threshold(value, &request->rules);
+	case 'F':
+		request->force = true;
+		break;
+	case 'f':
+		return parse_format(value, request);
+	case 'o':
+		request->path = strcmp(value, "-") == 0 ? NULL : value;
+		break;
+	case 'h':
+		request->help = true;
+		break;
+	default: /* getopt_long() said what is wrong */
+		fprintf(stderr, "\n%s", usage);
+		failed = -1;
+	}
+	return failed;
+}
+
+static int parse(int count, char **words, struct request *request)
+{
+	static const struct option known[] = {{"workload", required_argument, NULL, 'l'},
+					      {"backend", required_argument, NULL, 'b'},
+					      {"workers", required_argument, NULL, 'w'},
+					      {"rounds", required_argument, NULL, 'r'},
+					      {"samples", required_argument, NULL, 'n'},
+					      {"seed", required_argument, NULL, 's'},
+					      {"scale", required_argument, NULL, 'c'},
+					      {"threshold", required_argument, NULL, 't'},
+					      {"force", no_argument, NULL, 'F'},
+					      {"format", required_argument, NULL, 'f'},
+					      {"output", required_argument, NULL, 'o'},
+					      {"help", no_argument, NULL, 'h'},
+					      {0}};
+	int option;
+
+	while ((option = getopt_long(count, words, "ho:", known, NULL)) != -1)
+		if (parse_option(option, optarg, request))
+			return -1;
+	if (!request->help && count - optind != 2) {
+		fprintf(stderr, "assay-compare: expected BASE and NEW\n\n%s", usage);
+		return -1;
+	}
+	return 0;
+}
+
+/* Before minutes of measuring, not after. */
+static int check_output(const char *path)
+{
+	struct stat status;
+	char *temporary;
+	int descriptor;
+
+	if (!path || (stat(path, &status) == 0 && !S_ISREG(status.st_mode)))
+		return 0; /* what is no file, record_write() judges */
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+		return -1;
+	descriptor = mkstemp(temporary);
+	if (descriptor < 0)
+		fprintf(stderr, "assay-compare: cannot write '%s': %s\n", path, strerror(errno));
+	else
+		unlink(temporary);
+	free(temporary);
+	return descriptor < 0 ? -1 : close(descriptor);
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static int gather(struct request *request, const char *base, const char *changed,
+		  struct figures *figures)
+{
+	if (is_directory(base) != is_directory(changed)) {
+		fprintf(stderr,
+			"assay-compare: '%s' and '%s': expected two build trees or two files\n",
+			base, changed);
+		return -1;
+	}
+	if (!is_directory(base))
+		return files_read(figures, base, changed, &request->selection, request->force);
+	request->measurement.trees[0] = base;
+	request->measurement.trees[1] = changed;
+	request->measurement.selection = &request->selection;
+	return measure(figures, &request->measurement, &request->rules);
+}
+
+static int compare(struct request *request, const char *base, const char *changed)
+{
+	struct figures figures = {.count = 0};
+	struct account account = {&figures,      &request->rules,
+				  base,          changed,
+				  VERDICT_ERROR, !request->path && isatty(STDOUT_FILENO)};
+	struct text text = {0};
+	int code = VERDICT_ERROR;
+
+	if (check_output(request->path) == 0 && gather(request, base, changed, &figures) == 0) {
+		account.verdict = judge(&figures, &request->rules);
+		figures_sort(&figures);
+		request->output(&text, &account);
+		code = account.verdict;
+		if (record_write(request->path, text.data))
+			code = VERDICT_ERROR;
+		text_free(&text);
+	}
+	figures_free(&figures);
+	return code;
+}
+
+int main(int count, char **words)
+{
+	struct request request = {
+		.rules = rules_default(),
+		.measurement = {.scale = "quick", .rounds = 20, .samples = 1, .seed = 1},
+		.output = output_text};
+	char program[] = "assay-compare";
+
+	words[0] = program;
+	if (parse(count, words, &request))
+		return VERDICT_ERROR;
+	if (request.help) {
+		fputs(usage, stdout);
+		return fflush(stdout) ? VERDICT_ERROR : VERDICT_PASS;
+	}
+	return compare(&request, words[optind], words[optind + 1]);
+}

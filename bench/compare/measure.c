@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "measure.h"
+
+#include "cells.h"
+#include "process.h"
+#include "text.h"
+#include "turn.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct progress {
+	size_t done, all;
+	struct timespec start;
+};
+
+static void show(struct progress *progress, const struct cell *cell)
+{
+	struct timespec now;
+	double elapsed_s;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	elapsed_s = (double)(now.tv_sec - progress->start.tv_sec) +
+		    1e-9 * (double)(now.tv_nsec - progress->start.tv_nsec);
+	fprintf(stderr, "\r\033[K%3zu%%", progress->done * 100 / progress->all);
+	if (progress->done)
+		fprintf(stderr, "  %.0f s left",
+			elapsed_s * (double)(progress->all - progress->done) /
+				(double)progress->done);
+	fprintf(stderr, "  %s on %s", cell->workload, cell->backend);
+	fflush(stderr);
+}
+
+static void clear(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}
+
+static void shuffle(size_t *indexes, size_t count, uint64_t *random)
+{
+	for (size_t i = 0; i < count; i++)
+		indexes[i] = i;
+	for (size_t i = count; i > 1; i--) {
+		size_t j = (size_t)(next_draw(random) % i), kept = indexes[i - 1];
+
+		indexes[i - 1] = indexes[j];
+		indexes[j] = kept;
+	}
+}
+
+/* All arms of a cell, so often that each has its samples. */
+static int take_turns(struct turn *turn, uint64_t *random)
+{
+	for (turn->sample = 0; turn->sample < turn->samples; turn->sample++) {
+		size_t order[ARMS];
+
+		shuffle(order, ARMS, random);
+		for (int i = 0; i < ARMS; i++) {
+			turn->arm = (enum arm)order[i];
+			if (turn_take(turn))
+				return -1;
+			if (turn->cell->settled)
+				return 0;
+		}
+	}
+	return 0;
+}
+
+static int run_batch(struct figures *figures, struct cells *cells,
+		     const struct measurement *measurement, int batch, const char *directory)
+{
+	size_t *order = allocate(cells->count + 1, sizeof *order), open = 0;
+	uint64_t random = measurement->seed + (uint64_t)batch;
+	struct progress progress = {.done = 0};
+	int failed = 0;
+
+	for (size_t i = 0; i < cells->count; i++)
+		open += cells->list[i].open && !cells->list[i].settled;
+	progress.all = open * measurement->rounds;
+	clock_gettime(CLOCK_MONOTONIC, &progress.start);
+	for (unsigned round = 0; round < measurement->rounds && !failed; round++) {
+		shuffle(order, cells->count, &random);
+		for (size_t i = 0; i < cells->count && !failed; i++) {
+			struct cell *cell = &cells->list[order[i]];
+			struct turn turn = {.figures = figures,
+					    .cell = cell,
+					    .trees = measurement->trees,
+					    .directory = directory,
+					    .scale = measurement->scale,
+					    .seed = measurement->seed + round,
+					    .batch = batch,
+					    .round = round,
+					    .samples = measurement->samples};
+
+			if (!cell->open || cell->settled)
+				continue;
+			show(&progress, cell);
+			failed = take_turns(&turn, &random);
+			progress.done++;
+		}
+	}
+	clear();
+	free(order);
+	return failed;
+}
+
+/* A cell is measured again as a whole if one of its figures is open. */
+static size_t reopen(struct cells *cells, const struct figures *figures, const struct rules *rules)
+{
+	size_t open = 0;
+
+	for (size_t i = 0; i < cells->count; i++) {
+		struct cell *cell = &cells->list[i];
+
+		cell->open = false;
+		for (size_t j = 0; j < figures->count && !cell->settled; j++)
+			if (is_figure_of(&figures->list[j], cell) &&
+			    judge_is_open(&figures->list[j], true, rules))
+				cell->open = true;
+		open += cell->open;
+	}
+	return open;
+}
+
+/* Of a cell that failed the samples before it say nothing. */
+static void drop_failed(struct figures *figures, const struct cells *cells)
+{
+	for (size_t i = 0; i < cells->count; i++)
+		for (size_t j = 0; j < figures->count && cells->list[i].settled; j++)
+			if (figures->list[j].metric &&
+			    is_figure_of(&figures->list[j], &cells->list[i]) &&
+			    !figures->list[j].message[0])
+				figures->list[j].kind = KINDS;
+	figures_prune(figures);
+}
+
+static int run_batches(struct figures *figures, struct cells *cells,
+		       const struct measurement *measurement, const struct rules *rules,
+		       const char *directory)
+{
+	size_t again;
+
+	fprintf(stderr, "assay-compare: %zu cell%s, %u rounds of BASE, NEW and BASE again\n",
+		cells->count, cells->count == 1 ? "" : "s", measurement->rounds);
+	if (run_batch(figures, cells, measurement, 0, directory))
+		return -1;
+	again = reopen(cells, figures, rules);
+	if (again) {
+		fprintf(stderr, "assay-compare: %zu cell%s once more: slower, or unstable\n", again,
+			again == 1 ? "" : "s");
+		if (run_batch(figures, cells, measurement, 1, directory))
+			return -1;
+	}
+	drop_failed(figures, cells);
+	return 0;
+}
+
+int measure(struct figures *figures, const struct measurement *measurement,
+	    const struct rules *rules)
+{
+	char directory[PATH_MAX];
+	struct cells cells = {.count = 0};
+	int failed = -1;
+
+	figures->interleaved = true;
+	if (process_watch_interrupts() || process_directory(directory, sizeof directory))
+		return -1;
+	if (cells_choose(&cells, figures, measurement->trees, measurement->selection, directory) ==
+	    0)
+		failed = run_batches(figures, &cells, measurement, rules, directory);
+	cells_free(&cells);
+	process_remove(directory);
+	return failed;
+}
