@@ -7,13 +7,6 @@
 
 #define ONE_WORKER (ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_NESTED_SUBMIT)
 
-/* Where a waiting worker does other work the wait would succeed. */
-static void need_plain_waits(struct subject *s)
-{
-	if (s->backend->capabilities & ASSAY_CAP_NESTED_WAIT)
-		UNSUPPORTED("a worker that waits runs other tasks meanwhile");
-}
-
 struct bounded {
 	enum wait_call call;
 	int64_t timeout_ns;
@@ -47,14 +40,16 @@ ASSAY_TEST(dlk_1_a_bounded_wait_for_ones_own_worker, .clause = "DLK-1", .needs =
 	assay_executor *executor = executor_new(s, 1);
 	struct probe *ran = probe_new(s);
 
-	need_plain_waits(s);
 	for (int i = 0; i < WAIT_CALLS; i++) {
 		struct bounded bounded = {(enum wait_call)i, short_time_ns() / 4, ran};
 		assay_future *parent =
 			submit_task(executor, wait_bounded, &bounded, sizeof bounded);
 		assay_future *next = submit_int(executor, i);
+		int error = result_int(parent);
 
-		CHECK_ERROR(result_int(parent), ASSAY_ETIMEDOUT);
+		/* A worker that helps may have run the child in time. */
+		if (error || !(s->backend->capabilities & ASSAY_CAP_NESTED_WAIT))
+			CHECK_ERROR(error, ASSAY_ETIMEDOUT);
 		/* It has recovered: the child ran, and so does what came later. */
 		CHECK_EQ(result_int(next), i);
 		assay_future_release(parent);
@@ -183,9 +178,11 @@ ASSAY_TEST(dlk_5_submitting_without_waiting_is_safe, .clause = "DLK-5",
 ASSAY_TEST(dlk_6_a_chain_on_one_worker, .clause = "DLK-6",
 	   .needs = ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_NESTED_WAIT)
 {
+	static const int depths[] = {1, 2, 3, 7, 20, 100, 1000};
 	assay_executor *executor = executor_new(s, 1);
 
-	for (int depth = 1; depth <= 20; depth++) {
+	for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {
+		int depth = scaled(depths[i]);
 		assay_future *top = submit_task(executor, descend, &depth, sizeof depth);
 
 		CHECK_EQ(result_int(top), depth);

@@ -2,7 +2,7 @@
 # The chapters, in reading order. Each is <chapter>.md here and <chapter>.c in conformance/.
 set(ASSAY_CHAPTERS
 	submit configure initializer future cancel result callback wait as_completed map
-	memory lifetime shutdown terminate broken tasks_per_worker boundary deadlock fork stress)
+	memory lifetime shutdown terminate broken tasks_per_worker boundary deadlock fork_join fork stress)
 set_property(GLOBAL PROPERTY ASSAY_CHAPTERS ${ASSAY_CHAPTERS})
 
 # The build makes them a part of the programs: what is said about a test is what it was built from.

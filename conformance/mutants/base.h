@@ -18,6 +18,9 @@ enum fault {
 	FAULT_ACCEPTS_AFTER_SHUTDOWN,
 	FAULT_ARGUMENT_COPIED_LATE,
 	FAULT_ARGUMENT_SIZE_IS_A_BYTE,
+	FAULT_AWAITED_KEEPS_ROOM,
+	FAULT_AWAITED_NOT_COUNTED,
+	FAULT_AWAITED_RUNS_TWICE,
 	FAULT_BLOCKS_WHEN_BUSY,
 	FAULT_BREAK_STOPS_AT_CANCELLED,
 	FAULT_CALLBACKS_REVERSED,
@@ -30,6 +33,9 @@ enum fault {
 	FAULT_CANCEL_AGAIN_FAILS,
 	FAULT_CANCEL_WAKES_NOBODY,
 	FAULT_CAPACITY_PLUS_ONE,
+	FAULT_CHILD_LOST,
+	FAULT_CHILD_RETURN_LOST,
+	FAULT_CHILD_RUN_TWICE,
 	FAULT_CODE_IS_A_BYTE,
 	FAULT_COUNTS_CANCELLED_AS_FINISHED,
 	FAULT_DONE_WHEN_STARTED,
@@ -38,12 +44,17 @@ enum fault {
 	FAULT_EMPTY_FAILURE_SUCCEEDS,
 	FAULT_EXIT_LOSES_TASKS,
 	FAULT_FAILURE_BREAKS_POOL,
+	FAULT_FORK_NEEDS_MEMORY,
+	FAULT_FORK_RUNS_CHILD,
 	FAULT_HUGE_TIMEOUT_OVERFLOWS,
 	FAULT_INITIALIZER_ARGUMENT_LOST,
 	FAULT_INITIALIZER_EACH_TASK,
 	FAULT_INITIALIZER_FAILURE_IGNORED,
 	FAULT_INITIALIZER_NEVER_RUN,
+	FAULT_JOIN_DOES_NOT_WAIT,
+	FAULT_JOIN_RUNS_TASKS,
 	FAULT_LAST_IN_FIRST_OUT,
+	FAULT_LIMITED_WAIT_RUNS,
 	FAULT_LIMIT_OF_TASKS_IGNORED,
 	FAULT_MESSAGE_IS_CUT,
 	FAULT_NAMES_IGNORED,
@@ -59,6 +70,7 @@ enum fault {
 	FAULT_RUNS_CANCELLED,
 	FAULT_RUNS_IN_SUBMIT,
 	FAULT_SECOND_SHUTDOWN_DOES_NOT_WAIT,
+	FAULT_SETS_ARE_NOT_HELPED,
 	FAULT_SHUTDOWN_DOES_NOT_WAIT,
 	FAULT_SHUTDOWN_IGNORES_CANCEL,
 	FAULT_SHUTDOWN_JOINS_ITSELF,
@@ -68,6 +80,7 @@ enum fault {
 	FAULT_TIMEOUT_CANCELS,
 	FAULT_TIMES_OUT_EARLY,
 	FAULT_UNKNOWN_NAME_RUNS,
+	FAULT_WAITING_WORKER_SLEEPS,
 	FAULT_WAKES_ONE_WAITER,
 	FAULT_WATCHERS_MISS_CANCEL,
 	FAULT_WATCHERS_OF_DONE_WAIT,
@@ -95,6 +108,7 @@ struct callback {
  * change to a done state owns the callbacks. */
 struct future {
 	assay_future base;
+	assay_executor *executor; /* that accepted it; may be gone: for comparison */
 	pthread_mutex_t mutex;
 	pthread_cond_t done;
 	uint32_t references; /* atomic */
@@ -109,7 +123,8 @@ struct future {
 	struct assay_watcher watchers; /* the head of a ring; the rest of it is not used */
 	struct callback *callbacks;
 	struct callback **callbacks_end;
-	struct future *next; /* in the queue */
+	struct future *next;  /* in the queue */
+	struct future *outer; /* running, that this one's worker interrupted for it */
 };
 
 /* NULL without memory. Holds `references` references. */
@@ -125,6 +140,17 @@ void future_call(struct future *future, assay_executor *executor);
 void future_settle(struct future *future);
 void future_settle_error(struct future *future, int error, const char *message);
 bool future_cancel(struct future *future);
+
+extern const struct assay_call_ops call_ops;
+
+/* What a worker does when it waits in a task, by base_nested.c: it runs what it waits for, if that
+ * is in the queue of its own pool. */
+void worker_run_awaited(struct future *future);
+bool worker_helps(assay_future *future);
+
+/* Of call_ops. */
+void pool_fork(assay_call *call, struct assay_fork *child);
+bool pool_join(assay_call *call, struct assay_fork *child);
 
 /*
  * The configuration

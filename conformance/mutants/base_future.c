@@ -179,6 +179,8 @@ static int outcome(assay_future *base, int64_t asked_ns, struct assay_outcome *o
 	struct timespec deadline = assay_deadline(timeout_ns);
 	int error = timeout_ns > 0 ? 0 : ETIMEDOUT;
 
+	if (timeout_ns == ASSAY_FOREVER || (has_fault(FAULT_LIMITED_WAIT_RUNS) && timeout_ns > 0))
+		worker_run_awaited(future);
 	pthread_mutex_lock(&future->mutex);
 	while (future->state < ASSAY_CANCELLED && error != ETIMEDOUT)
 		error = timeout_ns == ASSAY_FOREVER
@@ -256,6 +258,17 @@ static void unwatch(assay_future *base, struct assay_watcher *watcher)
 	pthread_mutex_unlock(&future->mutex);
 }
 
+/* Early, when it has run the future: then it is time to look again. */
+static int park(assay_future *base, struct assay_signal *signal, int64_t timeout_ns)
+{
+	if (timeout_ns == ASSAY_FOREVER && state(base) == ASSAY_PENDING && worker_helps(base)) {
+		worker_run_awaited(future_of(base));
+		if (state(base) >= ASSAY_CANCELLED)
+			return ASSAY_OK;
+	}
+	return assay_default_park(base, signal, timeout_ns);
+}
+
 static const struct assay_future_ops future_ops = {
 	.retain = retain,
 	.release = release,
@@ -265,8 +278,8 @@ static const struct assay_future_ops future_ops = {
 	.add_done_callback = add_done_callback,
 	.watch = watch,
 	.unwatch = unwatch,
-	.park = assay_default_park,
-	.helps = assay_default_helps,
+	.park = park,
+	.helps = worker_helps,
 };
 
 struct future *future_create(assay_function *function, const struct assay_task *task,
@@ -349,12 +362,15 @@ static void keep_message(assay_call *call, const char *message)
 		future->message[255] = '\0';
 }
 
+const struct assay_call_ops call_ops = {
+	.reserve = reserve,
+	.message = keep_message,
+	.fork = pool_fork,
+	.join = pool_join,
+};
+
 void future_call(struct future *future, assay_executor *executor)
 {
-	static const struct assay_call_ops call_ops = {.reserve = reserve,
-						       .message = keep_message,
-						       .fork = assay_default_fork,
-						       .join = assay_default_join};
 	struct assay_outcome *out = &future->outcome;
 	struct running running = {
 		.call = {.ops = &call_ops,

@@ -212,6 +212,7 @@ static int destroy(assay_executor *executor)
 	if (*link)
 		*link = pool->next;
 	pthread_mutex_unlock(&pools_mutex);
+	pthread_cond_destroy(&pool->joined);
 	pthread_cond_destroy(&pool->gone);
 	pthread_cond_destroy(&pool->room);
 	pthread_cond_destroy(&pool->work);
@@ -298,6 +299,7 @@ static int create(const struct assay_config *config, assay_executor **out)
 	pthread_cond_init(&pool->work, NULL);
 	pthread_cond_init(&pool->room, NULL);
 	pthread_cond_init(&pool->gone, NULL);
+	pthread_cond_init(&pool->joined, NULL);
 	pthread_once(&once, watch_exit);
 	pthread_mutex_lock(&pools_mutex);
 	pool->next = pools;
@@ -312,14 +314,15 @@ static int create(const struct assay_config *config, assay_executor **out)
 
 const struct assay_backend assay_backend = {
 	.abi = ASSAY_ABI,
-	.capabilities =
-		ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_SHARED_MAPPINGS | ASSAY_CAP_FUNCTION_POINTERS |
-		ASSAY_CAP_NAMED_FUNCTIONS | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT |
-		ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_EXACT_START | ASSAY_CAP_FIFO |
-		ASSAY_CAP_LAZY_WORKERS | ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_IDLE_FIRST |
-		ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_BOUNDED_QUEUE | ASSAY_CAP_INITIALIZER |
-		ASSAY_CAP_WORKER_NAMES | ASSAY_CAP_STACK_SIZE | ASSAY_CAP_TASKS_PER_WORKER |
-		ASSAY_CAP_SURVIVES_THREAD_EXIT | ASSAY_CAP_DRAINS_AT_EXIT | ASSAY_CAP_OWNS_WORKERS,
+	.capabilities = ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_SHARED_MAPPINGS |
+			ASSAY_CAP_FUNCTION_POINTERS | ASSAY_CAP_NAMED_FUNCTIONS |
+			ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT | ASSAY_CAP_WORKER_LIMIT |
+			ASSAY_CAP_EXACT_START | ASSAY_CAP_FIFO | ASSAY_CAP_LAZY_WORKERS |
+			ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_IDLE_FIRST | ASSAY_CAP_NESTED_SUBMIT |
+			ASSAY_CAP_NESTED_WAIT | ASSAY_CAP_BOUNDED_QUEUE | ASSAY_CAP_INITIALIZER |
+			ASSAY_CAP_WORKER_NAMES | ASSAY_CAP_STACK_SIZE | ASSAY_CAP_TASKS_PER_WORKER |
+			ASSAY_CAP_SURVIVES_THREAD_EXIT | ASSAY_CAP_DRAINS_AT_EXIT |
+			ASSAY_CAP_OWNS_WORKERS,
 	.name = "base",
 	.summary = "the pool that mutants are made of",
 	.argument_limit = (size_t)1 << 30,

@@ -10,7 +10,8 @@ struct worker {
 	struct worker *next; /* in started or ended */
 	pthread_t thread;
 	int index;
-	struct future *running; /* the worker's own */
+	struct future *running; /* the worker's own: the innermost task */
+	int tasks;              /* run so far */
 };
 
 /* All under mutex but what create sets for ever. */
@@ -19,17 +20,19 @@ struct pool {
 	struct settings settings;
 	pid_t process; /* that created it */
 	pthread_mutex_t mutex;
-	pthread_cond_t work; /* a task was queued, or there will be no more */
-	pthread_cond_t room; /* a task was taken from the queue, or there will be no more */
-	pthread_cond_t gone; /* a worker ended, or a guest went */
+	pthread_cond_t work;   /* a task was queued, or there will be no more */
+	pthread_cond_t room;   /* a task was taken from the queue, or there will be no more */
+	pthread_cond_t gone;   /* a worker ended, or a guest went */
+	pthread_cond_t joined; /* a child ran in a worker that is not its parent's */
 	struct future *first;
 	struct future **last; /* the link that the next task goes into */
 	size_t queued;
-	int idle;              /* workers that wait for work */
-	int alive;             /* workers that have not ended */
-	int guests;            /* clients that cancel what was queued, or run a task */
-	unsigned long indices; /* names given: bit per index */
-	struct worker *ended;  /* to be joined */
+	struct assay_fork *children; /* that nobody has taken, the latest first */
+	int idle;                    /* workers that wait for work */
+	int alive;                   /* workers that have not ended */
+	int guests;                  /* clients that cancel what was queued, or run a task */
+	unsigned long indices;       /* names given: bit per index */
+	struct worker *ended;        /* to be joined */
 	bool stopping;
 	bool broken;
 	struct assay_statistics counts;
@@ -38,16 +41,25 @@ struct pool {
 
 /* Whose worker the calling thread is; NULL: nobody's. */
 extern _Thread_local struct pool *current_pool;
+extern _Thread_local struct worker *current_worker;
 
 /* The queue, under mutex. */
 void pool_push(struct pool *pool, struct future *future);
 struct future *pool_pop(struct pool *pool);
+/* False: it is not in the queue. */
+bool pool_remove(struct pool *pool, struct future *future);
 
 /* One more worker; under mutex. */
 int pool_start_worker(struct pool *pool);
 
 /* Frees the workers that have ended; under mutex, which they do not need any more. */
 void pool_join_ended(struct pool *pool);
+
+/* Runs a task that was started, on the calling worker. */
+void worker_run(struct worker *worker, struct future *future);
+
+/* Runs a child that waits to be joined. Takes the mutex off meanwhile. False: there is none. */
+bool pool_run_child(struct pool *pool);
 
 /* Counts and settles a future whose function was called, and gives up the pool's reference. */
 void pool_finish(struct pool *pool, struct future *future);

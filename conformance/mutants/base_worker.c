@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 _Thread_local struct pool *current_pool;
+_Thread_local struct worker *current_worker;
 
 /*
  * The queue, under mutex
@@ -22,23 +23,42 @@ void pool_push(struct pool *pool, struct future *future)
 		*pool->last = future;
 		pool->last = &future->next;
 	}
+	future->executor = &pool->base;
 	pool->queued++;
 	pool->counts.submitted++;
+}
+
+static void take_out(struct pool *pool, struct future **link)
+{
+	struct future *future = *link;
+
+	*link = future->next;
+	if (pool->last == &future->next)
+		pool->last = link;
+	pool->queued--;
+	if (!has_fault(FAULT_ROOM_NOT_SIGNALLED))
+		pthread_cond_signal(&pool->room);
 }
 
 struct future *pool_pop(struct pool *pool)
 {
 	struct future *future = pool->first;
 
-	if (!future)
-		return NULL;
-	pool->first = future->next;
-	if (!pool->first)
-		pool->last = &pool->first;
-	pool->queued--;
-	if (!has_fault(FAULT_ROOM_NOT_SIGNALLED))
-		pthread_cond_signal(&pool->room);
+	if (future)
+		take_out(pool, &pool->first);
 	return future;
+}
+
+bool pool_remove(struct pool *pool, struct future *future)
+{
+	struct future **link = &pool->first;
+
+	while (*link && *link != future)
+		link = &(*link)->next;
+	if (!*link)
+		return false;
+	take_out(pool, link);
+	return true;
 }
 
 /*
@@ -92,12 +112,15 @@ static void leave(void *user)
 	struct worker *worker = user;
 	struct pool *pool = worker->pool;
 
-	if (worker->running && !has_fault(FAULT_THREAD_EXIT_LOSES_TASK)) {
-		free(worker->running->result); /* what it had made so far */
-		worker->running->result = NULL;
-		worker->running->outcome = (struct assay_outcome){
-			.error = ASSAY_EDIED, .message = "the task ended its thread"};
-		pool_finish(pool, worker->running);
+	while (worker->running && !has_fault(FAULT_THREAD_EXIT_LOSES_TASK)) {
+		struct future *running = worker->running;
+
+		worker->running = running->outer;
+		free(running->result); /* what it had made so far */
+		running->result = NULL;
+		running->outcome = (struct assay_outcome){.error = ASSAY_EDIED,
+							  .message = "the task ended its thread"};
+		pool_finish(pool, running);
 	}
 	pthread_mutex_lock(&pool->mutex);
 	if (pool->queued && !pool->broken && pool_start_worker(pool) && pool->alive == 1) {
@@ -122,6 +145,8 @@ static struct future *take(struct pool *pool)
 	for (;;) {
 		future = pool_pop(pool);
 		if (!future) {
+			if (pool_run_child(pool))
+				continue;
 			if (pool->stopping || pool->broken)
 				break;
 			pool->idle++;
@@ -147,24 +172,33 @@ static struct future *take(struct pool *pool)
 	return future;
 }
 
+void worker_run(struct worker *worker, struct future *future)
+{
+	const struct assay_config *config = &worker->pool->settings.config;
+
+	future->outer = worker->running;
+	worker->running = future;
+	worker->tasks++;
+	if (has_fault(FAULT_INITIALIZER_EACH_TASK) && config->initializer)
+		config->initializer(config->initializer_argument,
+				    config->initializer_argument_size);
+	future_call(future, &worker->pool->base);
+	worker->running = future->outer;
+	pool_finish(worker->pool, future);
+}
+
 static void work(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
 	const struct assay_config *config = &pool->settings.config;
 	int tasks = has_fault(FAULT_LIMIT_OF_TASKS_IGNORED) ? INT_MAX : config->tasks_per_worker;
 
-	for (int done = 0; tasks == INT_MAX || done < tasks; done++) {
+	while (tasks == INT_MAX || worker->tasks < tasks) {
 		struct future *future = take(pool);
 
 		if (!future)
 			return;
-		worker->running = future;
-		if (has_fault(FAULT_INITIALIZER_EACH_TASK) && config->initializer)
-			config->initializer(config->initializer_argument,
-					    config->initializer_argument_size);
-		future_call(future, &pool->base);
-		worker->running = NULL;
-		pool_finish(pool, future);
+		worker_run(worker, future);
 	}
 }
 
@@ -189,6 +223,7 @@ static void *be_worker(void *user)
 	char name[32];
 
 	current_pool = worker->pool;
+	current_worker = worker;
 	snprintf(name, sizeof name, "%s_%d", config->name, worker->index);
 	name[15] = '\0'; /* as long as the kernel allows */
 	if (!has_fault(FAULT_NAMES_IGNORED))

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* What a worker does inside a task: children that it forks and joins, and tasks that it waits for. */
+#include "base_pool.h"
+
+#include <stdlib.h>
+
+/* Of a child, in `state`; under the mutex. reserved[0] is the next in `children`. */
+enum { CHILD_OPEN, CHILD_TAKEN, CHILD_DONE };
+
+static struct assay_fork *next_child(const struct assay_fork *child)
+{
+	return (struct assay_fork *)child->reserved[0];
+}
+
+/* Of its own task only: who forked it runs it in the join, if no worker has come by then. */
+void pool_fork(assay_call *call, struct assay_fork *child)
+{
+	struct pool *pool = (struct pool *)call->executor;
+
+	if (has_fault(FAULT_FORK_RUNS_CHILD)) {
+		child->returned = child->function(call, child->frame);
+		child->state = CHILD_DONE;
+		return;
+	}
+	if (has_fault(FAULT_FORK_NEEDS_MEMORY)) {
+		void *record = malloc((size_t)1 << 20);
+
+		child->state = CHILD_DONE;
+		child->returned = 0;
+		if (!record)
+			return;
+		free(record);
+	}
+	pthread_mutex_lock(&pool->mutex);
+	child->state = CHILD_OPEN;
+	child->reserved[0] = (uintptr_t)pool->children;
+	pool->children = child;
+	pthread_cond_signal(&pool->work);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+static bool forget_child(struct pool *pool, struct assay_fork *child)
+{
+	struct assay_fork *before = pool->children;
+
+	if (child->state != CHILD_OPEN)
+		return false;
+	if (before == child) {
+		pool->children = next_child(child);
+		return true;
+	}
+	while (next_child(before) != child)
+		before = next_child(before);
+	before->reserved[0] = child->reserved[0];
+	return true;
+}
+
+/* The fault of a pool whose joins keep busy with whatever there is. */
+static void run_any_task(struct pool *pool)
+{
+	struct future *future = pool_pop(pool);
+
+	if (!future) {
+		pthread_cond_wait(&pool->work, &pool->mutex);
+		return;
+	}
+	pool->counts.started++;
+	pthread_mutex_unlock(&pool->mutex);
+	if (future_start(future))
+		worker_run(current_worker, future);
+	pthread_mutex_lock(&pool->mutex);
+}
+
+bool pool_join(assay_call *call, struct assay_fork *child)
+{
+	struct pool *pool = (struct pool *)call->executor;
+	bool is_mine;
+
+	pthread_mutex_lock(&pool->mutex);
+	is_mine = forget_child(pool, child);
+	while (!is_mine && child->state != CHILD_DONE && !has_fault(FAULT_JOIN_DOES_NOT_WAIT)) {
+		if (has_fault(FAULT_JOIN_RUNS_TASKS) && current_worker)
+			run_any_task(pool);
+		else
+			pthread_cond_wait(&pool->joined, &pool->mutex);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	if (has_fault(FAULT_CHILD_LOST) && is_mine) {
+		child->returned = 0;
+		return false;
+	}
+	return is_mine || has_fault(FAULT_CHILD_RUN_TWICE);
+}
+
+bool pool_run_child(struct pool *pool)
+{
+	struct assay_fork *child = pool->children;
+	assay_call call = {.ops = &call_ops, .executor = &pool->base};
+	int returned;
+
+	if (!child)
+		return false;
+	pool->children = next_child(child);
+	child->state = CHILD_TAKEN;
+	pthread_mutex_unlock(&pool->mutex);
+	returned = child->function(&call, child->frame);
+	pthread_mutex_lock(&pool->mutex);
+	child->returned = has_fault(FAULT_CHILD_RETURN_LOST) ? 0 : returned;
+	child->state = CHILD_DONE;
+	pthread_cond_broadcast(&pool->joined);
+	if (has_fault(FAULT_JOIN_RUNS_TASKS))
+		pthread_cond_broadcast(&pool->work);
+	return true;
+}
+
+bool worker_helps(assay_future *base)
+{
+	return current_pool && ((struct future *)base)->executor == &current_pool->base &&
+	       !has_fault(FAULT_SETS_ARE_NOT_HELPED) && !has_fault(FAULT_WAITING_WORKER_SLEEPS);
+}
+
+/* What is pending and not in the queue is on its way to another worker, or to a cancellation. */
+void worker_run_awaited(struct future *future)
+{
+	struct pool *pool = current_pool;
+	bool is_here;
+
+	if (!pool || future->executor != &pool->base || has_fault(FAULT_WAITING_WORKER_SLEEPS))
+		return;
+	pthread_mutex_lock(&pool->mutex);
+	is_here = pool_remove(pool, future);
+	if (is_here && has_fault(FAULT_AWAITED_KEEPS_ROOM))
+		pool->queued++;
+	pthread_mutex_unlock(&pool->mutex);
+	if (!is_here)
+		return;
+	if (future_start(future)) {
+		pthread_mutex_lock(&pool->mutex);
+		pool->counts.started++;
+		pthread_mutex_unlock(&pool->mutex);
+		if (has_fault(FAULT_AWAITED_RUNS_TWICE))
+			future_call(future, &pool->base);
+		worker_run(current_worker, future);
+	} else {
+		pthread_mutex_lock(&pool->mutex);
+		pool->counts.cancelled++;
+		pthread_mutex_unlock(&pool->mutex);
+		future_release(future);
+	}
+	pthread_mutex_lock(&pool->mutex);
+	pool->queued -= has_fault(FAULT_AWAITED_KEEPS_ROOM);
+	pool->counts.finished -= has_fault(FAULT_AWAITED_NOT_COUNTED);
+	pthread_mutex_unlock(&pool->mutex);
+}
