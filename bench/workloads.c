@@ -8,6 +8,7 @@ extern const struct workload submit_one_producer, submit_four_producers, submit_
 	http_files, http_slow, floor_thread, floor_futex, floor_line;
 extern const struct workload nqueens, nqueens_fork, matmul, mergesort, metg_stencil, metg_fft,
 	metg_tree, metg_random;
+extern const struct workload files_read, files_fsync, pipe_echo, tcp_echo, sqlite_insert;
 
 const struct workload *const workloads[] = {
 	&submit_one_producer,
@@ -28,6 +29,11 @@ const struct workload *const workloads[] = {
 	&metg_fft,
 	&metg_tree,
 	&metg_random,
+	&files_read,
+	&files_fsync,
+	&pipe_echo,
+	&tcp_echo,
+	&sqlite_insert,
 	&floor_thread,
 	&floor_futex,
 	&floor_line,

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages of 1 KiB to a server and back, over pipes and over TCP on the loopback: the shortest
+ * real waits there are. A task takes one of eight channels that are always open, sends, waits for
+ * the answer and gives the channel back. The server is one thread of the client, and its CPU time
+ * is in the figures of all executors alike.
+ */
+#include "../batch.h"
+#include "../marks.h"
+#include "echo_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MESSAGE_WORDS = 128, TASKS_MAX = 1 << 20 };
+
+/* Workers that are forked inherit the descriptors. */
+static struct echo_server server;
+/* A pipe with the numbers of the channels that nobody uses: taken by reading. */
+static int vacant[2] = {-1, -1};
+
+struct echo_work {
+	uint64_t index;
+	uint64_t seed;
+};
+
+static uint64_t compose(uint64_t *words, uint64_t seed)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < MESSAGE_WORDS; i++) {
+		words[i] = next_random(&seed);
+		sum += words[i];
+	}
+	return sum;
+}
+
+/* NULL, or what went wrong, with errno. */
+static const char *exchange(const uint64_t *message, uint64_t *answer)
+{
+	const struct channel *channel;
+	const char *failed = NULL;
+	unsigned char number;
+
+	if (echo_receive(vacant[0], &number, 1))
+		return "cannot take a channel";
+	channel = &server.channels[number];
+	if (echo_send(channel->client_writes, message, MESSAGE_WORDS * sizeof *message))
+		failed = "cannot send";
+	else if (echo_receive(channel->client_reads, answer, MESSAGE_WORDS * sizeof *answer))
+		failed = "cannot receive";
+	if (echo_send(vacant[1], &number, 1))
+		failed = "cannot give a channel back";
+	return failed;
+}
+
+static int echo_task(assay_call *call)
+{
+	const struct echo_work *work = call->argument;
+	uint64_t message[MESSAGE_WORDS], answer[MESSAGE_WORDS], sum;
+	const char *failed;
+	char text[160];
+
+	mark(work->index);
+	sum = compose(message, work->seed);
+	failed = exchange(message, answer);
+	if (failed) {
+		snprintf(text, sizeof text, "%s: %s", failed, errno ? strerror(errno) : "closed");
+		return assay_fail(call, 1, text);
+	}
+	if (memcmp(message, answer, sizeof message) != 0)
+		return assay_fail(call, 2, "the echo is not what was sent");
+	return assay_return(call, &sum, sizeof sum);
+}
+
+static const struct assay_named_function functions[] = {{"echo", echo_task}, {NULL, NULL}};
+
+static int setup(struct cell *cell, bool tcp)
+{
+	struct batch *batch = calloc(1, sizeof *batch);
+	char message[CELL_MESSAGE];
+
+	if (!batch)
+		return cell_fail(cell, "out of memory");
+	cell->state = batch;
+	batch->function = echo_task;
+	batch->argument_size = sizeof(struct echo_work);
+	batch->result_size = sizeof(uint64_t);
+	if (echo_server_start(&server, tcp, message, sizeof message))
+		return cell_fail(cell, "%s", message);
+	if (pipe2(vacant, O_CLOEXEC))
+		return cell_fail(cell, "cannot make a pipe: %s", strerror(errno));
+	for (unsigned char i = 0; i < CHANNELS; i++)
+		if (echo_send(vacant[1], &i, 1))
+			return cell_fail(cell, "cannot write to a pipe: %s", strerror(errno));
+	return marks_begin(cell, TASKS_MAX);
+}
+
+static int setup_pipe(struct cell *cell)
+{
+	return setup(cell, false);
+}
+
+static int setup_tcp(struct cell *cell)
+{
+	return setup(cell, true);
+}
+
+static int prepare(struct cell *cell, uint64_t operations)
+{
+	struct batch *batch = cell->state;
+
+	if (operations > TASKS_MAX)
+		return cell_fail(cell, "more than %d messages", TASKS_MAX);
+	if (batch_make(cell, batch, operations))
+		return -1;
+	for (size_t i = 0; i < operations; i++) {
+		struct echo_work *work = batch_argument(batch, i);
+
+		*work = (struct echo_work){i, cell->seed + i};
+	}
+	marks_clear();
+	return 0;
+}
+
+static int run(struct cell *cell, uint64_t operations)
+{
+	(void)operations;
+	return batch_run(cell, cell->state);
+}
+
+static int check(struct cell *cell, uint64_t operations)
+{
+	const struct batch *batch = cell->state;
+	uint64_t message[MESSAGE_WORDS];
+
+	for (size_t i = 0; i < operations; i++) {
+		const struct echo_work *work = batch_argument(batch, i);
+
+		if (*(const uint64_t *)batch_result(batch, i) != compose(message, work->seed))
+			return cell_fail(cell, "message %zu: the checksum is wrong", i);
+	}
+	return marks_check(cell, operations);
+}
+
+static void teardown(struct cell *cell)
+{
+	if (!cell->state)
+		return;
+	batch_free(cell->state);
+	free(cell->state);
+	echo_server_stop(&server);
+	for (unsigned i = 0; i < 2; i++)
+		if (vacant[i] >= 0)
+			close(vacant[i]);
+	marks_end();
+}
+
+const struct workload pipe_echo = {
+	.name = "pipe_echo",
+	.class_name = "io",
+	.operation = "message",
+	.separates = "The shortest waits: 1 KiB through a pipe to a server and back.",
+	.metric = "wall_per_op",
+	.unit = "ns",
+	.workers = CHANNELS,
+	.on_executors = true,
+	.needs = ASSAY_CAP_SHARED_MAPPINGS,
+	.without = "serial",
+	.sample = {{.operations = 100}, {.operations = 8000}, {.operations = 32000}},
+	.functions = functions,
+	.setup = setup_pipe,
+	.prepare = prepare,
+	.run = run,
+	.check = check,
+	.teardown = teardown,
+};
+
+const struct workload tcp_echo = {
+	.name = "tcp_echo",
+	.class_name = "io",
+	.operation = "message",
+	.separates = "The same over TCP: many short waits at once on connections that stay open.",
+	.metric = "wall_per_op",
+	.unit = "ns",
+	.workers = CHANNELS,
+	.on_executors = true,
+	.needs = ASSAY_CAP_SHARED_MAPPINGS,
+	.without = "serial",
+	.sample = {{.operations = 100}, {.operations = 8000}, {.operations = 32000}},
+	.functions = functions,
+	.setup = setup_tcp,
+	.prepare = prepare,
+	.run = run,
+	.check = check,
+	.teardown = teardown,
+};
