@@ -23,6 +23,7 @@ const char usage[] =
 	"\n"
 	"  --workload GLOB     only workloads whose name matches; several patterns with commas:\n"
 	"                      'submit_*,round_trip_*'\n"
+	"  --executors-only    without the rows of a plain loop to compare with\n"
 	"  --workers N,M       instead of what each workload has by default; each up to 1024\n"
 	"  --repetitions N     samples of each cell (10; with --quick 5)\n"
 	"  --seed N            of the order and of random inputs (1)\n"
@@ -102,6 +103,9 @@ static int parse_option(int option, const char *value, struct options *options)
 	case 'q':
 		options->scale = SCALE_QUICK;
 		break;
+	case 'e':
+		options->executors_only = true;
+		break;
 	case 'l':
 		options->workload_glob = value;
 		break;
@@ -138,6 +142,7 @@ int arguments_parse(int count, char **words, struct arguments *arguments)
 					      {"workers", required_argument, NULL, 'w'},
 					      {"repetitions", required_argument, NULL, 'r'},
 					      {"seed", required_argument, NULL, 's'},
+					      {"executors-only", no_argument, NULL, 'e'},
 					      {"quick", no_argument, NULL, 'q'},
 					      {"scale", required_argument, NULL, 'c'},
 					      {"deadline", required_argument, NULL, 'd'},

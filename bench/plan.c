@@ -35,7 +35,7 @@ static void add_workload(struct plan *plan, const struct workload *workload,
 	int by_default = workload->workers ? workload->workers : processors();
 	size_t settings = options->worker_count ? options->worker_count : 1;
 
-	if (workload->without)
+	if (workload->without && !(workload->on_executors && options->executors_only))
 		add(plan, workload, workload->without, workload->without, 1);
 	for (size_t i = 0; workload->on_executors && i < settings; i++)
 		for (size_t j = 0; j < options->backend_count; j++)

@@ -20,6 +20,7 @@ struct options {
 	uint64_t seed;
 	enum scale scale;
 	int64_t limit_ns; /* of one child */
+	bool executors_only; /* no rows without an executor beside them */
 	bool json;
 	const char *output; /* NULL: standard output */
 };

@@ -151,8 +151,12 @@ static void judge_timed(struct figure *figure, const struct figures *all, const 
 	else if (flagged && !void_first && effect_is_slower(&second, 0) &&
 		 effect_is_slower(&figure->effect, threshold))
 		figure_settle(figure, STATE_REGRESSED, "in both batches");
-	else
+	else {
+		/* The first batch was mistaken, or void: what it saw is no part of the answer. */
+		if ((flagged || void_first) && interleaved)
+			figure->effect = second;
 		settle_unflagged(figure, threshold);
+	}
 }
 
 size_t figures_in(const struct figures *figures, enum state state)

@@ -66,6 +66,7 @@ int turn_take(struct turn *turn)
 	char *arguments[] = {"assay-bench",
 			     "run",
 			     cell->files[side],
+			     "--executors-only",
 			     "--workload",
 			     cell->workload,
 			     "--scale",

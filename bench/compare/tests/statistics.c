@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* The statistics on data of which the truth is known, and the rules on figures made up for each. */
+#include "../judge.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static unsigned failures;
+
+#define EXPECT(holds)                                                                     \
+	do {                                                                              \
+		if (!(holds)) {                                                           \
+			failures++;                                                       \
+			printf("FAIL: %s:%d: expected %s\n", __FILE__, __LINE__, #holds); \
+		}                                                                         \
+	} while (0)
+
+static double uniform(uint64_t *state)
+{
+	return ((double)(next_draw(state) >> 11) + 0.5) / 9007199254740992.0;
+}
+
+/* Of mean 0 and standard deviation 1 (Box and Muller). */
+static double normal(uint64_t *state)
+{
+	return sqrt(-2 * log(uniform(state))) * cos(6.283185307179586 * uniform(state));
+}
+
+/* Rounds share a disturbance of `common`; each value has one of `own` besides. */
+static void make(double *base, double *changed, size_t rounds, double ratio, double common,
+		 double own, uint64_t *state)
+{
+	for (size_t i = 0; i < rounds; i++) {
+		double shared = common * normal(state);
+
+		base[i] = 100 * exp(shared + own * normal(state));
+		changed[i] = 100 * ratio * exp(shared + own * normal(state));
+	}
+}
+
+static void check_medians(void)
+{
+	double odd[] = {3, 1, 2}, even[] = {4, 1, 3, 2};
+
+	EXPECT(median_of(odd, 3) == 2);
+	EXPECT(odd[0] == 3); /* not sorted in place */
+	EXPECT(median_of(even, 4) == 2.5);
+	EXPECT(median_of(even, 0) == 0);
+}
+
+/* Of 1000 intervals of 95 % some 950 hold the truth; the bootstrap of a median is a bit shy of it. */
+static void check_coverage(void)
+{
+	uint64_t state = 7;
+	unsigned held = 0, held_apart = 0;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		double base[20], changed[20];
+		struct effect effect;
+
+		make(base, changed, 20, 1.1, 0.5, 0.05, &state);
+		effect = effect_of_rounds(base, changed, 20, 0.95, i);
+		held += effect.low <= 1.1 && 1.1 <= effect.high;
+		EXPECT(effect.low <= effect.ratio && effect.ratio <= effect.high);
+		make(base, changed, 20, 1.1, 0, 0.05, &state);
+		effect = effect_of_runs(base, 20, changed, 20, 0.95, i);
+		held_apart += effect.low <= 1.1 && 1.1 <= effect.high;
+	}
+	EXPECT(held >= 900 && held <= 990);
+	EXPECT(held_apart >= 900 && held_apart <= 995);
+}
+
+/* A disturbance of 50 % that both sides share does not hide 10 %; without pairs it would. */
+static void check_pairing(void)
+{
+	uint64_t state = 11;
+	unsigned seen = 0, seen_apart = 0;
+
+	for (unsigned i = 0; i < 100; i++) {
+		double base[20], changed[20];
+		struct effect effect;
+
+		make(base, changed, 20, 1.1, 0.5, 0.03, &state);
+		effect = effect_of_rounds(base, changed, 20, 0.95, i);
+		seen += effect_is_slower(&effect, 0.05);
+		effect = effect_of_runs(base, 20, changed, 20, 0.95, i);
+		seen_apart += effect_is_slower(&effect, 0.05);
+	}
+	EXPECT(seen >= 95);
+	EXPECT(seen_apart <= 50);
+}
+
+static void check_limits(void)
+{
+	double base[] = {1, 2, 0, NAN, 3, 4}, changed[] = {2, 4, 5, 5, 6, 8};
+	struct effect effect = effect_of_rounds(base, changed, 6, 0.95, 1);
+
+	EXPECT(effect.known && effect.count == 4 && fabs(effect.ratio - 2) < 1e-12);
+	EXPECT(fabs(effect.low - 2) < 1e-12 && fabs(effect.high - 2) < 1e-12);
+	EXPECT(!effect_of_rounds(base, changed, 3, 0.95, 1).known);
+	EXPECT(!effect_of_runs(base, 3, changed, 6, 0.95, 1).known);
+	effect = effect_exact(0, 0);
+	EXPECT(effect.ratio == 1 && !effect_is_slower(&effect, 0));
+	effect = effect_exact(0, 1);
+	EXPECT(effect_is_slower(&effect, 0));
+	effect = effect_exact(1000, 1004);
+	EXPECT(!effect_is_slower(&effect, 0.005) && effect_is_slower(&effect, 0));
+	effect = effect_exact(1000, 1006);
+	EXPECT(effect_is_slower(&effect, 0.005));
+	effect = effect_exact(1000, 990);
+	EXPECT(effect_is_faster(&effect, 0.005) && !effect_is_slower(&effect, 0));
+}
+
+static void check_same_seed(void)
+{
+	double base[20], changed[20];
+	uint64_t state = 3;
+	struct effect one, two;
+
+	make(base, changed, 20, 1, 0, 0.1, &state);
+	one = effect_of_rounds(base, changed, 20, 0.95, 5);
+	two = effect_of_rounds(base, changed, 20, 0.95, 5);
+	EXPECT(one.low == two.low && one.high == two.high);
+}
+
+static void check_kinds(void)
+{
+	EXPECT(kind_of("cpu_per_op", "ns") == KIND_CPU);
+	EXPECT(kind_of("wall_per_op", "ns") == KIND_WALL);
+	EXPECT(kind_of("makespan", "ns") == KIND_WALL);
+	EXPECT(kind_of("p99.9", "ns") == KIND_LATENCY);
+	EXPECT(kind_of("pending", "bytes") == KIND_MEMORY);
+	EXPECT(kind_of("instructions_per_task", "instructions") == KIND_INSTRUCTIONS);
+	EXPECT(kind_of("allocations_per_task", "allocations") == KIND_COUNT);
+	EXPECT(kind_of("ratio_to_ideal", "ratio") == KINDS);
+	EXPECT(kind_of("wall_per_op", NULL) == KINDS);
+}
+
+/* A figure with these ratios to BASE, in every round but for a little noise. */
+static struct figure *add(struct figures *figures, const char *name, double first, double second,
+			  double again, double again_second)
+{
+	struct sample sample = {.workload = name, .backend = "pool", .workers = 2, .unit = "ns"};
+	struct figure *figure = figures_find(figures, &sample, "cpu_per_op");
+	double ratios[BATCHES][ARMS] = {{1, first, again}, {1, second, again_second}};
+	uint64_t state = 5;
+
+	for (int batch = 0; batch < BATCHES; batch++)
+		for (int arm = 0; arm < ARMS && ratios[batch][ARM_NEW] > 0; arm++)
+			for (size_t round = 0; round < 20; round++)
+				values_set(&figure->arms[batch][arm], round,
+					   100 * ratios[batch][arm] * exp(0.01 * normal(&state)));
+	return figure;
+}
+
+static void expect_verdict(int line, double first, double second, double again, double again_second,
+			   enum state state, enum verdict verdict)
+{
+	struct figures figures = {.interleaved = true};
+	struct rules rules = rules_default();
+	enum verdict seen;
+
+	add(&figures, "work", first, second, again, again_second);
+	seen = judge(&figures, &rules);
+	if (figures.list[0].state != state || seen != verdict) {
+		failures++;
+		printf("FAIL: line %d: state '%s' and verdict '%s', expected '%s' and '%s'\n", line,
+		       state_names[figures.list[0].state], verdict_name(seen), state_names[state],
+		       verdict_name(verdict));
+	}
+	figures_free(&figures);
+}
+
+static void check_rules(void)
+{
+	/* second 0: there was no second batch */
+	expect_verdict(__LINE__, 1.00, 0, 1, 1, STATE_PASS, VERDICT_PASS);
+	expect_verdict(__LINE__, 1.03, 0, 1, 1, STATE_PASS, VERDICT_PASS);
+	expect_verdict(__LINE__, 0.80, 0, 1, 1, STATE_FASTER, VERDICT_PASS);
+	expect_verdict(__LINE__, 1.10, 1.10, 1, 1, STATE_REGRESSED, VERDICT_REGRESSION);
+	/* It did not repeat. */
+	expect_verdict(__LINE__, 1.10, 1.00, 1, 1, STATE_PASS, VERDICT_PASS);
+	expect_verdict(__LINE__, 1.10, 0, 1, 1, STATE_UNSTABLE, VERDICT_INCONCLUSIVE);
+	/* BASE against itself */
+	expect_verdict(__LINE__, 1.10, 1.10, 1.10, 1, STATE_UNSTABLE, VERDICT_INCONCLUSIVE);
+	expect_verdict(__LINE__, 1.10, 1.10, 1, 1.10, STATE_UNSTABLE, VERDICT_INCONCLUSIVE);
+	expect_verdict(__LINE__, 1.00, 1.00, 1, 0.90, STATE_UNSTABLE, VERDICT_INCONCLUSIVE);
+	expect_verdict(__LINE__, 1.00, 1.00, 0.90, 1, STATE_PASS, VERDICT_PASS);
+	expect_verdict(__LINE__, 1.00, 0, 1.10, 1, STATE_UNSTABLE, VERDICT_INCONCLUSIVE);
+}
+
+static void check_open(void)
+{
+	struct figures figures = {.interleaved = true};
+	struct rules rules = rules_default();
+
+	EXPECT(!judge_is_open(add(&figures, "same", 1, 0, 1, 1), true, &rules));
+	EXPECT(judge_is_open(add(&figures, "slower", 1.1, 0, 1, 1), true, &rules));
+	EXPECT(!judge_is_open(add(&figures, "faster", 0.9, 0, 1, 1), true, &rules));
+	EXPECT(judge_is_open(add(&figures, "moves", 1, 0, 0.9, 1), true, &rules));
+	figures_free(&figures);
+}
+
+static void check_verdicts(void)
+{
+	struct figures figures = {.interleaved = true};
+	struct rules rules = rules_default();
+	struct sample sample = {.workload = "gone", .backend = "pool", .workers = 2};
+
+	EXPECT(judge(&figures, &rules) == VERDICT_ERROR); /* nothing matched */
+	add(&figures, "same", 1, 0, 1, 1);
+	EXPECT(judge(&figures, &rules) == VERDICT_PASS);
+	figure_settle(figures_find(&figures, &sample, NULL), STATE_ADDED, "only NEW has it");
+	EXPECT(judge(&figures, &rules) == VERDICT_PASS);
+	sample.workers = 3;
+	figure_settle(figures_find(&figures, &sample, NULL), STATE_UNSUPPORTED, "cannot");
+	EXPECT(judge(&figures, &rules) == VERDICT_PASS);
+	sample.workers = 4;
+	figure_settle(figures_find(&figures, &sample, NULL), STATE_MISSING, "only BASE has it");
+	EXPECT(judge(&figures, &rules) == VERDICT_ERROR);
+	figures_free(&figures);
+}
+
+int main(void)
+{
+	check_medians();
+	check_coverage();
+	check_pairing();
+	check_limits();
+	check_same_seed();
+	check_kinds();
+	check_rules();
+	check_open();
+	check_verdicts();
+	return failures != 0;
+}
