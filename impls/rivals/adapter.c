@@ -343,6 +343,7 @@ static int shutdown(assay_executor *executor, unsigned flags)
 
 static void free_adapter(struct adapter *adapter)
 {
+	rival_free(adapter->rival);
 	for (int i = 0; i < SHARDS; i++) {
 		struct shard *shard = &adapter->shards[i];
 		struct task *spare;

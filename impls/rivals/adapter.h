@@ -46,8 +46,12 @@ int rival_post(struct rival *rival, struct task *task);
  * called by one of them, from inside adapter_run(). */
 void rival_close(struct rival *rival);
 
-/* After rival_close(), once: waits for what has to be waited for, and frees. */
+/* After rival_close(), once: waits for the threads, as far as the rival can. A rival_post() whose task
+ * has ended may still be returning. */
 void rival_join(struct rival *rival);
+
+/* After rival_join(), when no other call is under way. */
+void rival_free(struct rival *rival);
 
 /*
  * What the adapter offers

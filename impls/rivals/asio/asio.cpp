@@ -69,6 +69,10 @@ void rival_close(struct rival *rival)
 void rival_join(struct rival *rival)
 {
 	rival->join();
+}
+
+void rival_free(struct rival *rival)
+{
 	delete rival;
 }
 

@@ -40,10 +40,15 @@ int rival_post(struct rival *rival, struct task *task)
 
 void rival_close(struct rival *rival)
 {
-	(void)rival; /* a pool that was freed cannot be waited for */
+	(void)rival;
 }
 
 void rival_join(struct rival *rival)
+{
+	(void)rival; /* only a pool that is freed lets its threads go */
+}
+
+void rival_free(struct rival *rival)
 {
 	g_thread_pool_free((GThreadPool *)rival, FALSE, TRUE);
 }
