@@ -93,6 +93,31 @@ int cell_unsupported(struct cell *cell, const char *format, ...)
 	return -1;
 }
 
+uint64_t cell_affordable(const struct cell *cell, uint64_t operations, uint64_t tried,
+			 int64_t took_ns)
+{
+	static const double budget_ns[SCALES] = {1e9, 3e8, 4e9};
+	double fit = budget_ns[cell->scale] / ((double)took_ns + 1) * (double)tried;
+
+	if (fit >= (double)operations)
+		return operations;
+	return fit < 1 ? 1 : (uint64_t)fit;
+}
+
+int cell_enter(struct cell *cell, int (*body)(void *user), void *user)
+{
+	if (!cell->raw || !cell->raw->enter)
+		return body(user);
+	return cell->raw->enter(cell->pool, body, user);
+}
+
+int cell_raw(struct cell *cell, const char *operation, int error)
+{
+	if (!error)
+		return 0;
+	return cell_fail(cell, "%s: %s: %s", cell->raw->version(), operation, strerror(error));
+}
+
 static int compare(const void *left, const void *right)
 {
 	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;

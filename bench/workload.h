@@ -101,6 +101,18 @@ void cell_no_metric(struct cell *cell, const char *name, const char *unit, const
 	__attribute__((format(printf, 4, 5)));
 
 /*
+ * For warm_up: as many of the operations as fit into the time of a sample, at the pace of those that
+ * were tried; at least one. A fast executor gets all of them.
+ */
+uint64_t cell_affordable(const struct cell *cell, uint64_t operations, uint64_t tried,
+			 int64_t took_ns);
+
+/* Calls body(user) where the raw rival takes tasks from this thread; without one, as it is. */
+int cell_enter(struct cell *cell, int (*body)(void *user), void *user);
+/* What an operation of the raw rival returned: 0, or -1 after cell_fail(). */
+int cell_raw(struct cell *cell, const char *operation, int error);
+
+/*
  * p50, p99 and p99.9 of the latencies (which are sorted), and those alone that enough of the
  * latencies exceed. If one is left out, the cell keeps a copy of the latencies.
  */

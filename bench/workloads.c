@@ -3,19 +3,35 @@
 
 #include <cjson/cJSON.h>
 
-extern const struct workload submit_one_producer, submit_four_producers, submit_many,
-	round_trip_idle, round_trip_parked, sum_of_squares, downloads_fixed, downloads_random,
-	http_files, http_slow, floor_thread, floor_futex, floor_line;
+extern const struct workload submit_one_producer, submit_rounds, submit_four_producers, submit_many,
+	oversubscribed_submit, round_trip_idle, round_trip_gap, round_trip_parked,
+	memory_per_pending_task, idle_after_burst, sleeps_64_workers, fib_fork_join, fib_futures,
+	fib_futures_25, oversubscribed_fib, skynet_fork_join, map_ints, uneven_grain;
+extern const struct workload sum_of_squares, downloads_fixed, downloads_random, http_files,
+	http_slow, floor_thread, floor_futex, floor_line;
 extern const struct workload nqueens, nqueens_fork, matmul, mergesort, metg_stencil, metg_fft,
 	metg_tree, metg_random;
 extern const struct workload files_read, files_fsync, pipe_echo, tcp_echo, sqlite_insert;
 
 const struct workload *const workloads[] = {
 	&submit_one_producer,
+	&submit_rounds,
 	&submit_four_producers,
 	&submit_many,
+	&oversubscribed_submit,
 	&round_trip_idle,
+	&round_trip_gap,
 	&round_trip_parked,
+	&memory_per_pending_task,
+	&idle_after_burst,
+	&sleeps_64_workers,
+	&fib_fork_join,
+	&fib_futures,
+	&fib_futures_25,
+	&oversubscribed_fib,
+	&skynet_fork_join,
+	&map_ints,
+	&uneven_grain,
 	&sum_of_squares,
 	&downloads_fixed,
 	&downloads_random,

@@ -1,121 +1,211 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Round-trip latency: one task at a time, from before submit until its result is read. Back to
- * back, the workers have just gone idle and may still be looking for work; after a gap of 2 ms they
- * are asleep, and the wake-up is in the figure. On a machine whose idle processors are halted that
- * wake-up is the machine's more than the executor's: compare it only within one run.
+ * back, the workers have just gone idle and may still be looking for work; after 100 us they may or
+ * may not, at a price in CPU time; after 2 ms they are asleep, and the wake-up is in the figure. On
+ * a machine whose idle processors are halted that wake-up is the machine's more than the executor's:
+ * compare it only within one run.
  */
 #include "../workload.h"
+
+#include "../raw/work.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
-enum { PARKED_GAP_NS = 2000000 };
+enum { SHORT_GAP_NS = 100000, PARKED_GAP_NS = 2000000, REHEARSED = 100 };
 
-static int echo_task(assay_call *call)
+struct trips {
+	struct cell *cell;
+	uint64_t count;
+	long gap_ns;
+	uint64_t *latencies_ns;
+	uint64_t *answers;
+};
+
+static int spread_task(assay_call *call)
 {
-	return assay_return(call, call->argument, call->argument_size);
+	uint64_t value = spread(*(const uint64_t *)call->argument);
+
+	return assay_return(call, &value, sizeof value);
 }
 
-static const struct assay_named_function functions[] = {{"echo", echo_task}, {NULL, NULL}};
+static const struct assay_named_function functions[] = {{"spread", spread_task}, {NULL, NULL}};
 
-static int prepare(struct cell *cell, uint64_t operations)
+static int ask_executor(struct cell *cell, uint64_t index, uint64_t *answer)
 {
-	free(cell->state);
-	cell->state = calloc(operations, sizeof(uint64_t));
-	return cell->state ? 0 : cell_fail(cell, "no memory for the latencies");
-}
-
-static int round_trip(struct cell *cell, uint64_t index, uint64_t *latency_ns)
-{
-	struct assay_task task = cell_task(cell, echo_task, &index, sizeof index);
-	uint64_t answer = ~index;
+	struct assay_task task = cell_task(cell, spread_task, &index, sizeof index);
 	assay_future *future;
-	int64_t start = assay_clock_ns();
 	int error = assay_submit(cell->executor, &task, &future);
 
 	if (error)
 		return cell_fail(cell, "submit: %s", assay_error_text(error));
-	error = assay_future_result(future, ASSAY_FOREVER, &answer, sizeof answer);
-	*latency_ns = (uint64_t)(assay_clock_ns() - start);
+	error = assay_future_result(future, ASSAY_FOREVER, answer, sizeof *answer);
 	assay_future_release(future);
 	if (error)
 		return cell_fail(cell, "task %llu: %s", (unsigned long long)index,
 				 assay_error_text(error));
-	if (answer != index)
-		return cell_fail(cell, "task %llu returned %llu", (unsigned long long)index,
-				 (unsigned long long)answer);
 	return 0;
 }
 
-static int run_idle(struct cell *cell, uint64_t operations)
+/* To the microsecond: a gap of 100 us must not become 150. What tasks see of timers is not touched. */
+static void rest(long gap_ns)
 {
-	uint64_t *latencies = cell->state;
+	const struct timespec gap = {.tv_nsec = gap_ns};
 
-	for (uint64_t i = 0; i < operations; i++)
-		if (round_trip(cell, i, &latencies[i]))
-			return -1;
-	return 0;
+	prctl(PR_SET_TIMERSLACK, 1);
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &gap, NULL) == EINTR)
+		;
+	prctl(PR_SET_TIMERSLACK, 0);
 }
 
-static int run_parked(struct cell *cell, uint64_t operations)
+static int travel(void *user)
 {
-	const struct timespec gap = {.tv_nsec = PARKED_GAP_NS};
-	uint64_t *latencies = cell->state;
+	struct trips *trips = user;
+	struct cell *cell = trips->cell;
 
-	for (uint64_t i = 0; i < operations; i++) {
-		while (clock_nanosleep(CLOCK_MONOTONIC, 0, &gap, NULL) == EINTR)
-			;
-		if (round_trip(cell, i, &latencies[i]))
-			return -1;
+	for (uint64_t i = 0; i < trips->count; i++) {
+		int64_t start;
+		int failed;
+
+		if (trips->gap_ns)
+			rest(trips->gap_ns);
+		start = assay_clock_ns();
+		if (cell->raw)
+			failed = cell_raw(cell, "round trip",
+					  cell->raw->round_trip(cell->pool, i, &trips->answers[i]));
+		else
+			failed = ask_executor(cell, i, &trips->answers[i]);
+		trips->latencies_ns[i] = (uint64_t)(assay_clock_ns() - start);
+		if (failed)
+			return failed;
 	}
+	return 0;
+}
+
+static int setup(struct cell *cell, long gap_ns)
+{
+	struct trips *trips = calloc(1, sizeof *trips);
+
+	if (!trips)
+		return cell_fail(cell, "no memory for the latencies");
+	trips->cell = cell;
+	trips->gap_ns = gap_ns;
+	cell->state = trips;
+	return 0;
+}
+
+static int setup_idle(struct cell *cell)
+{
+	return setup(cell, 0);
+}
+
+static int setup_gap(struct cell *cell)
+{
+	return setup(cell, SHORT_GAP_NS);
+}
+
+static int setup_parked(struct cell *cell)
+{
+	return setup(cell, PARKED_GAP_NS);
+}
+
+static int prepare(struct cell *cell, uint64_t operations)
+{
+	struct trips *trips = cell->state;
+
+	free(trips->latencies_ns);
+	free(trips->answers);
+	trips->count = operations;
+	trips->latencies_ns = malloc(operations * sizeof *trips->latencies_ns);
+	trips->answers = malloc(operations * sizeof *trips->answers);
+	if (!trips->latencies_ns || !trips->answers)
+		return cell_fail(cell, "no memory for the latencies");
+	memset(trips->latencies_ns, 0, operations * sizeof *trips->latencies_ns);
+	memset(trips->answers, 0, operations * sizeof *trips->answers);
+	return 0;
+}
+
+static int run(struct cell *cell, uint64_t operations)
+{
+	(void)operations;
+	return cell_enter(cell, travel, cell->state);
+}
+
+static int warm_up(struct cell *cell, uint64_t *operations)
+{
+	int64_t start;
+
+	if (prepare(cell, REHEARSED))
+		return -1;
+	start = assay_clock_ns();
+	if (run(cell, REHEARSED))
+		return -1;
+	*operations = cell_affordable(cell, *operations, REHEARSED, assay_clock_ns() - start);
 	return 0;
 }
 
 static int check(struct cell *cell, uint64_t operations)
 {
-	if (cell_failed(cell))
-		return -1;
-	cell_percentiles(cell, cell->state, operations);
+	const struct trips *trips = cell->state;
+
+	for (uint64_t i = 0; i < operations; i++)
+		if (trips->answers[i] != spread(i))
+			return cell_fail(cell, "task %llu returned %#llx, expected %#llx",
+					 (unsigned long long)i,
+					 (unsigned long long)trips->answers[i],
+					 (unsigned long long)spread(i));
+	cell_percentiles(cell, trips->latencies_ns, operations);
 	return 0;
 }
 
 static void teardown(struct cell *cell)
 {
-	free(cell->state);
+	struct trips *trips = cell->state;
+
+	if (!trips)
+		return;
+	free(trips->latencies_ns);
+	free(trips->answers);
+	free(trips);
 }
+
+static bool has_raw(const struct raw_driver *driver)
+{
+	return driver->round_trip;
+}
+
+#define ROUND_TRIP                                                                            \
+	.class_name = "overhead", .operation = "task", .metric = "p50", .unit = "ns",         \
+	.on_executors = true, .has_raw = has_raw, .functions = functions, .warm_up = warm_up, \
+	.prepare = prepare, .run = run, .check = check, .teardown = teardown
 
 const struct workload round_trip_idle = {
 	.name = "round_trip_idle",
-	.class_name = "overhead",
-	.operation = "task",
 	.separates = "The hand-over to a worker and back, one task after the other.",
-	.metric = "p50",
-	.unit = "ns",
-	.on_executors = true,
 	.sample = {{.operations = 100}, {.operations = 12000}, {.operations = 40000}},
-	.functions = functions,
-	.prepare = prepare,
-	.run = run_idle,
-	.check = check,
-	.teardown = teardown,
+	.setup = setup_idle,
+	ROUND_TRIP,
+};
+
+const struct workload round_trip_gap = {
+	.name = "round_trip_gap",
+	.separates = "The same with 100 us between: latency bought with spinning has its price "
+		     "in CPU time.",
+	.paced = true,
+	.sample = {{.operations = 100}, {.operations = 2000}, {.operations = 10000}},
+	.setup = setup_gap,
+	ROUND_TRIP,
 };
 
 const struct workload round_trip_parked = {
 	.name = "round_trip_parked",
-	.class_name = "overhead",
-	.operation = "task",
 	.separates = "The same when every worker sleeps: what it costs to wake one.",
-	.metric = "p50",
-	.unit = "ns",
 	.paced = true,
-	.on_executors = true,
-	.sample = {{.operations = 20}, {.operations = 1000}, {.operations = 4000}},
-	.functions = functions,
-	.prepare = prepare,
-	.run = run_parked,
-	.check = check,
-	.teardown = teardown,
+	.sample = {{.operations = 20}, {.operations = 200}, {.operations = 1500}},
+	.setup = setup_parked,
+	ROUND_TRIP,
 };

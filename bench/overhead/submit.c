@@ -1,29 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Submit throughput. Each producer submits rounds of small tasks, one by one or through
- * assay_submit_many(), and then reads every future of the round. The task does next to nothing, so
- * what is left is the executor: allocation, the queue and its lock, wake-ups, publication.
+ * Submit throughput. Each producer submits small tasks, one by one or through
+ * assay_submit_many(), and then reads every future. The task does next to nothing, so what is left
+ * is the executor: allocation, the queue and its lock, wake-ups, publication.
+ *
+ * In one go, a million futures are alive at once: the figure has their memory in it. In rounds of a
+ * few thousand they stay in the caches, and each round ends with an idle executor.
  */
 #include "../workload.h"
+
+#include "../raw/work.h"
 
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-	ROUND = 4096, /* tasks of a producer that are under way at once: bounds the memory */
-	BATCH = 256,  /* tasks of one submit_many */
+	ROUND = 4096, /* tasks under way at once, where they are not all */
+	BATCH = 1000, /* tasks of one submit_many */
 	PRODUCERS = 4,
+	TRIED = 2000, /* tasks that tell how many an executor can do in time */
 };
+
+enum style { IN_ONE_GO, IN_ROUNDS, IN_BATCHES };
 
 struct producer {
 	struct cell *cell;
 	pthread_t thread;
 	uint64_t first; /* tasks first .. first + count - 1 are its own */
-	uint64_t count;
-	int (*submit)(struct producer *producer, uint64_t first, size_t count);
+	size_t count;
+	enum style style;
 	sem_t *gate;
-	assay_future *futures[ROUND];
+	assay_future **futures;
+	uint64_t *values; /* what the tasks returned */
 	struct assay_task tasks[BATCH];
 	uint64_t arguments[BATCH];
 };
@@ -32,13 +42,10 @@ struct producers {
 	sem_t gate;
 	unsigned count;
 	unsigned started;
+	assay_future **futures; /* of all */
+	uint64_t *values;
 	struct producer producers[];
 };
-
-static uint64_t spread(uint64_t value)
-{
-	return next_random(&value);
-}
 
 static int spread_task(assay_call *call)
 {
@@ -49,10 +56,10 @@ static int spread_task(assay_call *call)
 
 static const struct assay_named_function functions[] = {{"spread", spread_task}, {NULL, NULL}};
 
-static int submit_each(struct producer *producer, uint64_t first, size_t count)
+static int submit_each(struct producer *producer, size_t from, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		uint64_t argument = first + i;
+		uint64_t argument = producer->first + from + i;
 		struct assay_task task =
 			cell_task(producer->cell, spread_task, &argument, sizeof argument);
 		int error = assay_submit(producer->cell->executor, &task, &producer->futures[i]);
@@ -66,7 +73,7 @@ static int submit_each(struct producer *producer, uint64_t first, size_t count)
 	return 0;
 }
 
-static int submit_batches(struct producer *producer, uint64_t first, size_t count)
+static int submit_batches(struct producer *producer, size_t count)
 {
 	size_t done = 0;
 
@@ -75,7 +82,7 @@ static int submit_batches(struct producer *producer, uint64_t first, size_t coun
 		int error;
 
 		for (size_t i = 0; i < batch; i++) {
-			producer->arguments[i] = first + done + i;
+			producer->arguments[i] = producer->first + done + i;
 			producer->tasks[i] = cell_task(producer->cell, spread_task,
 						       &producer->arguments[i], sizeof(uint64_t));
 		}
@@ -94,41 +101,64 @@ static int submit_batches(struct producer *producer, uint64_t first, size_t coun
 	return 0;
 }
 
-static int read_all(struct producer *producer, uint64_t first, size_t count)
+static int read_all(struct producer *producer, size_t from, size_t count)
 {
 	int failed = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		uint64_t value = 0, expected = spread(first + i);
-		int error = assay_future_result(producer->futures[i], ASSAY_FOREVER, &value,
-						sizeof value);
+		int error = assay_future_result(producer->futures[i], ASSAY_FOREVER,
+						&producer->values[from + i], sizeof(uint64_t));
 
 		if (error)
 			failed = cell_fail(producer->cell, "task %llu: %s",
-					   (unsigned long long)first + i, assay_error_text(error));
-		else if (value != expected)
-			failed = cell_fail(producer->cell,
-					   "task %llu returned %#llx, expected %#llx",
-					   (unsigned long long)first + i, (unsigned long long)value,
-					   (unsigned long long)expected);
+					   (unsigned long long)(producer->first + from + i),
+					   assay_error_text(error));
 		assay_future_release(producer->futures[i]);
 	}
 	return failed;
 }
 
-static void produce(struct producer *producer)
+static int produce_raw(struct producer *producer)
 {
-	uint64_t done = 0;
+	struct cell *cell = producer->cell;
+	const struct raw_driver *raw = cell->raw;
 
+	if (producer->style == IN_BATCHES)
+		return cell_raw(cell, "submit_many",
+				raw->submit_many(cell->pool, producer->first, producer->count,
+						 BATCH, producer->values));
+	for (size_t done = 0; done < producer->count;) {
+		size_t left = producer->count - done, count = left;
+
+		if (producer->style == IN_ROUNDS && left > ROUND)
+			count = ROUND;
+		if (cell_raw(cell, "submit",
+			     raw->submit(cell->pool, producer->first + done, count,
+					 producer->values + done)))
+			return -1;
+		done += count;
+	}
+	return 0;
+}
+
+static int produce(void *user)
+{
+	struct producer *producer = user;
+	size_t done = 0;
+
+	if (producer->cell->raw)
+		return produce_raw(producer);
 	while (done < producer->count) {
-		uint64_t left = producer->count - done;
-		size_t round = left < ROUND ? (size_t)left : ROUND;
+		size_t left = producer->count - done;
+		size_t round = producer->style == IN_ROUNDS && left > ROUND ? ROUND : left;
+		int failed = producer->style == IN_BATCHES ? submit_batches(producer, round)
+							   : submit_each(producer, done, round);
 
-		if (producer->submit(producer, producer->first + done, round) ||
-		    read_all(producer, producer->first + done, round))
-			return;
+		if (failed || read_all(producer, done, round))
+			return -1;
 		done += round;
 	}
+	return 0;
 }
 
 static void *producer_thread(void *user)
@@ -137,12 +167,11 @@ static void *producer_thread(void *user)
 
 	while (sem_wait(producer->gate))
 		;
-	produce(producer);
+	cell_enter(producer->cell, produce, producer);
 	return NULL;
 }
 
-static int setup(struct cell *cell, unsigned count,
-		 int (*submit)(struct producer *, uint64_t, size_t))
+static int setup(struct cell *cell, unsigned count, enum style style)
 {
 	struct producers *all = calloc(1, sizeof *all + count * sizeof all->producers[0]);
 
@@ -153,7 +182,7 @@ static int setup(struct cell *cell, unsigned count,
 	all->count = count;
 	for (unsigned i = 0; i < count; i++) {
 		all->producers[i].cell = cell;
-		all->producers[i].submit = submit;
+		all->producers[i].style = style;
 		all->producers[i].gate = &all->gate;
 	}
 	cell->state = all;
@@ -162,17 +191,22 @@ static int setup(struct cell *cell, unsigned count,
 
 static int setup_one(struct cell *cell)
 {
-	return setup(cell, 1, submit_each);
+	return setup(cell, 1, IN_ONE_GO);
 }
 
 static int setup_four(struct cell *cell)
 {
-	return setup(cell, PRODUCERS, submit_each);
+	return setup(cell, PRODUCERS, IN_ONE_GO);
 }
 
 static int setup_many(struct cell *cell)
 {
-	return setup(cell, 1, submit_batches);
+	return setup(cell, 1, IN_BATCHES);
+}
+
+static int setup_rounds(struct cell *cell)
+{
+	return setup(cell, 1, IN_ROUNDS);
 }
 
 static void open_gate(struct producers *all)
@@ -198,19 +232,38 @@ static int start_producers(struct cell *cell, struct producers *all)
 	return 0;
 }
 
-/* The threads of several producers exist, and wait at the gate, before the clock starts. */
-static int prepare(struct cell *cell, uint64_t operations)
+static int share_out(struct cell *cell, uint64_t operations)
 {
 	struct producers *all = cell->state;
 	uint64_t first = 0;
 
+	free(all->futures);
+	free(all->values);
+	all->futures = calloc(operations, sizeof(assay_future *));
+	all->values = malloc(operations * sizeof *all->values);
+	if (!all->futures || !all->values)
+		return cell_fail(cell, "no memory for %llu futures",
+				 (unsigned long long)operations);
 	for (unsigned i = 0; i < all->count; i++) {
 		struct producer *producer = &all->producers[i];
 
 		producer->first = first;
 		producer->count = operations / all->count + (i < operations % all->count);
+		producer->futures = all->futures + first;
+		producer->values = all->values + first;
 		first += producer->count;
 	}
+	return 0;
+}
+
+/* The threads of several producers exist, and wait at the gate, before the clock starts. */
+static int prepare(struct cell *cell, uint64_t operations)
+{
+	struct producers *all = cell->state;
+
+	/* Touched, and no right answer of the warm-up is left. */
+	memset(all->futures, 0, operations * sizeof(assay_future *));
+	memset(all->values, 0, operations * sizeof *all->values);
 	return all->count == 1 ? 0 : start_producers(cell, all);
 }
 
@@ -220,74 +273,112 @@ static int run(struct cell *cell, uint64_t operations)
 
 	(void)operations;
 	if (all->count == 1)
-		produce(&all->producers[0]);
+		cell_enter(cell, produce, &all->producers[0]);
 	else
 		open_gate(all);
 	return cell_failed(cell) ? -1 : 0;
+}
+
+static int check(struct cell *cell, uint64_t operations)
+{
+	const struct producers *all = cell->state;
+
+	for (uint64_t i = 0; i < operations; i++)
+		if (all->values[i] != spread(i))
+			return cell_fail(cell, "task %llu returned %#llx, expected %#llx",
+					 (unsigned long long)i, (unsigned long long)all->values[i],
+					 (unsigned long long)spread(i));
+	return 0;
+}
+
+static int rehearse(struct cell *cell, uint64_t operations)
+{
+	if (share_out(cell, operations) || prepare(cell, operations) || run(cell, operations))
+		return -1;
+	return check(cell, operations);
+}
+
+/* A few tasks tell the pace; then all of them, so that the memory has been touched. */
+static int warm_up(struct cell *cell, uint64_t *operations)
+{
+	uint64_t tried = *operations < TRIED ? *operations : TRIED;
+	int64_t start = assay_clock_ns();
+
+	if (rehearse(cell, tried))
+		return -1;
+	*operations = cell_affordable(cell, *operations, tried, assay_clock_ns() - start);
+	return rehearse(cell, *operations);
 }
 
 static void teardown(struct cell *cell)
 {
 	struct producers *all = cell->state;
 
-	if (all)
-		sem_destroy(&all->gate);
+	if (!all)
+		return;
+	sem_destroy(&all->gate);
+	free(all->futures);
+	free(all->values);
 	free(all);
 }
 
-#define SUBMIT_SAMPLES                                     \
-	{                                                  \
-		{.operations = 300}, {.min_time_s = 0.05}, \
-		{                                          \
-			.min_time_s = 0.1                  \
-		}                                          \
-	}
+static bool has_raw(const struct raw_driver *driver)
+{
+	return driver->submit;
+}
+
+static bool has_raw_many(const struct raw_driver *driver)
+{
+	return driver->submit_many;
+}
+
+#define SUBMIT_WORKLOAD                                                                       \
+	.class_name = "overhead", .operation = "task", .metric = "wall_per_op", .unit = "ns", \
+	.on_executors = true,                                                                 \
+	.sample = {{.operations = 300}, {.operations = 200000}, {.operations = 1000000}},     \
+	.functions = functions, .warm_up = warm_up, .prepare = prepare, .run = run,           \
+	.check = check, .teardown = teardown
 
 const struct workload submit_one_producer = {
 	.name = "submit_1_producer",
-	.class_name = "overhead",
-	.operation = "task",
-	.separates =
-		"The cost of one small task from submit to result: allocation, queue, wake-ups.",
-	.metric = "wall_per_op",
-	.unit = "ns",
-	.on_executors = true,
-	.sample = SUBMIT_SAMPLES,
-	.functions = functions,
+	.separates = "The cost of one small task from submit to result, all submitted in one go: "
+		     "allocation, queue, wake-ups.",
+	.has_raw = has_raw,
 	.setup = setup_one,
-	.prepare = prepare,
-	.run = run,
-	.teardown = teardown,
+	SUBMIT_WORKLOAD,
+};
+
+const struct workload submit_rounds = {
+	.name = "submit_rounds",
+	.separates = "The same in rounds of 4096, which fit into the caches and end with an idle "
+		     "executor.",
+	.has_raw = has_raw,
+	.setup = setup_rounds,
+	SUBMIT_WORKLOAD,
 };
 
 const struct workload submit_four_producers = {
 	.name = "submit_4_producers",
-	.class_name = "overhead",
-	.operation = "task",
 	.separates = "Contention: how much of that cost grows when four threads submit at once.",
-	.metric = "wall_per_op",
-	.unit = "ns",
-	.on_executors = true,
-	.sample = SUBMIT_SAMPLES,
-	.functions = functions,
+	.has_raw = has_raw,
 	.setup = setup_four,
-	.prepare = prepare,
-	.run = run,
-	.teardown = teardown,
+	SUBMIT_WORKLOAD,
 };
 
 const struct workload submit_many = {
 	.name = "submit_many",
-	.class_name = "overhead",
-	.operation = "task",
-	.separates = "What a batch of 256 tasks saves over submitting them one by one.",
-	.metric = "wall_per_op",
-	.unit = "ns",
-	.on_executors = true,
-	.sample = SUBMIT_SAMPLES,
-	.functions = functions,
+	.separates = "What a batch of 1,000 tasks saves over submitting them one by one.",
+	.has_raw = has_raw_many,
 	.setup = setup_many,
-	.prepare = prepare,
-	.run = run,
-	.teardown = teardown,
+	SUBMIT_WORKLOAD,
+};
+
+const struct workload oversubscribed_submit = {
+	.name = "oversubscribed_submit",
+	.separates = "The same with 16 workers, more than processors: spinning, and locks held by "
+		     "threads that do not run.",
+	.workers = 16,
+	.has_raw = has_raw,
+	.setup = setup_one,
+	SUBMIT_WORKLOAD,
 };

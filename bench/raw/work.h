@@ -27,7 +27,32 @@ static __attribute__((noinline, unused)) uint64_t fib_serial(unsigned n)
 	return n < 2 ? n : fib_serial(n - 1) + fib_serial(n - 2);
 }
 
+/* By addition, to compare with. */
+static inline uint64_t fib_number(unsigned n)
+{
+	uint64_t now = 0, next = 1;
+
+	while (n--) {
+		uint64_t sum = now + next;
+
+		now = next;
+		next = sum;
+	}
+	return now;
+}
+
+/* Inner nodes of the tree of calls: as many forks. */
+static inline uint64_t fib_forks(unsigned n)
+{
+	return fib_number(n + 1) - 1;
+}
+
 enum { SKYNET_CHILDREN = 10 };
+
+static inline uint64_t skynet_nodes(uint64_t leaves)
+{
+	return (leaves * SKYNET_CHILDREN - 1) / (SKYNET_CHILDREN - 1);
+}
 
 /* The sum of the numbers of all leaves, counted from first. */
 static __attribute__((noinline, unused)) uint64_t skynet_serial(uint64_t first, uint64_t leaves)
