@@ -12,6 +12,7 @@ extern const struct workload sum_of_squares, downloads_fixed, downloads_random, 
 extern const struct workload nqueens, nqueens_fork, matmul, mergesort, metg_stencil, metg_fft,
 	metg_tree, metg_random;
 extern const struct workload files_read, files_fsync, pipe_echo, tcp_echo, sqlite_insert;
+extern const struct workload poisson_30, poisson_60, poisson_80, poisson_95, mixed, bursts;
 
 const struct workload *const workloads[] = {
 	&submit_one_producer,
@@ -50,6 +51,12 @@ const struct workload *const workloads[] = {
 	&pipe_echo,
 	&tcp_echo,
 	&sqlite_insert,
+	&poisson_30,
+	&poisson_60,
+	&poisson_80,
+	&poisson_95,
+	&mixed,
+	&bursts,
 	&floor_thread,
 	&floor_futex,
 	&floor_line,
