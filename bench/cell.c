@@ -2,6 +2,7 @@
 #include "cell.h"
 
 #include "catalogue.h"
+#include "processes.h"
 #include "raw/drivers.h"
 
 #include <assay/load.h>
@@ -10,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 struct sample {
 	struct cell cell;
-	double cpu_ns; /* of the last attempt, with the children that were waited for */
+	double cpu_ns; /* of the last attempt, of all processes of the executor */
 };
 
 const struct workload *workload_of(const char *name)
@@ -26,28 +27,13 @@ const struct workload *workload_of(const char *name)
 	return NULL;
 }
 
-static double cpu_ns(void)
-{
-	static const int whose[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
-	double sum = 0;
-
-	for (size_t i = 0; i < sizeof whose / sizeof *whose; i++) {
-		struct rusage usage;
-
-		getrusage(whose[i], &usage);
-		sum += 1e9 * (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-		       1e3 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-	}
-	return sum;
-}
-
 static void body(struct gbench_state *state, void *user)
 {
 	struct sample *sample = user;
 	struct cell *cell = &sample->cell;
 	const struct workload *workload = cell->workload;
 	uint64_t operations = gbench_operations(state);
-	double before;
+	double before_ns;
 
 	cell->metric_count = 0;
 	cell->latency_count = 0;
@@ -55,11 +41,11 @@ static void body(struct gbench_state *state, void *user)
 		gbench_fail(state, cell->message);
 		return;
 	}
-	before = cpu_ns();
+	before_ns = processes_cpu_begin();
 	gbench_begin(state);
 	workload->run(cell, operations);
 	gbench_end(state);
-	sample->cpu_ns = cpu_ns() - before;
+	sample->cpu_ns = processes_cpu_end(before_ns);
 	if (!cell_failed(cell) && workload->check)
 		workload->check(cell, operations);
 	if (cell_failed(cell))
@@ -97,7 +83,7 @@ static int create_executor(struct cell *cell, const char *requested,
 	config.workers = cell->workers;
 	if (cell->backend->capabilities & ASSAY_CAP_NAMED_FUNCTIONS) {
 		config.functions = cell->workload->functions;
-		while (config.functions[config.function_count].name)
+		while (config.functions && config.functions[config.function_count].name)
 			config.function_count++;
 	}
 	error = assay_executor_create(cell->backend, &config, &cell->executor);
@@ -209,9 +195,11 @@ static void measure(struct sample *sample, const struct cell_request *request,
 
 	if (open_backend(cell, request->backend))
 		return;
-	if (!workload->setup || workload->setup(cell) == 0)
+	if (!workload->setup || workload->setup(cell) == 0) {
+		processes_set_aside();
 		if (create(cell, request->backend, statistics) == 0)
 			run_samples(sample, result);
+	}
 	destroy(cell);
 	if (workload->teardown)
 		workload->teardown(cell);
@@ -232,6 +220,7 @@ static cJSON *describe(const struct sample *sample, const struct gbench_result *
 	bool ok = !cell->message[0];
 
 	cJSON_AddBoolToObject(record, "ok", ok);
+	cJSON_AddBoolToObject(record, "supported", !cell->unsupported);
 	cJSON_AddStringToObject(record, "message", cell->message);
 	cJSON_AddNumberToObject(record, "operations", (double)result->operations);
 	if (statistics->workers == UINT64_MAX)
@@ -295,6 +284,8 @@ int cell_run(const struct cell_request *request)
 		fprintf(stderr, "assay-bench: there is no workload '%s'\n", request->workload);
 		return 2;
 	}
+	/* A worker whose parent ended stays below this process, and is counted. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	measure(&sample, request, &result, &statistics);
 	record = describe(&sample, &result, &statistics);
 	text = cJSON_PrintUnformatted(record);

@@ -3,11 +3,25 @@
 
 #include <dirent.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { ASIDE_MOST = 16 };
+
+static pid_t aside[ASIDE_MOST];
+static unsigned aside_count;
+
+static bool is_aside(pid_t pid)
+{
+	for (unsigned i = 0; i < aside_count; i++)
+		if (aside[i] == pid)
+			return true;
+	return false;
+}
 
 /* Adds what one process uses; less than 0: it cannot be read. */
 typedef double one_process(pid_t pid);
@@ -56,8 +70,11 @@ static double sum_below(pid_t pid, one_process *one)
 		snprintf(path, sizeof path, "/proc/%ld/task/%s/children", (long)pid, entry->d_name);
 		children = fopen(path, "re");
 		while (children && fscanf(children, "%ld", &child) == 1) {
-			double its = one((pid_t)child);
+			double its;
 
+			if (is_aside((pid_t)child))
+				continue;
+			its = one((pid_t)child);
 			/* One that has just ended has nothing any more. */
 			if (its > 0)
 				sum += its;
@@ -69,6 +86,18 @@ static double sum_below(pid_t pid, one_process *one)
 	if (threads)
 		closedir(threads);
 	return sum;
+}
+
+static double set_aside(pid_t pid)
+{
+	if (aside_count < ASIDE_MOST)
+		aside[aside_count++] = pid;
+	return 0;
+}
+
+void processes_set_aside(void)
+{
+	sum_below(getpid(), set_aside);
 }
 
 static double others_cpu_ns(void)

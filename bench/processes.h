@@ -10,6 +10,9 @@
 double processes_cpu_begin(void);
 double processes_cpu_end(double begin);
 
+/* The children of this moment, as a server that a workload started, count for nothing any more. */
+void processes_set_aside(void);
+
 /* Memory of those that live, what they share counted once (PSS). Negative: unknown. */
 double processes_memory_bytes(void);
 

@@ -71,6 +71,8 @@ static void add_record(struct run *run, const struct plan_cell *cell, unsigned r
 	else
 		cJSON_AddNullToObject(record, "tasks");
 	copy(record, answer, "workers_effective");
+	if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(answer, "supported")))
+		copy(record, answer, "supported");
 	cJSON_AddNumberToObject(record, "order", (double)run->order);
 	cJSON_AddNumberToObject(record, "duration_ns", (double)duration_ns);
 	cJSON_AddItemToArray(run->results, record);
