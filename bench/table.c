@@ -91,6 +91,15 @@ static void print_time(FILE *file, double ns, int width)
 			ns, units[unit]);
 }
 
+/* Bytes, counts and ratios as they are. */
+static void print_value(FILE *file, double value, const char *unit, int width)
+{
+	if (strcmp(unit, "ns") == 0)
+		print_time(file, value, width);
+	else
+		fprintf(file, "%*.*f   ", width - 3, value < 10 ? 3 : value < 100 ? 1 : 0, value);
+}
+
 static double best_of(const cJSON *results, const struct plan *plan, const struct plan_cell *like,
 		      double *values)
 {
@@ -128,11 +137,15 @@ static void print_cell(FILE *file, const cJSON *results, const struct plan *plan
 			*all.message ? all.message : "not run");
 		return;
 	}
-	print_time(file, all.median, 12);
-	print_time(file, all.least, 12);
+	print_value(file, all.median, cell->workload->unit, 12);
+	print_value(file, all.least, cell->workload->unit, 12);
 	fputs(" ..", file);
-	print_time(file, all.most, 10);
-	fprintf(file, " %9.2f", all.median / best);
+	print_value(file, all.most, cell->workload->unit, 10);
+	/* Nothing is a multiple of nothing. */
+	if (best > 0)
+		fprintf(file, " %9.2f", all.median / best);
+	else
+		fprintf(file, " %9s", all.median > 0 ? "-" : "1.00");
 	print_time(file, cpu.median, 12);
 	if (strcmp(cell->workload->metric, "p50") == 0) {
 		print_time(file, p99.median, 12);

@@ -4,6 +4,7 @@
  */
 #include "raw.h"
 
+#include "gate.hh"
 #include "work.h"
 
 #include <asio/post.hpp>
@@ -11,11 +12,8 @@
 #include <asio/use_future.hpp>
 #include <asio/version.hpp>
 
-#include <cerrno>
-#include <condition_variable>
 #include <cstdio>
 #include <future>
-#include <mutex>
 #include <vector>
 
 struct raw_pool {
@@ -61,20 +59,6 @@ std::future<uint64_t> post_spread(struct raw_pool *pool, uint64_t argument)
 	return asio::post(pool->threads, asio::use_future([argument] { return spread(argument); }));
 }
 
-/* What the rival throws ends at the C interface. */
-template <typename Body>
-int guarded(Body body)
-{
-	try {
-		body();
-		return 0;
-	} catch (const std::bad_alloc &) {
-		return ENOMEM;
-	} catch (const std::exception &) {
-		return EIO;
-	}
-}
-
 int submit(struct raw_pool *pool, uint64_t first, std::size_t count, uint64_t *values)
 {
 	return guarded([=] {
@@ -111,43 +95,6 @@ int for_each(struct raw_pool *pool, void (*work)(void *item), void *items, std::
 	});
 }
 
-/* Threads of the pool that stay in a task until they are let go. */
-class Gate
-{
-      public:
-	void pass()
-	{
-		std::unique_lock<std::mutex> held(lock);
-
-		inside++;
-		moved.notify_all();
-		moved.wait(held, [this] { return is_open; });
-		inside--;
-		moved.notify_all();
-	}
-
-	void await(int count)
-	{
-		std::unique_lock<std::mutex> held(lock);
-
-		moved.wait(held, [this, count] { return inside == count; });
-	}
-
-	void open()
-	{
-		std::lock_guard<std::mutex> held(lock);
-
-		is_open = true;
-		moved.notify_all();
-	}
-
-      private:
-	std::mutex lock;
-	std::condition_variable moved;
-	int inside = 0;
-	bool is_open = false;
-};
-
 int pend(struct raw_pool *pool, std::size_t count, uint64_t *values, void (*mark)(void *user),
 	 void *user)
 {
@@ -173,9 +120,10 @@ const char cannot_wait[] =
 	"a thread that waits for a std::future runs nothing: the pool would stand still";
 
 const struct raw_refusal refusals[] = {
-	{"fib_fork_join", cannot_wait},      {"fib_futures", cannot_wait},
-	{"fib_futures_25", cannot_wait},     {"skynet", cannot_wait},
-	{"oversubscribed_fib", cannot_wait}, {nullptr, nullptr},
+	{"fib_fork_join", cannot_wait},          {"fib_futures", cannot_wait},
+	{"fib_futures_25", cannot_wait},         {"skynet", cannot_wait},
+	{"oversubscribed_fib", cannot_wait},     {"submit_many", "post takes one function"},
+	{"map_ints", "it has no parallel loop"}, {nullptr, nullptr},
 };
 
 } // namespace

@@ -249,6 +249,8 @@ static const struct raw_refusal refusals[] = {
 	{"fib_futures_25", "a GThreadPool has no way to wait for a task inside a task"},
 	{"skynet", "a GThreadPool has no way to wait for a task inside a task"},
 	{"oversubscribed_fib", "a GThreadPool has no way to wait for a task inside a task"},
+	{"submit_many", "g_thread_pool_push takes one task"},
+	{"map_ints", "it has no parallel loop"},
 	{NULL, NULL},
 };
 

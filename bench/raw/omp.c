@@ -155,6 +155,7 @@ static int for_each(struct raw_pool *pool, void (*work)(void *item), void *items
 static const struct raw_refusal refusals[] = {
 	{"submit_4_producers", "tasks come from the threads of one team, not from outside"},
 	{"memory_per_pending_task", "the submitter runs tasks itself when 64 a thread are pending"},
+	{"submit_many", "a taskloop has chunks, not tasks of which each has a result"},
 	{NULL, NULL},
 };
 

@@ -6,6 +6,7 @@
  */
 #include "raw.h"
 
+#include "gate.hh"
 #include "work.h"
 
 #include <tbb/blocked_range.h>
@@ -15,14 +16,9 @@
 #include <tbb/task_group.h>
 #include <tbb/version.h>
 
-#include <cerrno>
-#include <condition_variable>
 #include <cstdio>
 #include <future>
 #include <memory>
-#include <mutex>
-#include <new>
-#include <vector>
 
 /* The most threads that submit at once. */
 enum { PRODUCERS = 4 };
@@ -56,13 +52,10 @@ const char *version()
 
 int open_pool(int workers, struct raw_pool **pool, int *effective)
 {
-	try {
+	return guarded([=] {
 		*pool = new raw_pool(workers);
-	} catch (const std::exception &) {
-		return ENOMEM;
-	}
-	*effective = (*pool)->inside.max_concurrency();
-	return 0;
+		*effective = (*pool)->inside.max_concurrency();
+	});
 }
 
 void close_pool(struct raw_pool *pool)
@@ -72,43 +65,47 @@ void close_pool(struct raw_pool *pool)
 
 int submit(struct raw_pool *pool, uint64_t first, std::size_t count, uint64_t *values)
 {
-	pool->outside.execute([=] {
-		tbb::task_group group;
+	return guarded([=] {
+		pool->outside.execute([=] {
+			tbb::task_group group;
 
-		for (std::size_t i = 0; i < count; i++)
-			group.run([=] { values[i] = spread(first + i); });
-		group.wait();
+			for (std::size_t i = 0; i < count; i++)
+				group.run([=] { values[i] = spread(first + i); });
+			group.wait();
+		});
 	});
-	return 0;
 }
 
 /* A group would be run by who waits for it: enqueue hands over to a worker, a promise comes back. */
 int round_trip(struct raw_pool *pool, uint64_t argument, uint64_t *value)
 {
-	std::promise<uint64_t> promise;
-	std::future<uint64_t> future = promise.get_future();
+	return guarded([=] {
+		/* The worker may be in it still when the result is here. */
+		auto promise = std::make_shared<std::promise<uint64_t>>();
+		std::future<uint64_t> future = promise->get_future();
 
-	pool->outside.enqueue([&promise, argument] { promise.set_value(spread(argument)); });
-	*value = future.get();
-	return 0;
+		pool->outside.enqueue(
+			[promise, argument] { promise->set_value(spread(argument)); });
+		*value = future.get();
+	});
 }
 
 uint64_t fib_task(unsigned n)
 {
 	uint64_t left, right;
-	tbb::task_group group;
 
 	if (n < 2)
 		return n;
+	tbb::task_group group;
 	group.run([&left, n] { left = fib_task(n - 1); });
-	group.run_and_wait([&right, n] { right = fib_task(n - 2); });
+	right = fib_task(n - 2);
+	group.wait();
 	return left + right;
 }
 
 int fib(struct raw_pool *pool, unsigned n, uint64_t *value)
 {
-	*value = pool->inside.execute([n] { return fib_task(n); });
-	return 0;
+	return guarded([=] { *value = pool->inside.execute([n] { return fib_task(n); }); });
 }
 
 uint64_t skynet_task(uint64_t first, uint64_t leaves)
@@ -130,20 +127,22 @@ uint64_t skynet_task(uint64_t first, uint64_t leaves)
 
 int skynet(struct raw_pool *pool, uint64_t leaves, uint64_t *sum)
 {
-	*sum = pool->inside.execute([leaves] { return skynet_task(0, leaves); });
-	return 0;
+	return guarded(
+		[=] { *sum = pool->inside.execute([leaves] { return skynet_task(0, leaves); }); });
 }
 
 int map(struct raw_pool *pool, const uint32_t *in, uint32_t *out, std::size_t count)
 {
-	pool->inside.execute([=] {
-		tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count),
-				  [=](const tbb::blocked_range<std::size_t> &range) {
-					  for (std::size_t i = range.begin(); i < range.end(); i++)
-						  out[i] = map_item(in[i]);
-				  });
+	return guarded([=] {
+		pool->inside.execute([=] {
+			tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count),
+					  [=](const tbb::blocked_range<std::size_t> &range) {
+						  for (std::size_t i = range.begin();
+						       i < range.end(); i++)
+							  out[i] = map_item(in[i]);
+					  });
+		});
 	});
-	return 0;
 }
 
 int for_each(struct raw_pool *pool, void (*work)(void *item), void *items, std::size_t size,
@@ -151,77 +150,49 @@ int for_each(struct raw_pool *pool, void (*work)(void *item), void *items, std::
 {
 	char *base = static_cast<char *>(items);
 
-	pool->outside.execute([=] {
-		tbb::task_group group;
+	return guarded([=] {
+		pool->outside.execute([=] {
+			tbb::task_group group;
 
-		for (std::size_t i = 0; i < count; i++)
-			group.run([=] { work(base + i * size); });
-		group.wait();
+			for (std::size_t i = 0; i < count; i++)
+				group.run([=] { work(base + i * size); });
+			group.wait();
+		});
 	});
-	return 0;
 }
-
-/* Workers that stay in a task until they are let go. */
-class Gate
-{
-      public:
-	void pass()
-	{
-		std::unique_lock<std::mutex> held(lock);
-
-		inside++;
-		moved.notify_all();
-		moved.wait(held, [this] { return is_open; });
-	}
-
-	void await(int count)
-	{
-		std::unique_lock<std::mutex> held(lock);
-
-		moved.wait(held, [this, count] { return inside == count; });
-	}
-
-	void open()
-	{
-		std::lock_guard<std::mutex> held(lock);
-
-		is_open = true;
-		moved.notify_all();
-	}
-
-      private:
-	std::mutex lock;
-	std::condition_variable moved;
-	int inside = 0;
-	bool is_open = false;
-};
 
 int pend(struct raw_pool *pool, std::size_t count, uint64_t *values, void (*mark)(void *user),
 	 void *user)
 {
 	Gate gate;
 
-	pool->outside.execute([&] {
-		tbb::task_group group;
+	return guarded([=, &gate] {
+		pool->outside.execute([=, &gate] {
+			tbb::task_group group;
 
-		for (int i = 0; i < pool->workers; i++)
-			pool->outside.enqueue(group.defer([&gate] { gate.pass(); }));
-		gate.await(pool->workers);
-		mark(user);
-		for (std::size_t i = 0; i < count; i++)
-			group.run([=] { values[i] = spread(i); });
-		mark(user);
-		gate.open();
-		group.wait();
+			for (int i = 0; i < pool->workers; i++)
+				pool->outside.enqueue(group.defer([&gate] { gate.pass(); }));
+			gate.await(pool->workers);
+			mark(user);
+			for (std::size_t i = 0; i < count; i++)
+				group.run([=] { values[i] = spread(i); });
+			mark(user);
+			gate.open();
+			group.wait();
+		});
 	});
-	return 0;
 }
+
+const struct raw_refusal refusals[] = {
+	{"submit_many", "task_group::run takes one task"},
+	{nullptr, nullptr},
+};
 
 } // namespace
 
 const struct raw_driver raw_driver = {
 	RAW_ABI,    "tbb_raw",  "task_group in a task_arena; no futures; who waits runs tasks",
-	version,    nullptr,    open_pool,
+	version,    refusals,   open_pool,
 	close_pool, nullptr,    submit,
 	nullptr,    round_trip, fib,
 	skynet,     map,        for_each,

@@ -222,6 +222,8 @@ static const struct raw_refusal refusals[] = {
 	{"skynet", "work is queued and completed by the thread of a loop, not by a task"},
 	{"oversubscribed_fib",
 	 "work is queued and completed by the thread of a loop, not by a task"},
+	{"submit_many", "uv_queue_work takes one task"},
+	{"map_ints", "it has no parallel loop"},
 	{NULL, NULL},
 };
 
