@@ -11,15 +11,16 @@
 
 /* Parts of the register: threads that submit at the same time seldom meet in one. */
 #define SHARDS 8
-/* Records of ended tasks that a shard keeps for the next ones. */
+/* Entries of ended tasks that a shard keeps for the next ones. */
 #define SPARES 256
 
 struct adapter;
 
 /* A task from submit until its end, in the register. */
-struct task {
-	struct task *next; /* of the ring, or of the spares */
-	struct task *previous;
+struct entry {
+	struct task task;   /* first: the rival gets its address */
+	struct entry *next; /* of the ring, or of the spares */
+	struct entry *previous;
 	struct shard *shard;
 	struct assay_simple_future *future;
 };
@@ -28,10 +29,10 @@ struct shard {
 	_Alignas(PORT_APART) pthread_mutex_t mutex;
 	struct adapter *adapter;
 	/* Under mutex. Heads of rings: tasks as submitted, and those that a shutdown has seen. */
-	struct task tasks;
-	struct task drained;
+	struct entry tasks;
+	struct entry drained;
 	size_t count; /* in both */
-	struct task *spares;
+	struct entry *spares;
 	size_t spare_count;
 	bool stopping;
 };
@@ -89,50 +90,50 @@ static struct shard *own_shard(struct adapter *adapter)
  * The register
  */
 
-static void link_task(struct task *head, struct task *task)
+static void link_entry(struct entry *head, struct entry *entry)
 {
-	task->next = head;
-	task->previous = head->previous;
-	head->previous->next = task;
-	head->previous = task;
+	entry->next = head;
+	entry->previous = head->previous;
+	head->previous->next = entry;
+	head->previous = entry;
 }
 
-static void unlink_task(struct task *task)
+static void unlink_entry(struct entry *entry)
 {
-	task->previous->next = task->next;
-	task->next->previous = task->previous;
+	entry->previous->next = entry->next;
+	entry->next->previous = entry->previous;
 }
 
 /* NULL without memory. Under the shard's mutex. */
-static struct task *take_record(struct shard *shard)
+static struct entry *take_entry(struct shard *shard)
 {
-	struct task *task = shard->spares;
+	struct entry *entry = shard->spares;
 
-	if (!task)
-		return malloc(sizeof *task);
-	shard->spares = task->next;
+	if (!entry)
+		return malloc(sizeof *entry);
+	shard->spares = entry->next;
 	shard->spare_count--;
-	return task;
+	return entry;
 }
 
 /* ASSAY_ESHUTDOWN, ASSAY_ENOMEM. */
-static int enter(struct adapter *adapter, struct assay_simple_future *future, struct task **out)
+static int enter(struct adapter *adapter, struct assay_simple_future *future, struct entry **out)
 {
 	struct shard *shard = own_shard(adapter);
-	struct task *task = NULL;
+	struct entry *entry = NULL;
 	int error = ASSAY_ESHUTDOWN;
 
 	pthread_mutex_lock(&shard->mutex);
 	if (!shard->stopping) {
-		task = take_record(shard);
-		error = task ? ASSAY_OK : ASSAY_ENOMEM;
+		entry = take_entry(shard);
+		error = entry ? ASSAY_OK : ASSAY_ENOMEM;
 	}
-	if (task) {
-		task->shard = shard;
-		task->future = future;
-		link_task(&shard->tasks, task);
+	if (entry) {
+		entry->shard = shard;
+		entry->future = future;
+		link_entry(&shard->tasks, entry);
 		shard->count++;
-		*out = task;
+		*out = entry;
 	}
 	pthread_mutex_unlock(&shard->mutex);
 	return error;
@@ -155,24 +156,26 @@ static void close_part(struct adapter *adapter)
 	pthread_mutex_unlock(&adapter->mutex);
 }
 
-/* The task has ended, with its callbacks. Unless it is the last of a stopping shard, the adapter may
+/* The task has ended, with its callbacks. Spends the executor's reference: when all is said to have
+ * ended, all is given back. Unless it is the last of a stopping shard, the adapter may
  * be gone afterwards. */
-static void leave(struct task *task)
+static void leave(struct entry *entry)
 {
-	struct shard *shard = task->shard;
+	struct shard *shard = entry->shard;
 	bool last;
 
 	pthread_mutex_lock(&shard->mutex);
-	unlink_task(task);
+	unlink_entry(entry);
+	assay_simple_release(&entry->future->base);
 	last = --shard->count == 0 && shard->stopping;
 	if (shard->spare_count < SPARES) {
-		task->next = shard->spares;
-		shard->spares = task;
+		entry->next = shard->spares;
+		shard->spares = entry;
 		shard->spare_count++;
-		task = NULL;
+		entry = NULL;
 	}
 	pthread_mutex_unlock(&shard->mutex);
-	free(task);
+	free(entry);
 	if (last)
 		close_part(shard->adapter);
 }
@@ -183,8 +186,9 @@ static void leave(struct task *task)
 
 void adapter_run(struct task *task)
 {
-	struct assay_simple_future *future = task->future;
-	struct visit visit = {task->shard->adapter->id, visits};
+	struct entry *entry = (struct entry *)task;
+	struct assay_simple_future *future = entry->future;
+	struct visit visit = {entry->shard->adapter->id, visits};
 
 	visits = &visit;
 	worker_of = visit.id;
@@ -192,15 +196,14 @@ void adapter_run(struct task *task)
 	assay_simple_retain(&future->base);
 	assay_simple_run(future);
 	visits = visit.outer;
-	leave(task);
-	assay_simple_release(&future->base);
+	leave(entry);
 }
 
 static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
 {
 	struct adapter *adapter = adapter_of(executor);
 	struct assay_simple_future *future;
-	struct task *entered;
+	struct entry *entry;
 	assay_function *function;
 	int error;
 
@@ -211,17 +214,16 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 		error = assay_simple_create(executor, function, task, out ? 2 : 1, &future);
 	if (error)
 		return error;
-	error = enter(adapter, future, &entered);
+	error = enter(adapter, future, &entry);
 	if (error) {
 		assay_simple_discard(future);
 		return error;
 	}
-	error = rival_post(adapter->rival, entered);
+	error = rival_post(adapter->rival, &entry->task);
 	if (!error && out)
 		*out = &future->base;
 	if (error) {
-		leave(entered);
-		assay_simple_release(&future->base);
+		leave(entry);
 		if (out)
 			assay_simple_release(&future->base);
 	}
@@ -258,14 +260,14 @@ static void stop(struct adapter *adapter)
 static struct assay_simple_future *next_undrained(struct shard *shard)
 {
 	struct assay_simple_future *future = NULL;
-	struct task *task;
+	struct entry *entry;
 
 	pthread_mutex_lock(&shard->mutex);
-	task = shard->tasks.next;
-	if (task != &shard->tasks) {
-		unlink_task(task);
-		link_task(&shard->drained, task);
-		future = task->future;
+	entry = shard->tasks.next;
+	if (entry != &shard->tasks) {
+		unlink_entry(entry);
+		link_entry(&shard->drained, entry);
+		future = entry->future;
 		assay_simple_retain(&future->base);
 	}
 	pthread_mutex_unlock(&shard->mutex);
@@ -346,7 +348,7 @@ static void free_adapter(struct adapter *adapter)
 	rival_free(adapter->rival);
 	for (int i = 0; i < SHARDS; i++) {
 		struct shard *shard = &adapter->shards[i];
-		struct task *spare;
+		struct entry *spare;
 
 		while ((spare = shard->spares)) {
 			shard->spares = spare->next;

@@ -30,7 +30,11 @@ extern "C" {
  */
 
 struct rival;
-struct task;
+
+/* A task, from rival_post() to adapter_run(). */
+struct task {
+	struct task *next; /* the rival's, for a mailbox */
+};
 
 /* A child forked from a process that has used it can use it too. If not, create refuses there. */
 extern const bool rival_survives_fork;
