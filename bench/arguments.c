@@ -14,7 +14,8 @@ const char usage[] =
 	"usage: assay-bench list workloads [--format text|json] [-o FILE]\n"
 	"       assay-bench run [BACKEND|FILE.so ...] [--workload GLOB] [--workers N,M]\n"
 	"                       [--repetitions N] [--seed N] [--quick] [--scale SCALE]\n"
-	"                       [--deadline SECONDS] [--format text|json] [-o FILE]\n"
+	"                       [--deadline SECONDS] [--budget SECONDS]\n"
+	"                       [--format text|json] [-o FILE] [--resume FILE]\n"
 	"\n"
 	"Measures executors on the same work; without a backend, all that were built.\n"
 	"What has a slash or ends in .so is the path of a backend, as my_pool.so; its row\n"
@@ -30,8 +31,11 @@ const char usage[] =
 	"  --scale SCALE       size of the samples: tiny, quick or full (default)\n"
 	"  --quick             --scale quick: a first table in about a minute\n"
 	"  --deadline SECONDS  for one sample (120; with --quick 30)\n"
+	"  --budget SECONDS    for the run: no repetition that would end later is begun\n"
 	"  --format FORMAT     text (default) or json\n"
 	"  -o, --output FILE   instead of the standard output; JSON grows as results come\n"
+	"  --resume FILE       go on with a run that was interrupted, in its JSON file; the other\n"
+	"                      options as they were\n"
 	"  -h, --help          this text\n"
 	"\n"
 	"Exit status: 0 all measured, 1 a cell failed, 2 could not do what was asked.\n";
@@ -122,6 +126,14 @@ static int parse_option(int option, const char *value, struct options *options)
 		failed = parse_number("--deadline", value, 1, 86400, &number);
 		options->limit_ns = (int64_t)number * 1000000000;
 		break;
+	case 'b':
+		failed = parse_number("--budget", value, 1, 1000000, &number);
+		options->budget_ns = (int64_t)number * 1000000000;
+		break;
+	case 'R':
+		options->resume = true;
+		options->output = value;
+		break;
 	case 'f':
 		return parse_format(value, options);
 	case 'c':
@@ -146,6 +158,8 @@ int arguments_parse(int count, char **words, struct arguments *arguments)
 					      {"quick", no_argument, NULL, 'q'},
 					      {"scale", required_argument, NULL, 'c'},
 					      {"deadline", required_argument, NULL, 'd'},
+					      {"budget", required_argument, NULL, 'b'},
+					      {"resume", required_argument, NULL, 'R'},
 					      {"format", required_argument, NULL, 'f'},
 					      {"output", required_argument, NULL, 'o'},
 					      {"help", no_argument, NULL, 'h'},
@@ -161,6 +175,7 @@ int arguments_parse(int count, char **words, struct arguments *arguments)
 	}
 	arguments->names = (const char *const *)words + optind;
 	arguments->name_count = (size_t)(count - optind);
+	options->json |= options->resume;
 	if (!options->repetitions)
 		options->repetitions = options->scale == SCALE_FULL ? 10 : 5;
 	if (!options->limit_ns)

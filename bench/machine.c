@@ -4,20 +4,25 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-static double read_pressure(void)
+static void read_pressure(struct machine *machine)
 {
 	FILE *file = fopen("/proc/pressure/cpu", "re");
-	double percent = NAN;
+	double percent, total_us;
 
+	machine->pressure_cpu = machine->waited_s = NAN;
 	if (!file)
-		return NAN;
+		return;
 	/* NOLINTNEXTLINE(cert-err34-c): the kernel writes numbers that fit */
-	if (fscanf(file, "some avg10=%lf", &percent) != 1)
-		percent = NAN;
+	if (fscanf(file, "some avg10=%lf avg60=%*f avg300=%*f total=%lf", &percent, &total_us) ==
+	    2) {
+		machine->pressure_cpu = percent / 100;
+		machine->waited_s = total_us / 1e6;
+	}
 	fclose(file);
-	return percent / 100;
 }
 
 static void read_times(struct machine *machine)
@@ -40,12 +45,56 @@ static void read_times(struct machine *machine)
 	fclose(file);
 }
 
+/* Of the group that this process sees as the root: version 2, then version 1. */
+static double read_throttled(void)
+{
+	static const struct {
+		const char *path;
+		const char *key;
+		double per_s;
+	} sources[] = {{"/sys/fs/cgroup/cpu.stat", "throttled_usec %lf", 1e6},
+		       {"/sys/fs/cgroup/cpu/cpu.stat", "throttled_time %lf", 1e9}};
+	char line[128];
+
+	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+		FILE *file = fopen(sources[i].path, "re");
+		double value = NAN;
+
+		while (file && isnan(value) && fgets(line, sizeof line, file))
+			/* NOLINTNEXTLINE(cert-err34-c): as above */
+			if (sscanf(line, sources[i].key, &value) != 1)
+				value = NAN;
+		if (file)
+			fclose(file);
+		if (!isnan(value))
+			return value / sources[i].per_s;
+	}
+	return NAN;
+}
+
+static double read_own(void)
+{
+	static const int whose[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
+	double sum = 0;
+
+	for (size_t i = 0; i < sizeof whose / sizeof *whose; i++) {
+		struct rusage usage;
+
+		getrusage(whose[i], &usage);
+		sum += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+		       1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+	}
+	return sum;
+}
+
 void machine_read(struct machine *machine)
 {
 	double load;
 
 	machine->load_1min = getloadavg(&load, 1) == 1 ? load : NAN;
-	machine->pressure_cpu = read_pressure();
+	machine->own_s = read_own();
+	machine->throttled_s = read_throttled();
+	read_pressure(machine);
 	read_times(machine);
 }
 
@@ -57,16 +106,59 @@ static void add(cJSON *object, const char *name, double value)
 		cJSON_AddNullToObject(object, name);
 }
 
+/* The kernel counts in ticks: of less than a second it knows little. */
+static double share(double part_s, double total_s)
+{
+	return total_s >= 1 ? fmax(0, part_s) / total_s : NAN;
+}
+
+static double steal_of(const struct machine *before, const struct machine *after)
+{
+	return share(after->steal_s - before->steal_s, after->total_s - before->total_s);
+}
+
+static double others_of(const struct machine *before, const struct machine *after)
+{
+	return share(after->busy_s - before->busy_s - (after->own_s - before->own_s),
+		     after->total_s - before->total_s);
+}
+
+/* Comparisons with what is not known (NaN) are false: no reason. */
+void machine_judge(const struct machine *before, const struct machine *after, char *reason,
+		   size_t size)
+{
+	double others = others_of(before, after), steal = steal_of(before, after);
+	double throttled_s = after->throttled_s - before->throttled_s;
+
+	reason[0] = '\0';
+	if (others > MACHINE_OTHERS_LIMIT)
+		snprintf(reason, size, "other programs took %.0f %% of the processors' time",
+			 100 * others);
+	else if (steal > MACHINE_STEAL_LIMIT)
+		snprintf(reason, size, "the hypervisor took %.0f %% of the processors' time",
+			 100 * steal);
+	else if (throttled_s > 0)
+		snprintf(reason, size, "the quota of the control group stopped it for %.2g s",
+			 throttled_s);
+}
+
 cJSON *machine_describe(const struct machine *before, const struct machine *after)
 {
 	cJSON *object = cJSON_CreateObject();
 	double total_s = after->total_s - before->total_s;
+	char reason[160];
 
 	add(object, "load_1min_before", before->load_1min);
 	add(object, "load_1min_after", after->load_1min);
 	add(object, "pressure_cpu_before", before->pressure_cpu);
 	add(object, "pressure_cpu_after", after->pressure_cpu);
-	add(object, "steal_ratio", (after->steal_s - before->steal_s) / total_s);
-	add(object, "busy_ratio", (after->busy_s - before->busy_s) / total_s);
+	add(object, "waiting_s", after->waited_s - before->waited_s);
+	add(object, "steal_ratio", steal_of(before, after));
+	add(object, "busy_ratio", share(after->busy_s - before->busy_s, total_s));
+	add(object, "others_ratio", others_of(before, after));
+	add(object, "throttled_s", after->throttled_s - before->throttled_s);
+	machine_judge(before, after, reason, sizeof reason);
+	cJSON_AddBoolToObject(object, "noisy", reason[0] != '\0');
+	cJSON_AddStringToObject(object, "noise", reason);
 	return object;
 }

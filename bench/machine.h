@@ -5,19 +5,32 @@
 
 #include <cjson/cJSON.h>
 
+/* Beyond these a difference in wall time may be the neighbours'. */
+#define MACHINE_OTHERS_LIMIT 0.10 /* share of the processors' time that other programs took */
+#define MACHINE_STEAL_LIMIT 0.05  /* that the hypervisor took */
+
 struct machine {
 	double load_1min;
 	double pressure_cpu; /* share of the last 10 s in which something waited for a processor */
+	double waited_s;     /* in which something did, since boot */
 	double busy_s;       /* of all processors, since boot */
 	double steal_s;      /* taken by the hypervisor, since boot */
 	double total_s;
+	double own_s;       /* of this process and its children that ended */
+	double throttled_s; /* taken by the quota of the control group */
 };
 
 /* What cannot be read is NaN. */
 void machine_read(struct machine *machine);
 
-/* An object with both moments and the share of stolen time between them; null for what is unknown.
+/*
+ * An object with both moments, the shares between them, and the judgement: `noisy` with the reason
+ * in `noise`. null for what is unknown, which speaks for nothing.
  */
 cJSON *machine_describe(const struct machine *before, const struct machine *after);
+
+/* Why the machine was too noisy for a claim about times; "" if nothing says so. */
+void machine_judge(const struct machine *before, const struct machine *after, char *reason,
+		   size_t size);
 
 #endif

@@ -89,7 +89,8 @@ static int draw_order(struct plan *plan, const struct options *options)
 	uint64_t random = options->seed;
 
 	plan->order = calloc(plan->count * options->repetitions, sizeof *plan->order);
-	if (!plan->order || !groups) {
+	plan->done = calloc(plan->count * options->repetitions, sizeof *plan->done);
+	if (!plan->order || !plan->done || !groups) {
 		fprintf(stderr, "assay-bench: no memory for the plan\n");
 		free(groups);
 		return -1;
@@ -106,7 +107,8 @@ int plan_make(struct plan *plan, const struct options *options)
 
 	while (workloads[known])
 		known++;
-	*plan = (struct plan){.repetitions = options->repetitions};
+	*plan = (struct plan){.repetitions = options->repetitions,
+			      .repetitions_asked = options->repetitions};
 	plan->cells = calloc(known * most + 1, sizeof *plan->cells);
 	if (!plan->cells) {
 		fprintf(stderr, "assay-bench: no memory for the plan\n");
@@ -124,4 +126,5 @@ void plan_free(struct plan *plan)
 		free(plan->cells[i].latencies_ns);
 	free(plan->cells);
 	free(plan->order);
+	free(plan->done);
 }

@@ -19,8 +19,10 @@ struct options {
 	unsigned repetitions;
 	uint64_t seed;
 	enum scale scale;
-	int64_t limit_ns; /* of one child */
+	int64_t limit_ns;    /* of one child */
+	int64_t budget_ns;   /* no repetition that would end later is begun; 0: none */
 	bool executors_only; /* no rows without an executor beside them */
+	bool resume;         /* what is in output stays, and is not measured again */
 	bool json;
 	const char *output; /* NULL: standard output */
 };
@@ -44,7 +46,10 @@ struct plan {
 	size_t count;
 	/* order[r * count .. (r + 1) * count - 1] are the indexes of the cells in repetition r. */
 	size_t *order;
-	unsigned repetitions;
+	/* done[c * repetitions_asked + r]: an earlier run measured cell c in repetition r. */
+	bool *done;
+	unsigned repetitions; /* fewer than were asked for if the time is over */
+	unsigned repetitions_asked;
 };
 
 /*

@@ -5,8 +5,8 @@
 
 #include "plan.h"
 
-/* The plan, in one line. */
-void progress_begin(const struct plan *plan, const struct options *options);
+/* The plan, in one line; `done` samples are there already. */
+void progress_begin(const struct plan *plan, const struct options *options, size_t done);
 
 /* On a terminal: how far we are, and how long it will take; `done` samples have been taken. */
 void progress_show(const struct plan *plan, size_t done, const struct plan_cell *cell);

@@ -7,6 +7,7 @@
 #include "pool.h"
 #include "progress.h"
 #include "record.h"
+#include "resume.h"
 #include "scratch.h"
 #include "table.h"
 
@@ -25,6 +26,8 @@ struct run {
 	cJSON *document;
 	cJSON *results;
 	struct machine before;
+	char noise[160];    /* why nothing can be claimed of an earlier part of the run */
+	int64_t written_ns; /* when the file was written last */
 	char directory[PATH_MAX];
 	size_t order; /* samples so far */
 	bool failed;
@@ -146,22 +149,45 @@ static void measure(struct run *run, struct plan_cell *cell, unsigned repetition
 	child_forget(&child);
 }
 
+static void set_number(cJSON *context, const char *name, double value)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(context, name);
+	cJSON_AddNumberToObject(context, name, value);
+}
+
+/* A run that was resumed was noisy if any part of it was. */
+static void describe_machine(struct run *run, cJSON *context)
+{
+	struct machine after;
+	cJSON *machine;
+
+	machine_read(&after);
+	machine = machine_describe(&run->before, &after);
+	if (run->noise[0]) {
+		cJSON_ReplaceItemInObjectCaseSensitive(machine, "noisy", cJSON_CreateTrue());
+		cJSON_ReplaceItemInObjectCaseSensitive(machine, "noise",
+						       cJSON_CreateString(run->noise));
+	}
+	cJSON_DeleteItemFromObjectCaseSensitive(context, "machine");
+	cJSON_AddItemToObject(context, "machine", machine);
+}
+
 /* What is there so far, with a context that says whether it is all. */
 static int write_document(struct run *run)
 {
 	cJSON *context = cJSON_GetObjectItemCaseSensitive(run->document, "context");
 	size_t planned = run->plan->count * run->plan->repetitions;
-	struct machine after;
+	bool complete = run->order == planned;
 	char *text;
 	int failed;
 
-	machine_read(&after);
-	cJSON_DeleteItemFromObjectCaseSensitive(context, "machine");
-	cJSON_AddItemToObject(context, "machine", machine_describe(&run->before, &after));
-	cJSON_DeleteItemFromObjectCaseSensitive(context, "samples");
-	cJSON_AddNumberToObject(context, "samples", (double)run->order);
+	describe_machine(run, context);
+	set_number(context, "repetitions", run->plan->repetitions);
+	set_number(context, "samples_planned", (double)planned);
+	set_number(context, "samples", (double)run->order);
 	cJSON_DeleteItemFromObjectCaseSensitive(context, "complete");
-	cJSON_AddBoolToObject(context, "complete", run->order == planned);
+	cJSON_AddBoolToObject(context, "complete", complete);
+	resume_keep(run->document, run->plan, complete);
 	text = cJSON_Print(run->document);
 	if (!text) {
 		fprintf(stderr, "assay-bench: no memory for the results\n");
@@ -169,10 +195,11 @@ static int write_document(struct run *run)
 	}
 	failed = record_write(run->options->output, text);
 	cJSON_free(text);
+	run->written_ns = assay_clock_ns();
 	return failed;
 }
 
-static int begin(struct run *run)
+static int begin_anew(struct run *run)
 {
 	const struct options *options = run->options;
 	cJSON *context;
@@ -186,14 +213,40 @@ static int begin(struct run *run)
 	}
 	cJSON_AddStringToObject(context, "scale", scale_names[options->scale]);
 	cJSON_AddNumberToObject(context, "seed", (double)options->seed);
-	cJSON_AddNumberToObject(context, "repetitions", options->repetitions);
-	cJSON_AddNumberToObject(context, "samples_planned",
-				(double)(run->plan->count * run->plan->repetitions));
+	cJSON_AddNumberToObject(context, "repetitions_asked", options->repetitions);
 	cJSON_AddItemToObject(run->document, "context", context);
 	cJSON_AddItemToObject(run->document, "backends",
 			      subjects_list(options->backends, options->backend_count));
 	cJSON_AddItemToObject(run->document, "workloads", workloads_describe());
-	run->results = cJSON_AddArrayToObject(run->document, "results");
+	cJSON_AddArrayToObject(run->document, "results");
+	return 0;
+}
+
+static int begin_again(struct run *run)
+{
+	const cJSON *context, *machine, *record, *noise;
+	struct plan *plan = run->plan;
+
+	run->document = resume_read(plan, run->options);
+	if (!run->document)
+		return -1;
+	context = cJSON_GetObjectItemCaseSensitive(run->document, "context");
+	machine = cJSON_GetObjectItemCaseSensitive(context, "machine");
+	noise = cJSON_GetObjectItemCaseSensitive(machine, "noise");
+	if (cJSON_IsString(noise))
+		snprintf(run->noise, sizeof run->noise, "%s", noise->valuestring);
+	for (size_t i = 0; i < plan->count * plan->repetitions; i++)
+		run->order += plan->done[i];
+	cJSON_ArrayForEach(record, cJSON_GetObjectItemCaseSensitive(run->document, "results"))
+		run->failed |= cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(record, "ok"));
+	return 0;
+}
+
+static int begin(struct run *run)
+{
+	if (run->options->resume ? begin_again(run) : begin_anew(run))
+		return -1;
+	run->results = cJSON_GetObjectItemCaseSensitive(run->document, "results");
 	machine_read(&run->before);
 	return scratch_begin(run->directory, sizeof run->directory);
 }
@@ -219,35 +272,76 @@ static bool can_grow(const char *output)
 	return output && (stat(output, &status) != 0 || S_ISREG(status.st_mode));
 }
 
+/* A run that is killed loses at most so much. */
+#define WRITE_EVERY_NS (INT64_C(5) * 1000000000)
+
+static int run_repetition(struct run *run, unsigned repetition, bool grows)
+{
+	struct plan *plan = run->plan;
+
+	for (size_t j = 0; j < plan->count && !run->interrupted; j++) {
+		size_t index = plan->order[repetition * plan->count + j];
+
+		if (plan->done[index * plan->repetitions_asked + repetition])
+			continue;
+		progress_show(plan, run->order, &plan->cells[index]);
+		measure(run, &plan->cells[index], repetition);
+		run->order += !run->interrupted;
+		if (grows && assay_clock_ns() - run->written_ns > WRITE_EVERY_NS &&
+		    write_document(run))
+			return -1;
+	}
+	return 0;
+}
+
+/* The next repetition takes as long as those before it did. */
+static bool is_over(const struct run *run, unsigned repetitions, int64_t start_ns)
+{
+	int64_t elapsed_ns = assay_clock_ns() - start_ns;
+
+	return run->options->budget_ns &&
+	       elapsed_ns + elapsed_ns / repetitions > run->options->budget_ns;
+}
+
+static int finish(struct run *run, bool grows)
+{
+	const struct options *options = run->options;
+	struct plan *plan = run->plan;
+	struct machine after;
+	char noise[160];
+
+	progress_end();
+	if (run->interrupted)
+		fprintf(stderr, "assay-bench: interrupted after %zu of %zu samples%s\n", run->order,
+			plan->count * plan->repetitions,
+			grows ? "; --resume goes on from here" : "");
+	if (options->json ? write_document(run) : table_write(run->document, plan, options->output))
+		return 2;
+	machine_read(&after);
+	machine_judge(&run->before, &after, noise, sizeof noise);
+	if (noise[0] || run->noise[0])
+		fprintf(stderr, "assay-bench: too noisy for a claim about times: %s\n",
+			noise[0] ? noise : run->noise);
+	return run->interrupted ? 2 : run->failed;
+}
+
 static int run_repetitions(struct run *run)
 {
 	const struct options *options = run->options;
 	struct plan *plan = run->plan;
 	bool grows = options->json && can_grow(options->output);
+	int64_t start_ns = assay_clock_ns();
 
-	for (unsigned i = 0; i < plan->repetitions; i++) {
-		for (size_t j = 0; j < plan->count && !run->interrupted; j++) {
-			struct plan_cell *cell = &plan->cells[plan->order[i * plan->count + j]];
-
-			progress_show(plan, run->order, cell);
-			measure(run, cell, i);
-			run->order += !run->interrupted;
-		}
-		for (size_t j = 0; i + 1 == plan->repetitions && j < plan->count; j++)
-			add_pooled(run, &plan->cells[j]);
-		/* A file grows with each repetition; anything else is written once. */
-		if (grows && write_document(run))
+	run->written_ns = start_ns;
+	for (unsigned i = 0; i < plan->repetitions && !run->interrupted; i++) {
+		if (run_repetition(run, i, grows))
 			return 2;
+		if (!run->interrupted && is_over(run, i + 1, start_ns))
+			plan->repetitions = i + 1;
 	}
-	progress_end();
-	if (run->interrupted)
-		fprintf(stderr, "assay-bench: interrupted after %zu of %zu samples\n", run->order,
-			plan->count * plan->repetitions);
-	if (!options->json && table_write(run->document, plan, options->output))
-		return 2;
-	if (options->json && !grows && write_document(run))
-		return 2;
-	return run->interrupted ? 2 : run->failed;
+	for (size_t j = 0; j < plan->count && !run->interrupted; j++)
+		add_pooled(run, &plan->cells[j]);
+	return finish(run, grows);
 }
 
 int run_plan(struct plan *plan, const struct options *options)
@@ -256,7 +350,7 @@ int run_plan(struct plan *plan, const struct options *options)
 	int code = 2;
 
 	if (begin(&run) == 0) {
-		progress_begin(plan, options);
+		progress_begin(plan, options, run.order);
 		code = run_repetitions(&run);
 	}
 	scratch_remove(run.directory);
