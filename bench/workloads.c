@@ -13,6 +13,8 @@ extern const struct workload nqueens, nqueens_fork, matmul, mergesort, metg_sten
 	metg_tree, metg_random;
 extern const struct workload files_read, files_fsync, pipe_echo, tcp_echo, sqlite_insert;
 extern const struct workload poisson_30, poisson_60, poisson_80, poisson_95, mixed, bursts;
+extern const struct workload producers_consumers, lifecycle, payload_empty, payload_4_kib,
+	payload_1_mib, payload_64_mib;
 
 const struct workload *const workloads[] = {
 	&submit_one_producer,
@@ -57,6 +59,12 @@ const struct workload *const workloads[] = {
 	&poisson_95,
 	&mixed,
 	&bursts,
+	&producers_consumers,
+	&lifecycle,
+	&payload_empty,
+	&payload_4_kib,
+	&payload_1_mib,
+	&payload_64_mib,
 	&floor_thread,
 	&floor_futex,
 	&floor_line,

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Arguments and results from nothing to 64 MiB: a task returns the bytes that it was given. Between
+ * threads they are copied once or twice, or handed over; between processes they go through a pipe
+ * or shared memory. Checked byte by byte, but for the empty ones, whose tasks are counted.
+ */
+#include "../marks.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct payload {
+	size_t size;
+	char *bytes;
+	assay_future **futures;
+	size_t submitted;
+};
+
+/* How many tasks ran, where every worker sees it; NULL where one does not. */
+static _Atomic uint64_t *ran;
+
+static int echo_task(assay_call *call)
+{
+	/* Relaxed: who reads it has seen the futures done. */
+	if (ran)
+		atomic_fetch_add_explicit(ran, 1, memory_order_relaxed);
+	return assay_return(call, call->argument, call->argument_size);
+}
+
+static const struct assay_named_function functions[] = {{"echo", echo_task}, {NULL, NULL}};
+
+static int setup(struct cell *cell, size_t size)
+{
+	struct payload *payload;
+	uint64_t random = cell->seed;
+
+	if (cell->backend->argument_limit < size || cell->backend->result_limit < size)
+		return cell_unsupported(
+			cell, "%zu bytes are more than its limits: arguments %zu, results %zu",
+			size, cell->backend->argument_limit, cell->backend->result_limit);
+	payload = cell->state = calloc(1, sizeof *payload);
+	if (payload)
+		payload->bytes = malloc(size + sizeof random);
+	if (!payload || !payload->bytes)
+		return cell_fail(cell, "no memory for %zu bytes", size);
+	payload->size = size;
+	for (size_t i = 0; i < size; i += sizeof random) {
+		uint64_t word = next_random(&random);
+
+		memcpy(payload->bytes + i, &word, sizeof word);
+	}
+	ran = shared_memory(cell, sizeof *ran);
+	return ran ? 0 : -1;
+}
+
+static void release(struct payload *payload)
+{
+	while (payload->submitted)
+		assay_future_release(payload->futures[--payload->submitted]);
+	free(payload->futures);
+	payload->futures = NULL;
+}
+
+static int prepare(struct cell *cell, uint64_t operations)
+{
+	struct payload *payload = cell->state;
+
+	release(payload);
+	payload->futures = calloc(operations, sizeof(assay_future *));
+	/* Relaxed: no task is under way. */
+	atomic_store_explicit(ran, 0, memory_order_relaxed);
+	return payload->futures ? 0 : cell_fail(cell, "no memory for the futures");
+}
+
+static int run(struct cell *cell, uint64_t operations)
+{
+	struct payload *payload = cell->state;
+	struct assay_task task = cell_task(cell, echo_task, payload->bytes, payload->size);
+
+	for (; payload->submitted < operations; payload->submitted++) {
+		int error =
+			assay_submit(cell->executor, &task, &payload->futures[payload->submitted]);
+
+		if (error)
+			return cell_fail(cell, "submit: %s", assay_error_text(error));
+	}
+	for (size_t i = 0; i < operations; i++) {
+		int error = assay_future_wait(payload->futures[i], ASSAY_FOREVER);
+
+		if (error)
+			return cell_fail(cell, "task %zu: %s", i, assay_error_text(error));
+	}
+	return 0;
+}
+
+static int check_one(struct cell *cell, size_t index)
+{
+	const struct payload *payload = cell->state;
+	struct assay_outcome outcome;
+	int error = assay_future_outcome(payload->futures[index], 0, &outcome);
+
+	if (error || outcome.error)
+		return cell_fail(cell, "task %zu: %s: %s", index,
+				 assay_error_text(error ? error : outcome.error),
+				 error ? "" : outcome.message);
+	if (outcome.result_size != payload->size)
+		return cell_fail(cell, "task %zu: a result of %zu bytes, expected %zu", index,
+				 outcome.result_size, payload->size);
+	if (payload->size && memcmp(outcome.result, payload->bytes, payload->size) != 0)
+		return cell_fail(cell, "task %zu: the result is not the argument", index);
+	return 0;
+}
+
+static int check(struct cell *cell, uint64_t operations)
+{
+	uint64_t times;
+
+	for (size_t i = 0; i < operations; i++)
+		if (check_one(cell, i))
+			return -1;
+	/* Relaxed: all futures are done. */
+	times = atomic_load_explicit(ran, memory_order_relaxed);
+	if (cell->backend->capabilities & ASSAY_CAP_SHARED_MAPPINGS && times != operations)
+		return cell_fail(cell, "%llu of %llu tasks ran", (unsigned long long)times,
+				 (unsigned long long)operations);
+	return 0;
+}
+
+static void teardown(struct cell *cell)
+{
+	struct payload *payload = cell->state;
+
+	if (payload) {
+		release(payload);
+		free(payload->bytes);
+	}
+	free(payload);
+	shared_memory_free((void *)ran, sizeof *ran);
+	ran = NULL;
+}
+
+#define PAYLOAD(symbol, bytes, tiny, quick, full, sentence)                                    \
+	static int setup_##symbol(struct cell *cell)                                           \
+	{                                                                                      \
+		return setup(cell, bytes);                                                     \
+	}                                                                                      \
+	const struct workload symbol = {                                                       \
+		.name = #symbol,                                                               \
+		.class_name = "trouble",                                                       \
+		.operation = "task",                                                           \
+		.separates = sentence,                                                         \
+		.metric = "wall_per_op",                                                       \
+		.unit = "ns",                                                                  \
+		.on_executors = true,                                                          \
+		.sample = {{.operations = tiny}, {.operations = quick}, {.operations = full}}, \
+		.functions = functions,                                                        \
+		.setup = setup_##symbol,                                                       \
+		.prepare = prepare,                                                            \
+		.run = run,                                                                    \
+		.check = check,                                                                \
+		.teardown = teardown,                                                          \
+	}
+
+PAYLOAD(payload_empty, 0, 100, 20000, 80000, "What a task costs that carries nothing either way.");
+PAYLOAD(payload_4_kib, (size_t)4 << 10, 100, 8000, 32000,
+	"What 4 KiB there and back add: allocation and copies.");
+PAYLOAD(payload_1_mib, (size_t)1 << 20, 4, 64, 256, "The same with 1 MiB: the memory's speed.");
+PAYLOAD(payload_64_mib, (size_t)64 << 20, 1, 2, 6,
+	"The same with 64 MiB: page faults, and what is too large for a pipe.");
