@@ -13,6 +13,8 @@
 
 #include <assay/backend.h>
 
+#include <sys/types.h>
+
 enum fault {
 	FAULT_NONE,
 	FAULT_ACCEPTS_AFTER_SHUTDOWN,
@@ -22,6 +24,7 @@ enum fault {
 	FAULT_AWAITED_NOT_COUNTED,
 	FAULT_AWAITED_RUNS_TWICE,
 	FAULT_BLOCKS_WHEN_BUSY,
+	FAULT_BREAK_SPARES_RUNNING,
 	FAULT_BREAK_STOPS_AT_CANCELLED,
 	FAULT_CALLBACKS_REVERSED,
 	FAULT_CALLBACK_BEFORE_DONE,
@@ -38,10 +41,16 @@ enum fault {
 	FAULT_CHILD_RUN_TWICE,
 	FAULT_CODE_IS_A_BYTE,
 	FAULT_COUNTS_CANCELLED_AS_FINISHED,
+	FAULT_DEATH_BREAKS_ALWAYS,
+	FAULT_DEATH_CODE_WRONG,
+	FAULT_DEATH_IGNORED,
+	FAULT_DEATH_UNNAMED,
+	FAULT_DESCRIPTORS_STAY,
 	FAULT_DONE_WHEN_STARTED,
 	FAULT_DROPS_ABANDONED,
 	FAULT_EAGER_WORKERS,
 	FAULT_EMPTY_FAILURE_SUCCEEDS,
+	FAULT_EXIT_IS_DEATH,
 	FAULT_EXIT_LOSES_TASKS,
 	FAULT_FAILURE_BREAKS_POOL,
 	FAULT_FORK_NEEDS_MEMORY,
@@ -53,19 +62,29 @@ enum fault {
 	FAULT_INITIALIZER_NEVER_RUN,
 	FAULT_JOIN_DOES_NOT_WAIT,
 	FAULT_JOIN_RUNS_TASKS,
+	FAULT_JUMPS_INTO_NOTHING,
+	FAULT_KILL_IS_TERMINATE,
 	FAULT_LAST_IN_FIRST_OUT,
 	FAULT_LIMITED_WAIT_RUNS,
 	FAULT_LIMIT_OF_TASKS_IGNORED,
+	FAULT_LOST_TASK_RUNS_AGAIN,
 	FAULT_MESSAGE_IS_CUT,
+	FAULT_MESSAGE_STAYS,
 	FAULT_NAMES_IGNORED,
 	FAULT_NEGATIVE_TIMEOUT_WAITS,
 	FAULT_NEW_WORKER_EACH_TIME,
 	FAULT_NO_CALLBACK_ON_CANCEL,
 	FAULT_NO_CALLBACK_ON_FAILURE,
+	FAULT_NO_REPLACEMENT,
+	FAULT_NURSERY_OPENED_LATE,
+	FAULT_NURSERY_STAYS,
 	FAULT_ONE_WORKER_LESS,
 	FAULT_ONE_WORKER_MORE,
+	FAULT_ORPHANS_STAY,
+	FAULT_REFUSAL_LEAKS,
 	FAULT_REFUSES_BUT_RUNS,
 	FAULT_RESULT_ONCE,
+	FAULT_RETRIES_ONCE_MORE,
 	FAULT_ROOM_NOT_SIGNALLED,
 	FAULT_RUNS_CANCELLED,
 	FAULT_RUNS_IN_SUBMIT,
@@ -76,18 +95,27 @@ enum fault {
 	FAULT_SHUTDOWN_JOINS_ITSELF,
 	FAULT_SHUTDOWN_LOSES_QUEUE,
 	FAULT_STACK_SIZE_IGNORED,
+	FAULT_SUBMITS_IN_WORKER,
+	FAULT_TERMINATE_DOES_NOTHING,
+	FAULT_TERMINATE_RUNS_PENDING,
 	FAULT_THREAD_EXIT_LOSES_TASK,
 	FAULT_TIMEOUT_CANCELS,
 	FAULT_TIMES_OUT_EARLY,
 	FAULT_UNKNOWN_NAME_RUNS,
 	FAULT_WAITING_WORKER_SLEEPS,
+	FAULT_WAITS_IN_WORKER,
 	FAULT_WAKES_ONE_WAITER,
 	FAULT_WATCHERS_MISS_CANCEL,
 	FAULT_WATCHERS_OF_DONE_WAIT,
+	FAULT_WORKERS_BLOCK_SIGNALS,
 	FAULT_ZERO_TIMEOUT_WAITS,
+	FAULT_ZOMBIES_STAY,
 };
 
 extern const enum fault mutant_fault;
+
+/* The backend runs its tasks in worker processes: see process_base.h. */
+extern const bool mutant_has_processes;
 
 static inline bool has_fault(enum fault fault)
 {
@@ -109,6 +137,7 @@ struct callback {
 struct future {
 	assay_future base;
 	assay_executor *executor; /* that accepted it; may be gone: for comparison */
+	pid_t process;
 	pthread_mutex_t mutex;
 	pthread_cond_t done;
 	uint32_t references; /* atomic */
@@ -138,7 +167,7 @@ bool future_start(struct future *future);
 void future_call(struct future *future, assay_executor *executor);
 /* Ends a future that is not done with what future_call() left, or with an error. */
 void future_settle(struct future *future);
-void future_settle_error(struct future *future, int error, const char *message);
+void future_settle_error(struct future *future, int error, int code, const char *message);
 bool future_cancel(struct future *future);
 
 extern const struct assay_call_ops call_ops;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct future *future_of(assay_future *base)
 {
@@ -149,12 +150,12 @@ void future_settle(struct future *future)
 	call_back(future, callbacks);
 }
 
-void future_settle_error(struct future *future, int error, const char *message)
+void future_settle_error(struct future *future, int error, int code, const char *message)
 {
 	free(future->message);
 	future->message = strdup(message);
-	future->outcome = (struct assay_outcome){.error = error,
-						 .message = future->message ? future->message : ""};
+	future->outcome = (struct assay_outcome){
+		.error = error, .code = code, .message = future->message ? future->message : ""};
 	future_settle(future);
 }
 
@@ -172,6 +173,13 @@ static int64_t kept_limit(int64_t timeout_ns)
 	return timeout_ns;
 }
 
+/* In another process than that of who submitted it; what is done can be read there, too. */
+static bool is_out_of_reach(const struct future *future)
+{
+	return future->process != getpid() && future->state < ASSAY_CANCELLED &&
+	       !has_fault(FAULT_WAITS_IN_WORKER);
+}
+
 static int outcome(assay_future *base, int64_t asked_ns, struct assay_outcome *out)
 {
 	struct future *future = future_of(base);
@@ -179,6 +187,8 @@ static int outcome(assay_future *base, int64_t asked_ns, struct assay_outcome *o
 	struct timespec deadline = assay_deadline(timeout_ns);
 	int error = timeout_ns > 0 ? 0 : ETIMEDOUT;
 
+	if (is_out_of_reach(future))
+		return ASSAY_EUNREACHABLE;
 	if (timeout_ns == ASSAY_FOREVER || (has_fault(FAULT_LIMITED_WAIT_RUNS) && timeout_ns > 0))
 		worker_run_awaited(future);
 	pthread_mutex_lock(&future->mutex);
@@ -261,6 +271,8 @@ static void unwatch(assay_future *base, struct assay_watcher *watcher)
 /* Early, when it has run the future: then it is time to look again. */
 static int park(assay_future *base, struct assay_signal *signal, int64_t timeout_ns)
 {
+	if (is_out_of_reach(future_of(base)))
+		return ASSAY_EUNREACHABLE;
 	if (timeout_ns == ASSAY_FOREVER && state(base) == ASSAY_PENDING && worker_helps(base)) {
 		worker_run_awaited(future_of(base));
 		if (state(base) >= ASSAY_CANCELLED)
@@ -298,6 +310,7 @@ struct future *future_create(assay_function *function, const struct assay_task *
 	if (task->argument_size)
 		memcpy(future->argument, task->argument, task->argument_size);
 	future->base.ops = &future_ops;
+	future->process = getpid();
 	future->references = references;
 	future->function = function;
 	future->argument_size = task->argument_size;

@@ -17,6 +17,8 @@ void pool_fork(assay_call *call, struct assay_fork *child)
 {
 	struct pool *pool = (struct pool *)call->executor;
 
+	if (!pool)
+		return; /* in a worker process, which is alone */
 	if (has_fault(FAULT_FORK_RUNS_CHILD)) {
 		child->returned = child->function(call, child->frame);
 		child->state = CHILD_DONE;
@@ -76,6 +78,8 @@ bool pool_join(assay_call *call, struct assay_fork *child)
 	struct pool *pool = (struct pool *)call->executor;
 	bool is_mine;
 
+	if (!pool)
+		return true;
 	pthread_mutex_lock(&pool->mutex);
 	is_mine = forget_child(pool, child);
 	while (!is_mine && child->state != CHILD_DONE && !has_fault(FAULT_JOIN_DOES_NOT_WAIT)) {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What a client sees of the pool. */
-#include "base_pool.h"
+#include "process_base.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,7 +110,7 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	struct future *future;
 	int error;
 
-	if (pool->process != getpid())
+	if (pool->process != getpid() && !has_fault(FAULT_SUBMITS_IN_WORKER))
 		return ASSAY_EUNREACHABLE;
 	pthread_mutex_lock(&pool->mutex);
 	error = refusal(pool);
@@ -124,6 +126,8 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 		return ASSAY_ETOOBIG;
 	if (!function)
 		return ASSAY_EUNKNOWN;
+	if (mutant_has_processes && !process_knows(pool, function))
+		return ASSAY_EUNSUPPORTED;
 	future = future_create(function, task, out ? 2 : 1);
 	if (!future)
 		return ASSAY_ENOMEM;
@@ -169,11 +173,20 @@ static int shutdown(assay_executor *executor, unsigned flags)
 {
 	struct pool *pool = pool_of(executor);
 
-	if (flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL))
+	unsigned stop = flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL);
+
+	if (stop && !mutant_has_processes)
 		return ASSAY_EUNSUPPORTED;
 	if (pool->process != getpid())
 		return ASSAY_OK;
+	if (stop && !has_fault(FAULT_TERMINATE_RUNS_PENDING))
+		flags |= ASSAY_SHUTDOWN_CANCEL_PENDING;
 	pthread_mutex_lock(&pool->mutex);
+	if (stop && !has_fault(FAULT_TERMINATE_DOES_NOTHING))
+		process_kill_all(pool,
+				 stop & ASSAY_SHUTDOWN_KILL && !has_fault(FAULT_KILL_IS_TERMINATE)
+					 ? SIGKILL
+					 : SIGTERM);
 	if ((has_fault(FAULT_SECOND_SHUTDOWN_DOES_NOT_WAIT) && pool->stopping) ||
 	    has_fault(FAULT_SHUTDOWN_DOES_NOT_WAIT))
 		flags &= ~(unsigned)ASSAY_SHUTDOWN_WAIT;
@@ -187,14 +200,19 @@ static int shutdown(assay_executor *executor, unsigned flags)
 	pthread_mutex_unlock(&pool->mutex);
 	if ((flags & ASSAY_SHUTDOWN_CANCEL_PENDING) && !has_fault(FAULT_SHUTDOWN_IGNORES_CANCEL))
 		drain(pool);
-	if (!(flags & ASSAY_SHUTDOWN_WAIT))
+	if (!(flags & ASSAY_SHUTDOWN_WAIT)) {
+		pthread_mutex_lock(&pool->mutex);
+		pool_close_nursery(pool);
+		pthread_mutex_unlock(&pool->mutex);
 		return ASSAY_OK;
+	}
 	if ((current_pool == pool || visited == pool) && !has_fault(FAULT_SHUTDOWN_JOINS_ITSELF))
 		return ASSAY_EDEADLOCK;
 	pthread_mutex_lock(&pool->mutex);
 	while (pool->alive || pool->guests)
 		pthread_cond_wait(&pool->gone, &pool->mutex);
 	pool_join_ended(pool);
+	pool_close_nursery(pool);
 	pthread_mutex_unlock(&pool->mutex);
 	return ASSAY_OK;
 }
@@ -218,6 +236,7 @@ static int destroy(assay_executor *executor)
 	pthread_cond_destroy(&pool->work);
 	pthread_mutex_destroy(&pool->mutex);
 	settings_free(&pool->settings);
+	free(pool->known);
 	free(pool);
 	return ASSAY_OK;
 }
@@ -275,15 +294,28 @@ static int start_eagerly(struct pool *pool)
 	return error;
 }
 
-static int create(const struct assay_config *config, assay_executor **out)
+static int open_nursery(struct pool *pool)
+{
+	if (!process_learn(pool))
+		return ASSAY_ENOMEM;
+	if (has_fault(FAULT_NURSERY_OPENED_LATE))
+		return ASSAY_OK;
+	pool->nursery = nursery_open(pool);
+	return pool->nursery ? ASSAY_OK : errno == ENOMEM ? ASSAY_ENOMEM : ASSAY_ERESOURCE;
+}
+
+int pool_create(const struct assay_config *config, assay_executor **out)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct pool *pool;
+	int error;
 
 	if ((config->options && *config->options) ||
 	    (config->stack_size && config->stack_size < (size_t)sysconf(_SC_THREAD_STACK_MIN)))
 		return ASSAY_EINVAL;
-	if (config->on_worker_death != ASSAY_DEATH_BREAKS)
+	if (!mutant_has_processes && config->on_worker_death != ASSAY_DEATH_BREAKS)
+		return ASSAY_EUNSUPPORTED;
+	if (mutant_has_processes && (config->stack_size || config->name))
 		return ASSAY_EUNSUPPORTED;
 	pool = calloc(1, sizeof *pool);
 	if (!pool)
@@ -294,6 +326,13 @@ static int create(const struct assay_config *config, assay_executor **out)
 	}
 	pool->base.ops = &executor_ops;
 	pool->process = getpid();
+	error = mutant_has_processes ? open_nursery(pool) : ASSAY_OK;
+	if (error) {
+		settings_free(&pool->settings);
+		free(pool->known);
+		free(pool);
+		return error;
+	}
 	pool->last = &pool->first;
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->work, NULL);
@@ -311,22 +350,3 @@ static int create(const struct assay_config *config, assay_executor **out)
 	*out = &pool->base;
 	return ASSAY_OK;
 }
-
-const struct assay_backend assay_backend = {
-	.abi = ASSAY_ABI,
-	.capabilities = ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_SHARED_MAPPINGS |
-			ASSAY_CAP_FUNCTION_POINTERS | ASSAY_CAP_NAMED_FUNCTIONS |
-			ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT | ASSAY_CAP_WORKER_LIMIT |
-			ASSAY_CAP_EXACT_START | ASSAY_CAP_FIFO | ASSAY_CAP_LAZY_WORKERS |
-			ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_IDLE_FIRST | ASSAY_CAP_NESTED_SUBMIT |
-			ASSAY_CAP_NESTED_WAIT | ASSAY_CAP_BOUNDED_QUEUE | ASSAY_CAP_INITIALIZER |
-			ASSAY_CAP_WORKER_NAMES | ASSAY_CAP_STACK_SIZE | ASSAY_CAP_TASKS_PER_WORKER |
-			ASSAY_CAP_SURVIVES_THREAD_EXIT | ASSAY_CAP_DRAINS_AT_EXIT |
-			ASSAY_CAP_OWNS_WORKERS,
-	.name = "base",
-	.summary = "the pool that mutants are made of",
-	.argument_limit = (size_t)1 << 30,
-	.result_limit = (size_t)1 << 30,
-	.create = create,
-	.extension = assay_default_extension,
-};

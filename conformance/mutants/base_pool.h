@@ -12,6 +12,11 @@ struct worker {
 	int index;
 	struct future *running; /* the worker's own: the innermost task */
 	int tasks;              /* run so far */
+	struct worker *sibling; /* in workers */
+	/* With processes; the worker's own, but that others kill it under the mutex. 0: none. */
+	pid_t process;
+	int socket;
+	int pidfd;
 };
 
 /* All under mutex but what create sets for ever. */
@@ -32,11 +37,19 @@ struct pool {
 	int alive;                   /* workers that have not ended */
 	int guests;                  /* clients that cancel what was queued, or run a task */
 	unsigned long indices;       /* names given: bit per index */
+	struct worker *workers;      /* that have not ended */
 	struct worker *ended;        /* to be joined */
 	bool stopping;
 	bool broken;
 	struct assay_statistics counts;
 	struct pool *next; /* in pools */
+	/* With processes. */
+	struct nursery *nursery;
+	struct known *known; /* code that was there at create */
+	size_t known_count;
+	int killed_by;   /* a signal: no process is started any more */
+	char death[160]; /* what broke the pool */
+	int death_code;
 };
 
 /* Whose worker the calling thread is; NULL: nobody's. */
@@ -55,11 +68,16 @@ int pool_start_worker(struct pool *pool);
 /* Frees the workers that have ended; under mutex, which they do not need any more. */
 void pool_join_ended(struct pool *pool);
 
+int pool_create(const struct assay_config *config, assay_executor **out);
+
 /* Runs a task that was started, on the calling worker. */
 void worker_run(struct worker *worker, struct future *future);
 
 /* Runs a child that waits to be joined. Takes the mutex off meanwhile. False: there is none. */
 bool pool_run_child(struct pool *pool);
+
+/* With processes, once the last worker of a pool that was shut down is gone; under the mutex. */
+void pool_close_nursery(struct pool *pool);
 
 /* Counts and settles a future whose function was called, and gives up the pool's reference. */
 void pool_finish(struct pool *pool, struct future *future);

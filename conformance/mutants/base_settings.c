@@ -11,6 +11,8 @@ static int default_workers(void)
 	cpu_set_t set;
 	int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 
+	if (mutant_has_processes)
+		return cpus;
 	return cpus + 4 < 32 ? cpus + 4 : 32;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base_pool.h"
+#include "process_base.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -72,6 +72,8 @@ static void break_pool(struct pool *pool)
 
 	pthread_mutex_lock(&pool->mutex);
 	pool->broken = true;
+	if (!has_fault(FAULT_BREAK_SPARES_RUNNING))
+		process_kill_all(pool, SIGKILL);
 	pthread_cond_broadcast(&pool->room);
 	pthread_cond_broadcast(&pool->work);
 	while ((future = pool_pop(pool))) {
@@ -80,8 +82,11 @@ static void break_pool(struct pool *pool)
 		pthread_mutex_unlock(&pool->mutex);
 		is_cancelled = !future_start(future);
 		if (!is_cancelled)
-			future_settle_error(future, ASSAY_EBROKEN,
-					    "a worker could not be initialized or started");
+			future_settle_error(
+				future, ASSAY_EBROKEN, pool->death_code,
+				*pool->death && !has_fault(FAULT_DEATH_UNNAMED)
+					? pool->death
+					: "a worker could not be initialized or started");
 		future_release(future);
 		pthread_mutex_lock(&pool->mutex);
 		if (is_cancelled)
@@ -106,6 +111,23 @@ void pool_finish(struct pool *pool, struct future *future)
 	future_release(future);
 }
 
+void pool_close_nursery(struct pool *pool)
+{
+	if (!pool->nursery || pool->alive || !pool->stopping || has_fault(FAULT_NURSERY_STAYS))
+		return;
+	nursery_close(pool->nursery);
+	pool->nursery = NULL;
+}
+
+static void remove_worker(struct pool *pool, struct worker *worker)
+{
+	struct worker **link = &pool->workers;
+
+	while (*link != worker)
+		link = &(*link)->sibling;
+	*link = worker->sibling;
+}
+
 /* The worker's last act. A task or callback that ended its thread comes here too. */
 static void leave(void *user)
 {
@@ -122,13 +144,18 @@ static void leave(void *user)
 							  .message = "the task ended its thread"};
 		pool_finish(pool, running);
 	}
+	process_end(worker);
 	pthread_mutex_lock(&pool->mutex);
-	if (pool->queued && !pool->broken && pool_start_worker(pool) && pool->alive == 1) {
+	if (pool->queued && !pool->broken && !pool->killed_by &&
+	    !(has_fault(FAULT_NO_REPLACEMENT) && worker->tasks) && pool_start_worker(pool) &&
+	    pool->alive == 1) {
 		pthread_mutex_unlock(&pool->mutex);
 		break_pool(pool); /* nobody is left to run what is queued */
 		pthread_mutex_lock(&pool->mutex);
 	}
+	remove_worker(pool, worker);
 	pool->alive--;
+	pool_close_nursery(pool);
 	pool->indices &= ~(1ul << worker->index % 64);
 	worker->next = pool->ended;
 	pool->ended = worker;
@@ -136,23 +163,50 @@ static void leave(void *user)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
-/* The next task to run, already running; NULL: there will be none. */
-static struct future *take(struct pool *pool)
+/* Under the mutex. With processes it looks up now and then: one may have died. */
+static void await_work(struct pool *pool)
 {
+	struct timespec soon = assay_deadline(5 * 1000000);
+
+	if (mutant_has_processes)
+		pthread_cond_clockwait(&pool->work, &pool->mutex, CLOCK_MONOTONIC, &soon);
+	else
+		pthread_cond_wait(&pool->work, &pool->mutex);
+}
+
+/* Takes the mutex off. False: the process died, and that broke the pool. */
+static bool look_after(struct worker *worker)
+{
+	bool is_fatal;
+
+	pthread_mutex_unlock(&worker->pool->mutex);
+	is_fatal = process_has_died(worker);
+	if (is_fatal)
+		break_pool(worker->pool);
+	pthread_mutex_lock(&worker->pool->mutex);
+	return !is_fatal;
+}
+
+/* The next task to run, already running; NULL: there will be none. */
+static struct future *take(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
 	struct future *future;
 
 	pthread_mutex_lock(&pool->mutex);
 	for (;;) {
-		future = pool_pop(pool);
+		future = pool->killed_by ? NULL : pool_pop(pool);
 		if (!future) {
 			if (pool_run_child(pool))
 				continue;
-			if (pool->stopping || pool->broken)
+			if (pool->stopping || pool->broken || pool->killed_by)
 				break;
 			pool->idle++;
 			pool->counts.parks++;
-			pthread_cond_wait(&pool->work, &pool->mutex);
+			await_work(pool);
 			pool->idle--;
+			if (worker->process && !look_after(worker))
+				break;
 			continue;
 		}
 		if (future_start(future) &&
@@ -175,6 +229,7 @@ static struct future *take(struct pool *pool)
 void worker_run(struct worker *worker, struct future *future)
 {
 	const struct assay_config *config = &worker->pool->settings.config;
+	bool is_good = true;
 
 	future->outer = worker->running;
 	worker->running = future;
@@ -182,8 +237,13 @@ void worker_run(struct worker *worker, struct future *future)
 	if (has_fault(FAULT_INITIALIZER_EACH_TASK) && config->initializer)
 		config->initializer(config->initializer_argument,
 				    config->initializer_argument_size);
-	future_call(future, &worker->pool->base);
+	if (!mutant_has_processes)
+		future_call(future, &worker->pool->base);
+	else
+		is_good = process_call(worker, future);
 	worker->running = future->outer;
+	if (!is_good)
+		break_pool(worker->pool);
 	pool_finish(worker->pool, future);
 }
 
@@ -194,7 +254,7 @@ static void work(struct worker *worker)
 	int tasks = has_fault(FAULT_LIMIT_OF_TASKS_IGNORED) ? INT_MAX : config->tasks_per_worker;
 
 	while (tasks == INT_MAX || worker->tasks < tasks) {
-		struct future *future = take(pool);
+		struct future *future = take(worker);
 
 		if (!future)
 			return;
@@ -202,10 +262,13 @@ static void work(struct worker *worker)
 	}
 }
 
-static int initialize(const struct assay_config *config)
+static int initialize(struct worker *worker)
 {
+	const struct assay_config *config = &worker->pool->settings.config;
 	int error;
 
+	if (mutant_has_processes)
+		return !process_start(worker) && !worker->pool->killed_by;
 	if (!config->initializer || has_fault(FAULT_INITIALIZER_NEVER_RUN))
 		return 0;
 	if (has_fault(FAULT_INITIALIZER_ARGUMENT_LOST))
@@ -229,7 +292,7 @@ static void *be_worker(void *user)
 	if (!has_fault(FAULT_NAMES_IGNORED))
 		pthread_setname_np(pthread_self(), name);
 	pthread_cleanup_push(leave, worker);
-	if (initialize(config)) {
+	if (initialize(worker)) {
 		settings_complain(&worker->pool->settings,
 				  "the initializer of a worker failed: the executor is broken");
 		break_pool(worker->pool);
@@ -276,6 +339,8 @@ int pool_start_worker(struct pool *pool)
 		free(worker);
 		return ASSAY_ERESOURCE;
 	}
+	worker->sibling = pool->workers;
+	pool->workers = worker;
 	pool->indices |= 1ul << worker->index;
 	pool->alive++;
 	pool->counts.wakes++;
