@@ -10,6 +10,7 @@
 #include "resume.h"
 #include "scratch.h"
 #include "table.h"
+#include "versions.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -214,6 +215,7 @@ static int begin_anew(struct run *run)
 	cJSON_AddStringToObject(context, "scale", scale_names[options->scale]);
 	cJSON_AddNumberToObject(context, "seed", (double)options->seed);
 	cJSON_AddNumberToObject(context, "repetitions_asked", options->repetitions);
+	cJSON_AddItemToObject(context, "libraries", versions_describe());
 	cJSON_AddItemToObject(run->document, "context", context);
 	cJSON_AddItemToObject(run->document, "backends",
 			      subjects_list(options->backends, options->backend_count));

@@ -2,6 +2,7 @@
 #include "record.h"
 #include "revision.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <gnu/libc-version.h>
 #include <sched.h>
@@ -128,6 +129,30 @@ static void add_quota(cJSON *context)
 		cJSON_AddNumberToObject(context, "cgroup_cpu_quota_cpus", quota / period);
 }
 
+/* What moves times from one machine or start to the next, beside the processor. */
+static void add_settings(cJSON *context)
+{
+	char text[128], *first, *end;
+	Dl_info allocator;
+
+	if (read_value("/proc/self/status", "Cpus_allowed_list", text, sizeof text))
+		cJSON_AddStringToObject(context, "allowed_cpu_list", text);
+	if (read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", text,
+		      sizeof text))
+		cJSON_AddStringToObject(context, "clock_source", text);
+	if (read_line("/proc/sys/kernel/randomize_va_space", text, sizeof text))
+		cJSON_AddBoolToObject(context, "address_randomization", strcmp(text, "0") != 0);
+	/* "always [madvise] never" */
+	if (read_line("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text) &&
+	    (first = strchr(text, '[')) && (end = strchr(first, ']'))) {
+		*end = '\0';
+		cJSON_AddStringToObject(context, "huge_pages", first + 1);
+	}
+	/* The file that malloc() is in: another than the C library's if it was preloaded. */
+	if (dladdr(dlsym(RTLD_DEFAULT, "malloc"), &allocator) && allocator.dli_fname)
+		cJSON_AddStringToObject(context, "allocator", basename(allocator.dli_fname));
+}
+
 /* Of "some avg10=1.23 avg60=...". */
 static void add_pressure(cJSON *context)
 {
@@ -183,6 +208,7 @@ cJSON *record_context(const char *program)
 	add_date(context);
 	add_processor(context);
 	add_quota(context);
+	add_settings(context);
 	add_system(context);
 	add_build(context);
 	return context;

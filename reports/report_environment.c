@@ -9,6 +9,7 @@
 #define LOAD_LIMIT 0.5      /* runnable threads for each allowed processor, before the bench */
 #define PRESSURE_LIMIT 20.0 /* % of the time in which something waited for a processor */
 #define STEAL_LIMIT 1.0     /* % of the time that the hypervisor took */
+#define OTHERS_LIMIT 3.0    /* % of the time that other programs took */
 
 static void say_number(struct text *text, double value)
 {
@@ -176,6 +177,17 @@ static void warn_of_build(struct page *page, const cJSON *context, size_t *count
 		     "times mean little.");
 }
 
+/* The bench's own judgement of the run. */
+static void warn_of_noise(struct page *page, const cJSON *context, size_t *count)
+{
+	const cJSON *machine = cJSON_GetObjectItemCaseSensitive(context, "machine");
+	const cJSON *noise = cJSON_GetObjectItemCaseSensitive(machine, "noise");
+
+	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(machine, "noisy")))
+		warn(page, count, "The machine was too noisy for a claim about times: %s.",
+		     cJSON_IsString(noise) ? noise->valuestring : "no reason given");
+}
+
 /* Comparisons with what is not known (NaN) are false: no warning. */
 static void noise(struct page *page, const struct results *results)
 {
@@ -183,10 +195,12 @@ static void noise(struct page *page, const struct results *results)
 	double load = number_of(context, "load_1min_before");
 	double pressure = 100 * number_of(context, "pressure_cpu_before");
 	double steal = 100 * number_of(context, "steal_ratio");
+	double others = 100 * number_of(context, "others_ratio");
 	double cpus = number_of(context, "allowed_cpus");
 	size_t count = 0;
 
 	page_heading(page, 3, "noise", "How quiet the machine was");
+	warn_of_noise(page, context, &count);
 	warn_of_build(page, context, &count);
 	if (load > LOAD_LIMIT * cpus)
 		warn(page, &count,
@@ -197,6 +211,10 @@ static void noise(struct page *page, const struct results *results)
 		warn(page, &count,
 		     "In %.0f %% of the 10 s before the bench something waited for a processor.",
 		     pressure);
+	if (others > OTHERS_LIMIT)
+		warn(page, &count,
+		     "Other programs took %.0f %% of the processors' time during the bench.",
+		     others);
 	if (steal > STEAL_LIMIT)
 		warn(page, &count,
 		     "The hypervisor took %.1f %% of the processors' time during the bench.",
