@@ -15,6 +15,7 @@ extern const struct workload files_read, files_fsync, pipe_echo, tcp_echo, sqlit
 extern const struct workload poisson_30, poisson_60, poisson_80, poisson_95, mixed, bursts;
 extern const struct workload producers_consumers, lifecycle, payload_empty, payload_4_kib,
 	payload_1_mib, payload_64_mib;
+extern const struct workload crash;
 
 const struct workload *const workloads[] = {
 	&submit_one_producer,
@@ -65,6 +66,7 @@ const struct workload *const workloads[] = {
 	&payload_4_kib,
 	&payload_1_mib,
 	&payload_64_mib,
+	&crash,
 	&floor_thread,
 	&floor_futex,
 	&floor_line,

@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -47,6 +48,10 @@ static int service_task(assay_call *call)
 	uint64_t value = kernel(service->index, service->iterations);
 
 	mark(service->index);
+	if (service->dies_ns) {
+		*service->dies_ns = assay_clock_ns();
+		kill(getpid(), SIGKILL);
+	}
 	if (service->wait_ns && wait_for_timer(service->wait_ns))
 		return assay_fail(call, 1, "cannot wait for a timer");
 	return assay_return(call, &value, sizeof value);
@@ -134,7 +139,7 @@ static int send(struct arrivals *arrivals, struct arrival *arrival)
 	/* Relaxed: it does not pass through 0 while arrivals are sent. */
 	atomic_fetch_add_explicit(&arrivals->undone, 1, memory_order_relaxed);
 	arrival->sent_ns = now_ns(arrivals);
-	error = assay_submit(cell->executor, &task, &future);
+	error = assay_submit(arrivals->executor, &task, &future);
 	if (error) {
 		finish(arrivals);
 		return cell_fail(cell, "submit: %s", assay_error_text(error));
@@ -155,6 +160,8 @@ static void start(struct arrivals *arrivals, unsigned window)
 		;
 	while (window--)
 		sem_post(&arrivals->window);
+	if (!arrivals->executor)
+		arrivals->executor = arrivals->cell->executor;
 	/* Relaxed: no task is under way. */
 	atomic_store_explicit(&arrivals->undone, 1, memory_order_relaxed);
 	arrivals->start_ns = assay_clock_ns();
@@ -234,6 +241,12 @@ int arrivals_check(const struct arrivals *arrivals)
 	for (size_t i = 0; i < arrivals->count; i++) {
 		const struct arrival *arrival = &arrivals->list[i];
 
+		if (arrival->error == ASSAY_EDIED && arrival->service.dies_ns)
+			continue;
+		if (arrival->service.dies_ns)
+			return cell_fail(arrivals->cell,
+					 "task %zu killed its worker, and ended with: %s", i,
+					 assay_error_text(arrival->error));
 		if (arrival->error)
 			return cell_fail(arrivals->cell, "task %zu: %s", i,
 					 assay_error_text(arrival->error));

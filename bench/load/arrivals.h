@@ -19,11 +19,12 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-/* What a task does: some steps of computing, then waiting for a timer. */
+/* What a task does: some steps of computing, then waiting for a timer. Zeroed but for what is used. */
 struct service {
 	uint64_t index;
 	uint64_t iterations;
 	uint64_t wait_ns;
+	int64_t *dies_ns; /* if not NULL it kills its worker, and the clock before goes here */
 };
 
 struct arrival {
@@ -39,6 +40,7 @@ struct arrival {
 
 struct arrivals {
 	struct cell *cell;
+	assay_executor *executor; /* that of the cell unless set otherwise */
 	struct arrival *list;
 	size_t count;
 	int64_t start_ns;
@@ -65,7 +67,7 @@ int arrivals_run(struct arrivals *arrivals);
 /* As soon as fewer than so many are under way: *per_task_ns is the inverse of the capacity. */
 int arrivals_run_closed(struct arrivals *arrivals, unsigned window, double *per_task_ns);
 
-/* Each task ran once, and returned what it should: 0. */
+/* Each task ran once, and returned what it should, or died with its worker if it is fatal: 0. */
 int arrivals_check(const struct arrivals *arrivals);
 
 /*
