@@ -62,6 +62,7 @@ struct workload {
 	const char *metric;     /* the one to compare by */
 	const char *unit;       /* of that metric */
 	int workers;            /* by default; 0: one for each processor */
+	bool full_only;         /* left out of a quick run that names no workloads */
 	bool paced; /* runs at its own pace: the wall time of an operation says nothing */
 	bool on_executors;
 	uint64_t needs; /* capabilities without which a backend has no row: not supported */

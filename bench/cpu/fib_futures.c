@@ -167,6 +167,7 @@ const struct workload fib_futures = {
 /* fib(8), fib(20), fib(25) */
 const struct workload fib_futures_25 = {
 	.name = "fib_futures_25",
+	.full_only = true,
 	.separates = "The same with fib(25), for queues in which a waiting worker nests deeply.",
 	.sample = {{.operations = 33}, {.operations = 10945}, {.operations = 121392}},
 	FIB_FUTURES,

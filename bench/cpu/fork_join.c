@@ -253,6 +253,7 @@ const struct workload fib_fork_join = {
 
 const struct workload oversubscribed_fib = {
 	.name = "oversubscribed_fib",
+	.full_only = true,
 	.separates = "The same with 16 workers, more than processors: thieves that find nothing.",
 	.workers = 16,
 	FIB,
@@ -260,6 +261,7 @@ const struct workload oversubscribed_fib = {
 
 const struct workload skynet_fork_join = {
 	.name = "skynet",
+	.full_only = true,
 	.class_name = "cpu",
 	.operation = "node",
 	.separates =

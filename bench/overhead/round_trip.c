@@ -193,6 +193,7 @@ const struct workload round_trip_idle = {
 
 const struct workload round_trip_gap = {
 	.name = "round_trip_gap",
+	.full_only = true,
 	.separates = "The same with 100 us between: latency bought with spinning has its price "
 		     "in CPU time.",
 	.paced = true,

@@ -159,6 +159,7 @@ static bool has_raw(const struct raw_driver *driver)
 
 const struct workload sleeps_64_workers = {
 	.name = "sleeps_64_workers",
+	.full_only = true,
 	.class_name = "overhead",
 	.operation = "sleep",
 	.separates = "What waking 64 workers and their turns at the queue cost: sleeps of 1 ms.",

@@ -350,6 +350,7 @@ const struct workload submit_one_producer = {
 
 const struct workload submit_rounds = {
 	.name = "submit_rounds",
+	.full_only = true,
 	.separates = "The same in rounds of 4096, which fit into the caches and end with an idle "
 		     "executor.",
 	.has_raw = has_raw,
@@ -375,6 +376,7 @@ const struct workload submit_many = {
 
 const struct workload oversubscribed_submit = {
 	.name = "oversubscribed_submit",
+	.full_only = true,
 	.separates = "The same with 16 workers, more than processors: spinning, and locks held by "
 		     "threads that do not run.",
 	.workers = 16,
