@@ -8,6 +8,8 @@
 #include <assay/load.h>
 
 #include <cjson/cJSON.h>
+#include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +131,12 @@ static int open_raw(struct cell *cell, const char *file)
 
 static int create_raw(struct cell *cell, struct assay_statistics *statistics)
 {
-	int effective = 0, error = cell->raw->open(cell->workers, &cell->pool, &effective);
+	int effective = 0, error;
+
+	/* What a rival frees stays with its process, as ours does: the warm-up has touched it. */
+	mallopt(M_MMAP_MAX, 0);
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	error = cell->raw->open(cell->workers, &cell->pool, &effective);
 
 	if (error)
 		return cell_fail(cell, "cannot start %s with %d workers: %s", cell->raw->version(),

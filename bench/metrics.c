@@ -96,7 +96,7 @@ int cell_unsupported(struct cell *cell, const char *format, ...)
 uint64_t cell_affordable(const struct cell *cell, uint64_t operations, uint64_t tried,
 			 int64_t took_ns)
 {
-	static const double budget_ns[SCALES] = {1e9, 3e8, 4e9};
+	static const double budget_ns[SCALES] = {1e9, 5e8, 8e9};
 	double fit = budget_ns[cell->scale] / ((double)took_ns + 1) * (double)tried;
 
 	if (fit >= (double)operations)
