@@ -28,8 +28,8 @@ struct wrapped {
 	size_t size;
 };
 
-/* The task itself is right; then one bit of what it returned is not. */
-static int corrupt_task(assay_call *call)
+/* The task itself is right; then one bit of what it returned is not, or it runs again. */
+static int wrapped_task(assay_call *call)
 {
 	struct wrapped wrapped = *(const struct wrapped *)call->argument;
 	int returned;
@@ -37,16 +37,18 @@ static int corrupt_task(assay_call *call)
 	call->argument = (const char *)call->argument + sizeof wrapped;
 	call->argument_size -= sizeof wrapped;
 	returned = wrapped.function(call);
+	if (is_wrong("repeat"))
+		return wrapped.function(call);
 	if (call->result_size)
 		*(unsigned char *)call->result ^= 1;
 	return returned;
 }
 
-static int submit_corrupt(assay_executor *executor, const struct assay_task *task,
+static int submit_wrapped(assay_executor *executor, const struct assay_task *task,
 			  assay_future **future)
 {
 	struct wrapped wrapped = {task->function, task->argument_size};
-	struct assay_task other = {.function = corrupt_task,
+	struct assay_task other = {.function = wrapped_task,
 				   .argument_size = sizeof wrapped + task->argument_size};
 	char *argument = malloc(other.argument_size);
 	int error;
@@ -78,11 +80,11 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 {
 	struct assay_task other = *task;
 
-	/* Every other task, so that a look at the first alone does not do. */
-	if (__atomic_add_fetch(&submitted, 1, __ATOMIC_RELAXED) % 2)
+	/* Every other task, so that a look at the first alone does not do; or all of them. */
+	if (__atomic_add_fetch(&submitted, 1, __ATOMIC_RELAXED) % 2 && !getenv("ASSAY_WRONG_ALL"))
 		return right_ops->submit(executor, task, future);
-	if (is_wrong("corrupt"))
-		return submit_corrupt(executor, task, future);
+	if (is_wrong("corrupt") || is_wrong("repeat"))
+		return submit_wrapped(executor, task, future);
 	if (is_wrong("crash"))
 		abort();
 	if (is_wrong("hang"))
@@ -116,8 +118,8 @@ static int create(const struct assay_config *config, assay_executor **executor)
 
 const struct assay_backend assay_backend = {
 	.abi = ASSAY_ABI,
-	.capabilities = ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_FUNCTION_POINTERS |
-			ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT,
+	.capabilities = ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_SHARED_MAPPINGS |
+			ASSAY_CAP_FUNCTION_POINTERS | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT,
 	.name = "wrong",
 	.summary = "mutex_queue with one thing wrong",
 	.argument_limit = (size_t)1 << 29,
