@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-static int reserve(assay_call *call, size_t size)
+int future_call_reserve(assay_call *call, size_t size)
 {
 	struct running *running = (struct running *)call;
 	void *heap;
@@ -21,7 +21,7 @@ static int reserve(assay_call *call, size_t size)
 	return ASSAY_OK;
 }
 
-static void keep_message(assay_call *call, const char *message)
+void future_call_message(assay_call *call, const char *message)
 {
 	struct running *running = (struct running *)call;
 
@@ -29,10 +29,12 @@ static void keep_message(assay_call *call, const char *message)
 	running->message = strdup(message);
 }
 
-static const struct assay_call_ops call_ops = {.reserve = reserve,
-					       .message = keep_message,
-					       .fork = assay_default_fork,
-					       .join = assay_default_join};
+const struct assay_call_ops future_call_ops = {
+	.reserve = future_call_reserve,
+	.message = future_call_message,
+	.fork = assay_default_fork,
+	.join = assay_default_join,
+};
 
 /* Puts what the function made into the record; takes over or frees running's memory. */
 static uint32_t store_outcome(struct future *future, struct running *running, int returned)
@@ -67,10 +69,9 @@ bool future_call(struct future *future, assay_executor *executor, struct running
 		 struct future_outcome *outcome)
 {
 	/* relaxed: the starter is this thread; the flags of the argument do not change */
-	uint32_t state = atomic_load_explicit(&future->state, memory_order_relaxed);
+	uint32_t state = (uint32_t)atomic_load_explicit(&future->word, memory_order_relaxed);
 	int returned;
 
-	running->call.ops = &call_ops;
 	running->call.executor = executor;
 	running->call.outer = NULL;
 	running->call.argument = future->bytes;

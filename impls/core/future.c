@@ -11,8 +11,17 @@
 
 static_assert(sizeof(struct future) == SLAB_RECORD, "a future is one record");
 
-/* How long a waiter looks before it sleeps: about the price of one wake-up. */
-#define WAIT_SPINS 200
+/*
+ * How long a waiter looks before it sleeps. The first looks cost no reading of the clock; after them
+ * it goes on only where waits have lately been short, and never longer than a few wake-ups cost.
+ */
+#define WAIT_LOOKS 48
+#define WAIT_SPIN_NS 50000
+
+_Thread_local struct runner *current_runner __attribute__((tls_model("initial-exec")));
+
+/* The average wait of this thread, recent ones first. */
+static _Thread_local int64_t usual_wait_ns __attribute__((tls_model("initial-exec")));
 
 /* A done callback hangs among the watchers; its notify is never called but tells it apart. */
 struct callback {
@@ -26,8 +35,8 @@ static void callback_mark(struct assay_watcher *watcher)
 	(void)watcher;
 }
 
-struct future *future_create(assay_function *function, const void *argument, size_t size,
-			     uint32_t references)
+struct future *future_create(const assay_executor *home, assay_function *function,
+			     const void *argument, size_t size, uint32_t references)
 {
 	struct future *future = slab_allocate();
 	uint32_t flags = (uint32_t)size << SIZE_SHIFT;
@@ -49,15 +58,15 @@ struct future *future_create(assay_function *function, const void *argument, siz
 	}
 	future->base.ops = &future_ops;
 	future->function = function;
-	future->next = NULL;
+	future->home = home;
 	future->observers = NULL;
 	/* relaxed: nobody else knows the record yet */
-	atomic_store_explicit(&future->state, ASSAY_PENDING | flags, memory_order_relaxed);
-	atomic_store_explicit(&future->references, references, memory_order_relaxed);
+	atomic_store_explicit(&future->word, references * REFERENCE | ASSAY_PENDING | flags,
+			      memory_order_relaxed);
 	return future;
 }
 
-static void free_contents(struct future *future, uint32_t state)
+static void free_contents(struct future *future, uint64_t state)
 {
 	if (state & HEAP)
 		free(block_of(future).data);
@@ -68,15 +77,17 @@ static void free_contents(struct future *future, uint32_t state)
 void future_discard(struct future *future)
 {
 	/* relaxed: only this thread knows the record */
-	free_contents(future, atomic_load_explicit(&future->state, memory_order_relaxed));
+	free_contents(future, atomic_load_explicit(&future->word, memory_order_relaxed));
 	slab_free(future);
 }
 
 void future_release(struct future *future)
 {
 	/* The only reference left is ours: nobody can add one, no locked instruction is needed. */
-	if (atomic_load_explicit(&future->references, memory_order_acquire) == 1 ||       /* F2 */
-	    atomic_fetch_sub_explicit(&future->references, 1, memory_order_acq_rel) == 1) /* F2 */
+	if (references_of(atomic_load_explicit(&future->word, memory_order_acquire)) ==
+		    1 || /* F2 */
+	    references_of(atomic_fetch_sub_explicit(&future->word, REFERENCE,
+						    memory_order_acq_rel)) == 1) /* F2 */
 		future_discard(future);
 }
 
@@ -88,13 +99,14 @@ static void release_op(assay_future *base)
 static void retain_op(assay_future *base)
 {
 	/* relaxed: whoever retains holds a reference already */
-	atomic_fetch_add_explicit(&future_of(base)->references, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&future_of(base)->word, REFERENCE, memory_order_relaxed);
 }
 
 static enum assay_state state_op(assay_future *base)
 {
-	return atomic_load_explicit(&future_of(base)->state, memory_order_acquire) &
-	       STATUS; /* F1 */
+	return (enum assay_state)(
+		atomic_load_explicit(&future_of(base)->word, memory_order_acquire) & /* F1 */
+		STATUS);
 }
 
 /*
@@ -102,15 +114,15 @@ static enum assay_state state_op(assay_future *base)
  */
 static bool lock(struct future *future)
 {
-	uint32_t state = atomic_load_explicit(&future->state, memory_order_acquire); /* F1 */
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 	unsigned step = 0;
 
-	while (!is_done(state)) {
-		if (state & LOCKED) {
+	while (!is_done(word)) {
+		if (word & LOCKED) {
 			port_backoff(&step);
-			state = atomic_load_explicit(&future->state, memory_order_acquire); /* F1 */
-		} else if (atomic_compare_exchange_weak_explicit(&future->state, &state,
-								 state | LOCKED,
+			word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+		} else if (atomic_compare_exchange_weak_explicit(&future->word, &word,
+								 word | LOCKED,
 								 memory_order_acquire, /* F3 F1 */
 								 memory_order_acquire)) {
 			return true;
@@ -122,8 +134,8 @@ static bool lock(struct future *future)
 static void unlock(struct future *future)
 {
 	if (future->observers) /* sticky: settling an empty list is harmless */
-		atomic_fetch_or_explicit(&future->state, OBSERVED, memory_order_relaxed);
-	atomic_fetch_and_explicit(&future->state, ~LOCKED, memory_order_release); /* F3 */
+		atomic_fetch_or_explicit(&future->word, OBSERVED, memory_order_relaxed);
+	atomic_fetch_and_explicit(&future->word, ~(uint64_t)LOCKED, memory_order_release); /* F3 */
 }
 
 /* Appends to the ring whose last element is *ring. */
@@ -184,37 +196,49 @@ void future_notify(struct future *future)
 	}
 }
 
-/* Moves status `from` to the done word `to`, once, and wakes who sleeps; *before is the word it
- * was. False: the status is another. */
-static bool settle(struct future *future, uint32_t from, uint32_t to, uint32_t *before)
+static _Atomic uint32_t *futex_of(struct future *future)
 {
-	uint32_t state = atomic_load_explicit(&future->state, memory_order_relaxed);
+	return (_Atomic uint32_t *)&future->word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+/* Moves status `from` to the done state `to`, once, gives up a reference if asked to, and wakes who
+ * sleeps; *before is the word it was. False: the status is another. */
+static bool settle(struct future *future, uint32_t from, uint32_t to, bool give_up,
+		   uint64_t *before)
+{
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
+	_Atomic uint32_t *futex = futex_of(future);
 	unsigned step = 0;
 
 	for (;;) {
-		if ((state & STATUS) != from)
+		uint64_t references = word & ~(uint64_t)UINT32_MAX;
+
+		if ((word & STATUS) != from)
 			return false;
-		if (state & LOCKED) {
+		if (give_up && !(word & OBSERVED))
+			references -= REFERENCE;
+		if (word & LOCKED) {
 			port_backoff(&step);
-			state = atomic_load_explicit(&future->state, memory_order_relaxed);
+			word = atomic_load_explicit(&future->word, memory_order_relaxed);
 		} else if (atomic_compare_exchange_weak_explicit(
-				   &future->state, &state, to, memory_order_acq_rel, /* F1 F3 F5 */
+				   &future->word, &word, references | to,
+				   memory_order_acq_rel, /* F1 F2 F3 F5 */
 				   memory_order_relaxed)) {
 			break;
 		}
 	}
-	*before = state;
-	if (state & SLEEPERS)
-		port_wake(&future->state, INT_MAX);
+	*before = word;
+	if (word & SLEEPERS) /* the record may be gone: see port_wake() */
+		port_wake(futex, INT_MAX);
 	return true;
 }
 
 static bool cancel_op(assay_future *base)
 {
 	struct future *future = future_of(base);
-	uint32_t before;
+	uint64_t before;
 
-	if (settle(future, ASSAY_PENDING, ASSAY_CANCELLED, &before)) {
+	if (settle(future, ASSAY_PENDING, ASSAY_CANCELLED, false, &before)) {
 		if (before & HEAP) /* the argument; the done word no longer mentions it */
 			free(block_of(future).data);
 		if (before & OBSERVED)
@@ -226,22 +250,46 @@ static bool cancel_op(assay_future *base)
 
 bool future_start(struct future *future)
 {
-	uint32_t state = atomic_load_explicit(&future->state, memory_order_relaxed);
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
 
-	while ((state & STATUS) == ASSAY_PENDING) /* relaxed: the queue published the record */
+	while ((word & STATUS) == ASSAY_PENDING) /* relaxed: the queue published the record */
 		if (atomic_compare_exchange_weak_explicit(
-			    &future->state, &state, state | ASSAY_RUNNING, memory_order_relaxed,
+			    &future->word, &word, word | ASSAY_RUNNING, memory_order_relaxed,
 			    memory_order_relaxed))
 			return true;
 	return false;
 }
 
+bool future_is_pending(const struct future *future)
+{
+	return (atomic_load_explicit(&future->word, memory_order_relaxed) & STATUS) ==
+	       ASSAY_PENDING;
+}
+
+bool future_was_cancelled(const struct future *future)
+{
+	return (atomic_load_explicit(&future->word, memory_order_relaxed) & STATUS) ==
+	       ASSAY_CANCELLED;
+}
+
 bool future_settle(struct future *future, struct future_outcome outcome)
 {
-	uint32_t before = 0;
+	uint64_t before = 0;
 
-	settle(future, ASSAY_RUNNING, ASSAY_FINISHED | outcome.flags, &before);
+	settle(future, ASSAY_RUNNING, ASSAY_FINISHED | outcome.flags, false, &before);
 	return before & OBSERVED;
+}
+
+bool future_end(struct future *future, struct future_outcome outcome)
+{
+	uint64_t before = 0;
+
+	settle(future, ASSAY_RUNNING, ASSAY_FINISHED | outcome.flags, true, &before);
+	if (before & OBSERVED)
+		return true;
+	if (references_of(before) == 1) /* nobody is left to read the outcome */
+		future_discard(future);
+	return false;
 }
 
 void future_fail(struct future *future, int error, const char *message,
@@ -250,7 +298,7 @@ void future_fail(struct future *future, int error, const char *message,
 	struct failure failure = {error, 0, strdup(message)};
 
 	/* relaxed: as in future_call() */
-	if (atomic_load_explicit(&future->state, memory_order_relaxed) & HEAP)
+	if (atomic_load_explicit(&future->word, memory_order_relaxed) & HEAP)
 		free(block_of(future).data);
 	store_failure(future, failure);
 	outcome->flags = FAILED;
@@ -277,44 +325,82 @@ static void read_outcome(const struct future *future, uint32_t state, struct ass
 	}
 }
 
-/* Waits until done or the deadline; returns the last state seen. */
-static uint32_t await(struct future *future, int64_t timeout_ns)
+/* Looks for a while whether the future is done; returns the last word seen. */
+static uint64_t look(struct future *future, int64_t start_ns)
 {
-	int64_t deadline_ns;
-	uint32_t state = 0;
+	int64_t spin_ns = 2 * usual_wait_ns, now_ns = start_ns;
+	uint64_t word;
+
+	if (spin_ns > WAIT_SPIN_NS)
+		spin_ns = 0;
+	do {
+		for (int i = 0; i < 16; i++)
+			port_pause();
+		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+		if (!is_done(word))
+			now_ns = assay_clock_ns();
+	} while (!is_done(word) && now_ns - start_ns < spin_ns);
+	return word;
+}
+
+/* Waits until done or the deadline; returns the last word seen. */
+static uint64_t await(struct future *future, int64_t timeout_ns)
+{
+	int64_t start_ns, deadline_ns;
+	uint64_t word = 0;
 	bool in_time = true;
 
-	for (int i = 0; i < WAIT_SPINS; i++) {
-		state = atomic_load_explicit(&future->state, memory_order_acquire); /* F1 */
-		if (is_done(state))
-			return state;
+	for (int i = 0; i < WAIT_LOOKS; i++) {
+		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+		if (is_done(word)) {
+			usual_wait_ns -= usual_wait_ns / 8;
+			return word;
+		}
 		port_pause();
 	}
+	start_ns = assay_clock_ns();
 	deadline_ns = assay_deadline_ns(timeout_ns);
-	while (!is_done(state) && in_time) {
+	word = look(future, start_ns);
+	while (!is_done(word) && in_time) {
 		/* On a done word the bit is meaningless, and nobody sleeps. */
-		state = atomic_fetch_or_explicit(&future->state, SLEEPERS,
-						 memory_order_acquire); /* F1 */
-		if (is_done(state))
-			return state;
-		in_time = port_sleep(&future->state, state | SLEEPERS, deadline_ns);
-		state = atomic_load_explicit(&future->state, memory_order_acquire); /* F1 */
+		word = atomic_fetch_or_explicit(&future->word, SLEEPERS,
+						memory_order_acquire); /* F1 */
+		if (is_done(word))
+			break;
+		in_time = port_sleep(futex_of(future), (uint32_t)word | SLEEPERS, deadline_ns);
+		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 	}
-	return state;
+	usual_wait_ns += (assay_clock_ns() - start_ns - usual_wait_ns) / 8;
+	return word;
+}
+
+/* The calling thread waits without a limit: it may run the future itself. */
+static bool is_own(const struct future *future)
+{
+	return current_runner && current_runner->executor == future->home;
 }
 
 static int outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
 {
 	struct future *future = future_of(base);
-	uint32_t state = atomic_load_explicit(&future->state, memory_order_acquire); /* F1 */
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 
-	if (!is_done(state) && timeout_ns > 0)
-		state = await(future, timeout_ns);
-	if (!is_done(state))
+	if ((word & STATUS) == ASSAY_PENDING && timeout_ns == ASSAY_FOREVER && is_own(future)) {
+		current_runner->run(current_runner, future);
+		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+	}
+	if (!is_done(word) && timeout_ns > 0)
+		word = await(future, timeout_ns);
+	if (!is_done(word))
 		return ASSAY_ETIMEDOUT;
 	if (outcome)
-		read_outcome(future, state, outcome);
+		read_outcome(future, (uint32_t)word, outcome);
 	return ASSAY_OK;
+}
+
+static bool helps_op(assay_future *base)
+{
+	return is_own(future_of(base));
 }
 
 static int add_done_callback_op(assay_future *base, assay_callback *function, void *user)
@@ -379,7 +465,11 @@ static int park_op(assay_future *base, struct assay_signal *signal, int64_t time
 	uint32_t state = ASSAY_SIGNAL_CLEAR;
 	bool in_time = timeout_ns > 0;
 
-	(void)base;
+	if (timeout_ns == ASSAY_FOREVER && state_op(base) == ASSAY_PENDING &&
+	    is_own(future_of(base))) {
+		current_runner->run(current_runner, future_of(base));
+		return ASSAY_OK; /* early, to be asked with the next one */
+	}
 	signal->wake = wake_signal;
 	if (in_time &&
 	    __atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_PARKED,
@@ -409,5 +499,5 @@ const struct assay_future_ops future_ops = {
 	.watch = watch_op,
 	.unwatch = unwatch_op,
 	.park = park_op,
-	.helps = assay_default_helps,
+	.helps = helps_op,
 };

@@ -3,17 +3,20 @@
  * The future, which is also the task: one 64-byte record that holds the function, small arguments
  * and small results, the state, and the heads of whatever waits. Every in-tree backend uses it.
  *
- * A record starts with two references: the client's and the executor's. The executor's passes with
- * the record from submit through the queue to the worker that runs it, or to whoever drains it.
+ * State and references share one word, so that ending a task (settle, and give up the executor's
+ * reference) is one atomic operation. A record starts with two references: the client's and the
+ * executor's. The executor's passes with the record from submit through the queue to the worker that
+ * runs it, or to whoever drains it.
  *
  * Ordering
- *   F1  settle: release exchange of the state  ->  any acquire load that finds it done
+ *   F1  settle, end: release exchange of the word  ->  any acquire load that finds it done
  *       publishes the outcome in bytes, and everything the task wrote
- *   F2  future_release: release decrement  ->  the last one's acquire     all uses before the free
- *   F3  lock, unlock: acquire and release of the LOCKED bit of the state     the observers list
+ *   F2  release, end: release decrement of the references  ->  the last one's acquire
+ *       all uses before the free
+ *   F3  lock, unlock: acquire and release of the LOCKED bit of the word      the observers list
  *   F4  settle: release store of watcher.detached  ->  unwatch: acquire load
  *       notify has returned, the watcher may be freed
- *   F5  cancel: release exchange to CANCELLED  ->  acquire load of the state    as F1
+ *   F5  cancel: release exchange to CANCELLED  ->  acquire load of the word    as F1
  * Publication of the argument from submit to the worker is the queue's (Q1 of each policy).
  */
 #ifndef FUTURE_H
@@ -25,11 +28,9 @@
 
 struct future {
 	assay_future base;
-	/* Status and flags: see record.h. */
-	_Atomic uint32_t state;
-	_Atomic uint32_t references;
+	_Atomic uint64_t word; /* references above, state below: see record.h */
 	assay_function *function;
-	struct future *next; /* the link of whoever holds the executor's reference: the queue */
+	const assay_executor *home; /* that it was submitted to: compared, never followed */
 	/* Before the function runs the argument, then the outcome; in line or by address. */
 	_Alignas(16) unsigned char bytes[FUTURE_INLINE];
 	struct assay_watcher *observers; /* last of a ring in order of arrival; under LOCKED */
@@ -43,24 +44,43 @@ static inline struct future *future_of(assay_future *base)
 	return (struct future *)base;
 }
 
-/* A pending future with `references` references (2, or 1 if the client wants none) that will run
- * `function` on a copy of the argument. NULL without memory. */
-struct future *future_create(assay_function *function, const void *argument, size_t size,
-			     uint32_t references);
+/*
+ * What a thread may do while it waits without a limit for a pending future of its own executor: run
+ * that very future. It runs nothing else, so that what lies above a waiting task on its stack is only
+ * what it waits for: waits cannot close a circle that the tasks did not close themselves.
+ */
+struct runner {
+	const assay_executor *executor;
+	void (*run)(struct runner *runner, struct future *future);
+};
+
+/* Of the calling thread; NULL: it only waits. */
+extern _Thread_local struct runner *current_runner __attribute__((tls_model("initial-exec")));
+
+/* A pending future of `home` with `references` references (2, or 1 if the client wants none) that
+ * will run `function` on a copy of the argument. NULL without memory. */
+struct future *future_create(const assay_executor *home, assay_function *function,
+			     const void *argument, size_t size, uint32_t references);
 
 /* Frees a record that was never handed to anybody. */
 void future_discard(struct future *future);
 
 void future_release(struct future *future);
 
-/* Pending to running. False: it was cancelled, the function must not run. */
+/* Pending to running. False: it was cancelled, or somebody who waits for it runs it; the function
+ * must not run. */
 bool future_start(struct future *future);
+
+bool future_is_pending(const struct future *future);
+bool future_was_cancelled(const struct future *future);
 
 /*
  * Running a started future takes three steps in one thread, so that the caller can count in
  * between: future_call() runs the function and puts the outcome into the record, true for success;
  * future_settle() makes it visible and wakes who waits, true if somebody observes; then
  * future_notify() tells the observers and calls the callbacks. No reference is spent.
+ * future_end() is settle and release in one; true: somebody observes, and the reference is kept for
+ * future_notify() and future_release().
  */
 struct future_outcome {
 	uint32_t flags; /* what the state will say about bytes */
@@ -76,9 +96,18 @@ struct running {
 	_Alignas(16) unsigned char scratch[FUTURE_INLINE];
 };
 
+/* The two entries of a call's table that belong to the record; fork and join are the backend's. */
+int future_call_reserve(assay_call *call, size_t size);
+void future_call_message(assay_call *call, const char *message);
+
+/* Of a backend that has nothing better to offer than the defaults. */
+extern const struct assay_call_ops future_call_ops;
+
+/* running->call.ops is set by the caller. */
 bool future_call(struct future *future, assay_executor *executor, struct running *running,
 		 struct future_outcome *outcome);
 bool future_settle(struct future *future, struct future_outcome outcome);
+bool future_end(struct future *future, struct future_outcome outcome);
 void future_notify(struct future *future);
 
 /* In place of future_call() for a started future whose function will not be called. */

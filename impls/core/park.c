@@ -1,61 +1,90 @@
 /* SPDX-License-Identifier: MIT */
 #include "park.h"
 
-void park_announce(struct park *park)
+#include <stdlib.h>
+
+bool park_init(struct park *park, uint32_t workers, bool lopsided)
 {
-	atomic_fetch_add_explicit(&park->sleepers, 1, memory_order_seq_cst); /* K1 */
+	*park = (struct park){.workers = workers, .lopsided = lopsided};
+	park->asleep = calloc(workers, sizeof *park->asleep);
+	return park->asleep;
 }
 
-static bool take_token(struct park *park)
+void park_free(struct park *park)
 {
-	uint32_t tokens = atomic_load_explicit(&park->tokens, memory_order_relaxed);
+	free(park->asleep);
+}
 
-	while (tokens > 0) /* relaxed on failure: only a taken token publishes */
-		if (atomic_compare_exchange_weak_explicit(&park->tokens, &tokens, tokens - 1,
-							  memory_order_acquire, /* K2 */
-							  memory_order_relaxed))
+void park_announce(struct park *park, uint32_t worker)
+{
+	/* Before the count: whoever takes a sleeper off the count finds one to wake. */
+	atomic_store_explicit(&park->asleep[worker], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&park->counts, PARK_SLEEPER - 1, memory_order_seq_cst); /* K1 */
+	port_fence_heavy(park->lopsided);                                                 /* K1 */
+}
+
+void park_sleep(struct park *park, uint32_t worker)
+{
+	atomic_fetch_add_explicit(&park->parks, 1, memory_order_relaxed);         /* a statistic */
+	while (atomic_load_explicit(&park->asleep[worker], memory_order_acquire)) /* K2 */
+		port_sleep(&park->asleep[worker], 1, ASSAY_FOREVER);
+}
+
+/* Takes one sleeper off the count, and counts it as a searcher. False: there is none. */
+static bool take_one(struct park *park)
+{
+	uint64_t counts = atomic_load_explicit(&park->counts, memory_order_relaxed);
+
+	while (park_sleepers(counts))
+		if (atomic_compare_exchange_weak_explicit(
+			    &park->counts, &counts, counts - PARK_SLEEPER + 1, memory_order_acq_rel,
+			    memory_order_relaxed))
 			return true;
 	return false;
 }
 
-void park_sleep(struct park *park)
+/* Whoever was taken off the count has its word set, or somebody else's was set for it. */
+static bool claim(struct park *park, uint32_t worker)
 {
-	atomic_fetch_add_explicit(&park->parks, 1, memory_order_relaxed); /* a statistic */
-	while (!take_token(park))
-		port_sleep(&park->tokens, 0, ASSAY_FOREVER);
+	uint32_t asleep = 1;
+
+	return atomic_load_explicit(&park->asleep[worker], memory_order_relaxed) &&
+	       atomic_compare_exchange_strong_explicit(&park->asleep[worker], &asleep, 0,
+						       memory_order_acq_rel, /* K2 */
+						       memory_order_relaxed);
 }
 
-bool park_withdraw(struct park *park)
+/* Wakes the sleeper that take_one() has promised; the lowest first, so that the others sleep on. */
+static void wake_any(struct park *park)
 {
-	uint32_t sleepers = atomic_load_explicit(&park->sleepers, memory_order_relaxed);
+	for (uint32_t worker = 0;; worker = worker + 1 < park->workers ? worker + 1 : 0)
+		if (claim(park, worker)) {
+			port_wake(&park->asleep[worker], 1);
+			return;
+		}
+}
+
+bool park_withdraw(struct park *park, uint32_t worker)
+{
 	unsigned step = 0;
 
-	/* Sleepers are alike: whoever is still counted may go. If all have been chosen, one of the
-	 * tokens is this thread's, or will be in a moment. */
-	while (sleepers > 0)
-		if (atomic_compare_exchange_weak_explicit(&park->sleepers, &sleepers, sleepers - 1,
-							  memory_order_relaxed,
-							  memory_order_relaxed))
+	if (take_one(park)) {
+		if (claim(park, worker))
 			return false;
-	while (!take_token(park))
+		/* Chosen meanwhile: the place just taken is another sleeper's. */
+		wake_any(park);
+		return false;
+	}
+	while (atomic_load_explicit(&park->asleep[worker], memory_order_acquire)) /* K2 */
 		port_backoff(&step);
 	return true;
 }
 
-uint32_t park_wake_slow(struct park *park, uint32_t count)
+bool park_wake(struct park *park)
 {
-	uint32_t sleepers = atomic_load_explicit(&park->sleepers, memory_order_relaxed);
-	uint32_t chosen;
-
-	do {
-		chosen = sleepers < count ? sleepers : count;
-		if (chosen == 0)
-			return 0;
-	} while (!atomic_compare_exchange_weak_explicit(&park->sleepers, &sleepers,
-							sleepers - chosen, memory_order_relaxed,
-							memory_order_relaxed));
-	atomic_fetch_add_explicit(&park->wakes, chosen, memory_order_relaxed);  /* a statistic */
-	atomic_fetch_add_explicit(&park->tokens, chosen, memory_order_release); /* K2 */
-	port_wake(&park->tokens, (int)chosen);
-	return chosen;
+	if (!take_one(park))
+		return false;
+	atomic_fetch_add_explicit(&park->wakes, 1, memory_order_relaxed); /* a statistic */
+	wake_any(park);
+	return true;
 }

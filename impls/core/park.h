@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where workers sleep. A counted set of sleepers and a futex of wake-up tokens: a wake takes one
- * sleeper off the count and leaves one token for it, so there are never more wake-ups than
- * sleepers, and none when nobody sleeps.
+ * Where workers sleep, and how few wake-ups are enough. A worker is busy, searching for work, or
+ * asleep. While somebody searches nobody is woken for new work: the searcher finds it, and the last
+ * searcher that finds something wakes the next if there is more.
  *
- * A worker goes to sleep in three steps: park_announce(), one more look for work, then
- * park_sleep(), or park_withdraw() if the look found something.
+ * A worker goes to sleep in three steps: park_announce(), one more look for work, then park_sleep(),
+ * or park_withdraw() if the look found something. It comes back from both as a searcher.
  *
  * Ordering
- *   K1  park_announce: seq_cst add to sleepers, then the look for work
- *         against   submit: the push, then park_wake's seq_cst load of sleepers
- *       Either the look sees the task or the load sees the sleeper. It needs push and pop to take
- *       part in the same order: see queue.h.
- *   K2  park_wake: release add to tokens  ->  park_sleep, park_withdraw: acquire take of a token
+ *   K1  park_announce: the count of sleepers, heavy fence, then the look for work
+ *         against   submit: the push, light fence, then park_is_needed's load of the counts
+ *       Either the look sees the task or the load sees the sleeper. A lock that push and pop take
+ *       serves as the fences.
+ *   K2  park_wake: release exchange of the sleeper's word  ->  park_sleep, park_withdraw: acquire load
+ *   K3  park_found: seq_cst decrement of searching, then the look for more work
+ *         against   submit: the push, full fence, then a second load that still sees a searcher
+ *       as K1: whoever relies on a searcher has made its task visible to it
  */
 #ifndef PARK_H
 #define PARK_H
@@ -20,26 +23,72 @@
 #include "port.h"
 
 struct park {
-	_Alignas(PORT_APART) _Atomic uint32_t sleepers; /* announced and not yet chosen by a wake */
-	_Atomic uint32_t tokens;                        /* chosen and not yet gone on */
-	_Atomic uint64_t parks;                         /* statistics */
+	/* Sleepers above, searchers below: one load tells a submit whether to wake somebody. */
+	_Alignas(PORT_APART) _Atomic uint64_t counts;
+	_Alignas(PORT_APART) _Atomic uint32_t *asleep; /* each worker's futex: 1 while it sleeps */
+	uint32_t workers;
+	bool lopsided;
+	_Atomic uint64_t parks; /* statistics */
 	_Atomic uint64_t wakes;
 };
 
-void park_announce(struct park *park);
-/* Until a wake chose this sleeper. */
-void park_sleep(struct park *park);
-/* Undoes park_announce(). True: a wake had chosen this sleeper, and what it was for needs another. */
-bool park_withdraw(struct park *park);
+#define PARK_SLEEPER (UINT64_C(1) << 32)
 
-uint32_t park_wake_slow(struct park *park, uint32_t count);
-
-/* Wakes up to count sleepers, and says how many; costs one load if there are none. */
-static inline uint32_t park_wake(struct park *park, uint32_t count)
+static inline uint32_t park_sleepers(uint64_t counts)
 {
-	if (atomic_load_explicit(&park->sleepers, memory_order_seq_cst) > 0) /* K1 */
-		return park_wake_slow(park, count);
-	return 0;
+	return (uint32_t)(counts >> 32);
 }
+
+static inline uint32_t park_searchers(uint64_t counts)
+{
+	return (uint32_t)counts;
+}
+
+/* False without memory. */
+bool park_init(struct park *park, uint32_t workers, bool lopsided);
+void park_free(struct park *park);
+
+/* The caller looks for work from now on. */
+static inline void park_search(struct park *park)
+{
+	atomic_fetch_add_explicit(&park->counts, 1, memory_order_relaxed);
+}
+
+/* The searching caller found work, or gave up. True: nobody searches any more, and the caller must
+ * see whether there is more work. */
+static inline bool park_found(struct park *park)
+{
+	uint64_t before =
+		atomic_fetch_sub_explicit(&park->counts, 1, memory_order_seq_cst); /* K3 */
+
+	return park_searchers(before) == 1;
+}
+
+void park_announce(struct park *park, uint32_t worker);
+/* Until a wake chose this sleeper. */
+void park_sleep(struct park *park, uint32_t worker);
+/* Undoes park_announce(). True: a wake had chosen this sleeper, and what it was for needs another. */
+bool park_withdraw(struct park *park, uint32_t worker);
+
+/* After a push: whether nobody searches. Then a sleeper should be woken, or a worker started. */
+static inline bool park_is_needed(struct park *park)
+{
+	port_fence_light(park->lopsided); /* K1 */
+	if (park_searchers(atomic_load_explicit(&park->counts, memory_order_relaxed)) == 0)
+		return true;
+	atomic_thread_fence(memory_order_seq_cst); /* K3 */
+	return park_searchers(atomic_load_explicit(&park->counts, memory_order_relaxed)) == 0;
+}
+
+/* Somebody sleeps and nobody searches, as far as can be seen without a fence. */
+static inline bool park_is_idle(struct park *park)
+{
+	uint64_t counts = atomic_load_explicit(&park->counts, memory_order_relaxed);
+
+	return park_sleepers(counts) && !park_searchers(counts);
+}
+
+/* Wakes one sleeper, who becomes a searcher. False: nobody sleeps. */
+bool park_wake(struct park *park);
 
 #endif

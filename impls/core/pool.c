@@ -3,6 +3,7 @@
 #include "pool.h"
 
 #include "exit.h"
+#include "fork.h"
 #include "worker.h"
 
 #include <stdlib.h>
@@ -63,9 +64,10 @@ struct guest_task {
 static void conclude_here(struct guest_task *task, struct future_outcome outcome)
 {
 	count_shared(&task->visit.pool->caller_finished);
-	if (future_settle(task->future, outcome))
+	if (future_end(task->future, outcome)) {
 		future_notify(task->future);
-	future_release(task->future);
+		future_release(task->future);
+	}
 	depart(&task->visit);
 }
 
@@ -98,6 +100,7 @@ static int run_here(struct pool *pool, struct future *future, assay_future **out
 	pthread_mutex_unlock(&pool->mutex);
 	future_start(future);
 	count_shared(&pool->caller_started);
+	task.running.call.ops = &future_call_ops;
 	pthread_cleanup_push(guest_ended, &task);
 	if (!future_call(future, &pool->base, &task.running, &outcome))
 		count_shared(&pool->caller_failed);
@@ -126,7 +129,8 @@ static int prepare(struct pool *pool, const struct assay_task *task, uint32_t re
 		if (error && !*full)
 			return error;
 	}
-	*future = future_create(function, task->argument, task->argument_size, references);
+	*future = future_create(&pool->base, function, task->argument, task->argument_size,
+				references);
 	if (*future)
 		return ASSAY_OK;
 	if (is_bounded(pool) && !*full)
@@ -143,20 +147,18 @@ static int check_open(struct pool *pool)
 									   : ASSAY_OK;
 }
 
-/* Hands a chain of tasks to the queue and finds them workers; the chain is the queue's afterwards, or
- * on error still the caller's. */
-static int enqueue(struct pool *pool, struct future *first, struct future *last, size_t count)
+/* Hands tasks to the queue and finds them workers; on error they are still the caller's. */
+static int enqueue(struct pool *pool, struct future *const *futures, size_t count)
 {
 	/* relaxed: a hint, looked at again under the mutex, and by rouse() after the push */
 	int error = atomic_load_explicit(&pool->alive, memory_order_relaxed) ? ASSAY_OK
 									     : ensure_worker(pool);
 
-	if (error)
-		return error;
-	if (!queue_push(pool->queue, worker_index(pool), first, last, count))
-		return refusal(pool);
-	rouse(pool, (uint32_t)count);
-	return ASSAY_OK;
+	if (!error)
+		error = queue_push(pool->queue, worker_index(pool), futures, count);
+	if (!error)
+		rouse(pool);
+	return error == ASSAY_ESHUTDOWN ? refusal(pool) : error;
 }
 
 static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
@@ -172,7 +174,7 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 		return error;
 	if (full)
 		return run_here(pool, future, out);
-	error = enqueue(pool, future, future, 1);
+	error = enqueue(pool, &future, 1);
 	if (error) {
 		future_discard(future);
 		make_room(pool);
@@ -182,7 +184,7 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	return error;
 }
 
-/* Creates up to BATCH futures, chained in order. Returns how many; *error says why no more. */
+/* Creates up to BATCH futures. Returns how many; *error says why no more. */
 static size_t prepare_batch(struct pool *pool, const struct assay_task *tasks, size_t most,
 			    uint32_t references, struct future **batch, int *error)
 {
@@ -193,8 +195,6 @@ static size_t prepare_batch(struct pool *pool, const struct assay_task *tasks, s
 		*error = prepare(pool, &tasks[count], references, &batch[count], &full);
 		if (*error)
 			break;
-		if (count)
-			batch[count - 1]->next = batch[count];
 	}
 	return count;
 }
@@ -212,7 +212,7 @@ static int submit_many(assay_executor *executor, const struct assay_task *tasks,
 		size_t size = prepare_batch(pool, tasks + *accepted, count - *accepted,
 					    futures ? 2 : 1, batch, &error);
 
-		int refused = size ? enqueue(pool, batch[0], batch[size - 1], size) : ASSAY_OK;
+		int refused = size ? enqueue(pool, batch, size) : ASSAY_OK;
 
 		if (refused) {
 			while (size)
@@ -278,15 +278,17 @@ static void drain(struct pool *pool)
 	pthread_mutex_lock(&pool->mutex);
 	arrive(pool, &visit);
 	pthread_mutex_unlock(&pool->mutex);
-	while ((future = take(pool, worker_index(pool)))) {
-		assay_future_cancel(&future->base);
-		count_shared(&pool->drained_cancelled);
-		future_release(future);
-		if (settings_are_orphaned(&pool->settings))
-			break; /* in a child that a callback forked */
-	}
-	if (!settings_are_orphaned(&pool->settings))
+	/* Twice: a worker may have been moving tasks to where only the second look finds them. */
+	for (int look = 0; look < 2; look++) {
+		while ((future = queue_pop(pool->queue, worker_index(pool)))) {
+			assay_future_cancel(&future->base);
+			drop(pool, future, &pool->drained_cancelled);
+			if (settings_are_orphaned(&pool->settings))
+				goto out; /* in a child that a callback forked */
+		}
 		await_taken(pool);
+	}
+out:
 	depart(&visit);
 }
 
@@ -312,6 +314,9 @@ static int shutdown(assay_executor *executor, unsigned flags)
 static void free_pool(struct pool *pool)
 {
 	queue_destroy(pool->queue);
+	park_free(&pool->park);
+	for (int i = 0; i < pool->settings.config.workers; i++)
+		free(atomic_load_explicit(&pool->workers[i].forks, memory_order_relaxed));
 	pthread_cond_destroy(&pool->left);
 	pthread_mutex_destroy(&pool->mutex);
 	settings_free(&pool->settings);
@@ -358,6 +363,7 @@ static void statistics(assay_executor *executor, struct assay_statistics *out, s
 		.broken = atomic_load_explicit(&pool->drained_broken, memory_order_relaxed),
 		.parks = atomic_load_explicit(&pool->park.parks, memory_order_relaxed),
 		.wakes = atomic_load_explicit(&pool->park.wakes, memory_order_relaxed),
+		.steals = queue_steals(pool->queue),
 	};
 	for (int i = 0; i < pool->settings.config.workers; i++) {
 		struct worker *worker = &pool->workers[i];
@@ -366,7 +372,7 @@ static void statistics(assay_executor *executor, struct assay_statistics *out, s
 		now.finished += atomic_load_explicit(&worker->finished, memory_order_relaxed);
 		now.failed += atomic_load_explicit(&worker->failed, memory_order_relaxed);
 		now.cancelled += atomic_load_explicit(&worker->cancelled, memory_order_relaxed);
-		now.broken += atomic_load_explicit(&worker->broken, memory_order_relaxed);
+		now.steals += atomic_load_explicit(&worker->steals, memory_order_relaxed);
 	}
 	memcpy(out, &now, size < sizeof now ? size : sizeof now);
 }
@@ -384,12 +390,71 @@ static const struct assay_executor_ops ops = {
 	.statistics = statistics,
 };
 
+/* "fences=full": without membarrier(2), for who does not trust it, and for tests. */
+static int read_options(const char *options, bool *full_fences)
+{
+	*full_fences = options && strcmp(options, "fences=full") == 0;
+	return !options || !*options || *full_fences ? ASSAY_OK : ASSAY_EINVAL;
+}
+
+static int make_workers(struct pool *pool)
+{
+	int workers = pool->settings.config.workers;
+
+	pool->workers = aligned_alloc(PORT_APART, (size_t)workers * sizeof *pool->workers);
+	if (!pool->workers)
+		return ASSAY_ENOMEM;
+	for (int i = 0; i < workers; i++)
+		pool->workers[i] = (struct worker){
+			.pool = pool,
+			.index = i,
+			.spin_ns = pool->settings.config.spin_ns,
+			.random = 2654435769u * (uint32_t)(i + 1),
+		};
+	return ASSAY_OK;
+}
+
+/* How many workers may spin: one for each other processor that a task may be on. */
+static uint32_t spinners(int workers)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (processors > workers)
+		processors = workers;
+	return processors > 2 ? (uint32_t)processors / 2 : 1;
+}
+
+static int make_parts(struct pool *pool, bool full_fences)
+{
+	int workers = pool->settings.config.workers;
+	/* Where workers come and go for each few tasks, a heavy fence at each end is not rare. */
+	bool lopsided = !full_fences && pool->settings.config.tasks_per_worker == INT_MAX &&
+			port_can_be_lopsided();
+	int error = make_workers(pool);
+
+	if (error)
+		return error;
+	if (!park_init(&pool->park, (uint32_t)workers, lopsided))
+		goto free_workers;
+	pool->queue = queue_create(workers, lopsided);
+	if (!pool->queue)
+		goto free_park;
+	return ASSAY_OK;
+
+free_park:
+	park_free(&pool->park);
+free_workers:
+	free(pool->workers);
+	return ASSAY_ENOMEM;
+}
+
 int pool_create(const struct assay_config *config, assay_executor **executor)
 {
 	struct pool *pool;
-	int error;
+	bool full_fences;
+	int error = read_options(config->options, &full_fences);
 
-	if ((config->options && *config->options) || /* there are none */
+	if (error ||
 	    (config->workers > POOL_WORKERS_LIMIT && config->workers != ASSAY_WORKERS_AUTO) ||
 	    (config->stack_size && config->stack_size < (size_t)sysconf(_SC_THREAD_STACK_MIN)))
 		return ASSAY_EINVAL;
@@ -404,24 +469,16 @@ int pool_create(const struct assay_config *config, assay_executor **executor)
 		goto free_pool;
 	if (pool->settings.config.spin_ns < 0)
 		pool->settings.config.spin_ns = SPIN_NS;
-	error = ASSAY_ENOMEM;
-	pool->workers = aligned_alloc(PORT_APART, (size_t)pool->settings.config.workers *
-							  sizeof *pool->workers);
-	if (!pool->workers)
+	pool->spinners = spinners(pool->settings.config.workers);
+	error = make_parts(pool, full_fences);
+	if (error)
 		goto free_settings;
-	for (int i = 0; i < pool->settings.config.workers; i++)
-		pool->workers[i] = (struct worker){.pool = pool, .index = i};
-	pool->queue = queue_create(pool->settings.config.workers);
-	if (!pool->queue)
-		goto free_workers;
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->left, NULL);
 	exit_remember(pool);
 	*executor = &pool->base;
 	return ASSAY_OK;
 
-free_workers:
-	free(pool->workers);
 free_settings:
 	settings_free(&pool->settings);
 free_pool:

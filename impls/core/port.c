@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "port.h"
 
+#include <linux/membarrier.h>
 #include <signal.h>
 
 _Atomic unsigned port_forks;
@@ -51,4 +52,23 @@ int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *)
 	}
 	pthread_attr_destroy(&attributes);
 	return error;
+}
+
+static int membarrier(int command)
+{
+	return (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
+bool port_can_be_lopsided(void)
+{
+	return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+}
+
+void port_fence_heavy(bool lopsided)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	/* It fails only where the registration was lost, which port_can_be_lopsided() made; memory
+	 * for it may be short for a moment. */
+	while (lopsided && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)
+		membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
 }

@@ -30,6 +30,36 @@ static inline void port_pause(void)
 #endif
 }
 
+/* This record will be written soon: fetch its line now, for writing. A hint. */
+static inline void port_prefetch(const void *address)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
+#else
+	__builtin_prefetch(address, 1);
+#endif
+}
+
+/*
+ * Two fences for a lopsided meeting: of two threads each stores to its own word and then loads the
+ * other's, and one of them at least must see the other's store. The frequent side has the light
+ * fence, the rare side the heavy one. With `lopsided` the light one costs nothing, because the heavy
+ * one makes every running thread of the process pass a barrier (membarrier(2)); without it both are
+ * full fences. All who meet must agree on `lopsided`.
+ */
+static inline void port_fence_light(bool lopsided)
+{
+	if (lopsided)
+		atomic_signal_fence(memory_order_seq_cst);
+	else
+		atomic_thread_fence(memory_order_seq_cst);
+}
+
+void port_fence_heavy(bool lopsided);
+
+/* Whether the kernel offers lopsided fences; prepares this process for them. */
+bool port_can_be_lopsided(void);
+
 /* One step of waiting for a thread that is about to act: brief at first, then lets it run. */
 static inline void port_backoff(unsigned *step)
 {

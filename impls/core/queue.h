@@ -6,10 +6,10 @@
  *
  * Ordering that every policy keeps
  *   Q1  queue_push of a task  ->  the queue_pop that returns it      the record and its argument
- *   K1  a queue_pop that returned NULL and a queue_push are ordered for all threads: if the pop did
- *       not see the task, the pushing thread's next seq_cst load sees what the popping thread wrote
- *       before the pop. Likewise a pop that took a task and a later pop that found nothing. (A lock
- *       gives this; without one, seq_cst on the queue's ends does.)
+ *   K1  a queue_push, then the pushing thread's light fence (park.h), against a parking worker's
+ *       heavy fence, then its queue_pop: one of them sees the other. Likewise a queue_push, then a
+ *       full fence, against a full fence, then queue_looks_empty. Plain atomics in push and pop do.
+ *   P6  a queue_pop that took a task, and a later one that found nothing because of it, are ordered.
  */
 #ifndef QUEUE_H
 #define QUEUE_H
@@ -21,26 +21,42 @@ struct queue;
 /* The caller is no worker of this pool. */
 #define WORKER_NONE (-1)
 
-/* For workers 0 .. workers - 1. NULL without memory. */
-struct queue *queue_create(int workers);
+/* For workers 0 .. workers - 1, with fences that meet as `lopsided` says. NULL without memory. */
+struct queue *queue_create(int workers, bool lopsided);
 
 /* The queue is empty and nobody uses it. */
 void queue_destroy(struct queue *queue);
 
 /*
- * Any thread; worker is its index in this pool or WORKER_NONE. Hands over the chain of count tasks
- * from first to last, linked by next, in this order. False: the queue is closed, nothing was taken.
+ * Any thread; worker is its index in this pool or WORKER_NONE. Hands over the tasks, in this order.
+ * ASSAY_ESHUTDOWN: the queue is closed; ASSAY_ENOMEM. In both cases nothing was taken.
  */
-bool queue_push(struct queue *queue, int worker, struct future *first, struct future *last,
-		size_t count);
+int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count);
 
-/* Any thread. Never sleeps. NULL: nothing was found, or after close: nothing will be. */
+/*
+ * Any thread. Never sleeps. NULL: nothing was found, or after close: nothing will be. A worker may
+ * move further tasks to where it takes its next ones from, and others can still get them; what one
+ * call moves, another sees when it has returned.
+ */
 struct future *queue_pop(struct queue *queue, int worker);
+
+/*
+ * A worker, before it runs `wanted` in place of whoever would have popped it: takes out what was
+ * pushed last if that is `wanted`, or is not pending any more. NULL: neither, or the policy does not
+ * care for it.
+ */
+struct future *queue_take_latest(struct queue *queue, int worker, const struct future *wanted);
+
+/* A hint: no task can be popped. */
+bool queue_looks_empty(struct queue *queue);
 
 /* From the return on every push fails. Tasks inside stay. May be called again. */
 void queue_close(struct queue *queue);
 
-/* Tasks ever pushed; at least those whose push happened before the call. */
+/* Tasks ever pushed; at least those whose pop happened before the call. */
 uint64_t queue_pushed(struct queue *queue);
+
+/* Tasks that a worker took from another's; a statistic. */
+uint64_t queue_steals(struct queue *queue);
 
 #endif

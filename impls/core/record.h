@@ -9,7 +9,8 @@
 #include <string.h>
 
 /*
- * The state word. Status moves PENDING -> RUNNING -> FINISHED or PENDING -> CANCELLED; a done word
+ * The word: references in the upper half, the state in the lower, which is also the futex of those
+ * who wait. Status moves PENDING -> RUNNING -> FINISHED or PENDING -> CANCELLED; a done word
  * never changes its status again. HEAP, FAILED and the size describe `bytes`:
  *   not done             the argument
  *   FINISHED             the result, or with FAILED a struct failure
@@ -22,6 +23,13 @@
 #define FAILED 32u
 #define HEAP 64u /* bytes holds a struct block */
 #define SIZE_SHIFT 8
+
+#define REFERENCE (UINT64_C(1) << 32)
+
+static inline uint32_t references_of(uint64_t word)
+{
+	return (uint32_t)(word >> 32);
+}
 
 struct block {
 	void *data;
@@ -37,9 +45,9 @@ struct failure {
 static_assert(sizeof(struct block) <= FUTURE_INLINE, "a block fits");
 static_assert(sizeof(struct failure) <= FUTURE_INLINE, "a failure fits");
 
-static inline bool is_done(uint32_t state)
+static inline bool is_done(uint64_t word)
 {
-	return (state & STATUS) >= ASSAY_CANCELLED;
+	return (word & STATUS) >= ASSAY_CANCELLED;
 }
 
 static inline struct block block_of(const struct future *future)

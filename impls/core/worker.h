@@ -13,14 +13,14 @@
  *   P3  make_room: release decrement of queued  ->  admit: acquire of the room it made
  *   P4  admit: seq_cst add to blocked, then the look at queued
  *         against   make_room: seq_cst decrement of queued, then the look at blocked
- *       as K1 in park.h: one of the two sees the other
- *   P5  leave: seq_cst decrement of alive, then queue_pushed()
- *         against   rouse: the push, then the seq_cst load of alive
+ *       one of the two sees the other
+ *   P5  leave: decrement of alive, heavy fence, then queue_pushed()
+ *         against   rouse: the push, light fence, then the load of alive
  *       as K1: one of the two starts a worker
  *   P6  take_own: taking set, then the pop; started: release clear of taking
  *         against   await_taken: a pop that found nothing, then acquire loads of taking
- *       what was in the queue has started, or is the canceller's; the queue's own order (K1) makes
- *       the mark of an earlier pop visible
+ *       what was in the queue has started, or is the canceller's, or lies where another pop finds
+ *       it; the queue's own order makes the mark of an earlier pop visible
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -30,29 +30,43 @@
 #include "queue.h"
 #include "settings.h"
 
+struct forks;
+
 struct worker {
-	_Alignas(PORT_APART) struct pool *pool;
+	_Alignas(PORT_APART) struct runner runner; /* first: run gets its address */
+	struct pool *pool;
+	_Atomic(struct forks *) forks; /* made by the first fork; see fork.h */
 	int index;
 	/* Under pool->mutex. */
-	pthread_t thread;
-	pthread_t before; /* had this slot before; this thread joins it when it leaves */
 	bool alive;
 	bool to_join; /* thread has left, or is leaving, and must be joined */
 	bool has_before;
+	pthread_t thread;
+	pthread_t before; /* had this slot before; this thread joins it when it leaves */
 	/* The worker's own. */
 	bool initialized;
+	bool searching; /* counted among the searchers */
 	int tasks_left;
-	struct future *started_task; /* not settled: for a task that ends its thread */
-	struct running running;      /* what it works with */
-	struct future *notified;     /* settled, in its callbacks: for a callback that does */
+	int64_t spin_ns; /* how long it looks for work before it sleeps: adapts */
+	uint32_t random;
 	/* Written by the worker only. */
 	_Atomic uint64_t started;
 	_Atomic uint64_t finished;
 	_Atomic uint64_t failed;
 	_Atomic uint64_t cancelled;
-	_Atomic uint64_t broken;
-	_Atomic uint32_t notifying; /* 1 while it calls the callbacks of a task it has counted */
+	_Atomic uint64_t steals;    /* of children; the queue counts those of tasks */
+	_Atomic uint32_t notifying; /* tasks it has counted and calls the callbacks of */
 	_Atomic uint32_t taking;    /* 1 from before a pop until the task is started or dropped */
+};
+
+/* A task on the stack of a worker. */
+struct activation {
+	struct running running; /* first: its call is what the task gets */
+	struct worker *worker;
+	uintptr_t tree; /* tells the children of this task, and theirs, from others */
+	struct future *future;
+	bool owned; /* the queue's reference is this activation's to give up */
+	bool notifying;
 };
 
 struct pool {
@@ -70,6 +84,7 @@ struct pool {
 	struct pool *next;     /* in `pools`; this and pins under pools_mutex */
 	int pins;              /* exit is using it */
 	bool at_exit;          /* exit has dealt with it */
+	uint32_t spinners;     /* how many workers may look for work at once instead of sleeping */
 	struct park park;
 	/* Bounded queues only. */
 	_Alignas(PORT_APART) _Atomic size_t queued; /* accepted and not taken */
@@ -92,6 +107,10 @@ static inline int worker_index(const struct pool *pool)
 	return current_worker && current_worker->pool == pool ? current_worker->index : WORKER_NONE;
 }
 
+/* The pool that the thread was started for. It is compared, never followed: thread-local destructors
+ * run when the pool may be gone. */
+extern _Thread_local const struct pool *home __attribute__((tls_model("initial-exec")));
+
 /* A stay of a thread that is no worker, or acts as none, while it runs, cancels or breaks tasks.
  * shutdown(WAIT) waits for it to end. */
 struct visit {
@@ -108,6 +127,13 @@ void depart(struct visit *visit);
 /* Waiting for the pool would be waiting for the calling thread: it is or was a worker, or a guest. */
 bool belongs(const struct pool *pool);
 
+/* For counters that one thread writes: a plain increment that others may read. */
+static inline void count(_Atomic uint64_t *counter, memory_order order)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+			      order);
+}
+
 /* For counters that are rare. */
 static inline void count_shared(_Atomic uint64_t *counter)
 {
@@ -119,11 +145,12 @@ static inline bool is_bounded(const struct pool *pool)
 	return pool->settings.config.queue_capacity != ASSAY_UNLIMITED;
 }
 
-/* A task has left a bounded queue: lets a blocked submitter in. */
+/* A task of a bounded queue has started, or was met cancelled: lets a blocked submitter in. */
 void make_room(struct pool *pool);
 
-/* The next task of the queue, for worker `index` or WORKER_NONE; NULL if there is none. */
-struct future *take(struct pool *pool, int index);
+/* Gives up a task out of the queue that the caller does not start: it was cancelled, and is counted
+ * there, or it is run by who waits for it. */
+void drop(struct pool *pool, struct future *future, _Atomic uint64_t *cancelled);
 
 /* Until no worker holds a task that it took and has not started. The queue is closed and empty. */
 void await_taken(struct pool *pool);
@@ -141,7 +168,29 @@ int ensure_worker(struct pool *pool);
 /* Why a stopped pool refuses a task. */
 int refusal(struct pool *pool);
 
-/* Sees to it that `count` pushed tasks find workers. */
-void rouse(struct pool *pool, uint32_t count);
+/* Sees to it that pushed tasks find workers: where nobody searches, one is woken or started, and
+ * that one sees to the next. */
+void rouse(struct pool *pool);
+
+/* For a worker that will be busy for an unknown time: another may be needed. */
+void grow_if_short(struct pool *pool);
+
+/* Nothing more is run: what is in the queue ends with ASSAY_EBROKEN. */
+void break_pool(struct pool *pool);
+
+/* Ends a task that nobody will run, and gives up its reference. */
+void end_broken(struct pool *pool, struct future *future);
+
+/* Under the mutex. ASSAY_ERESOURCE: nothing has changed. */
+int start_worker(struct worker *worker);
+
+/* What a started thread does. */
+void *worker_main(void *user);
+
+/* The last act of a worker's thread. */
+void leave(struct worker *worker);
+
+/* What a task, callback or initializer forked must not go on as a worker: the parent's does. */
+void end_if_orphaned(const struct pool *pool);
 
 #endif

@@ -75,15 +75,15 @@ static void run(struct inline_executor *executor, struct future *future, bool ha
 	struct future_outcome outcome;
 
 	frames = &frame;
+	frame.running.call.ops = &future_call_ops;
 	pthread_cleanup_push(thread_ended, &frame);
 	future_start(future);
 	if (!future_call(future, &executor->base, &frame.running, &outcome))
 		atomic_fetch_add_explicit(&executor->failed, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&executor->finished, 1, memory_order_relaxed);
-	future_settle(future, outcome); /* nobody can observe it yet */
+	future_end(future, outcome); /* nobody can observe it yet */
 	pthread_cleanup_pop(0);
 	frames = frame.outer;
-	future_release(future);
 }
 
 static int submit(assay_executor *base, const struct assay_task *task, assay_future **out)
@@ -100,7 +100,8 @@ static int submit(assay_executor *base, const struct assay_task *task, assay_fut
 			? ASSAY_ESHUTDOWN
 			: settings_resolve(&executor->settings, task, &function);
 	if (!error) {
-		future = future_create(function, task->argument, task->argument_size, out ? 2 : 1);
+		future = future_create(base, function, task->argument, task->argument_size,
+				       out ? 2 : 1);
 		if (future) {
 			atomic_fetch_add_explicit(&executor->submitted, 1, memory_order_relaxed);
 			run(executor, future, out != NULL);

@@ -1,65 +1,214 @@
 /* SPDX-License-Identifier: MIT */
-/* One list under one mutex: first in, first out. Q1 and K1 are the mutex's. */
+/*
+ * One ring under one mutex, first in, first out. When it is long, a worker takes several tasks under
+ * one lock, and keeps them in a deque of its own where idle workers may steal them. Q1, K1 and P6
+ * are the mutex's; for the deques D1 and D3.
+ */
 #include "../core/queue.h"
 
-#include <stdlib.h>
+#include "../core/deque.h"
 
-struct queue {
-	pthread_mutex_t mutex; /* guards everything below */
-	struct future *first;
-	struct future *last; /* undefined while first is NULL */
-	uint64_t pushed;
-	bool closed;
+#include <stdlib.h>
+#include <string.h>
+
+/* Tasks taken under one lock at most. */
+#define BATCH 32
+#define SMALLEST 64
+
+struct own {
+	struct deque taken; /* latest first */
+	_Atomic uint64_t steals;
 };
 
-struct queue *queue_create(int workers)
-{
-	struct queue *queue = calloc(1, sizeof *queue);
+struct queue {
+	_Alignas(PORT_APART) pthread_mutex_t mutex; /* guards up to `closed` */
+	struct future **ring;
+	size_t size; /* a power of two */
+	size_t first;
+	size_t count;
+	uint64_t pushed;
+	bool closed;
+	/* Written under the mutex: looked at first, so that who finds nothing needs no lock. */
+	_Alignas(PORT_APART) _Atomic size_t length;
+	uint32_t workers;
+	struct own own[];
+};
 
-	(void)workers;
-	if (queue)
-		pthread_mutex_init(&queue->mutex, NULL);
+struct queue *queue_create(int workers, bool lopsided)
+{
+	size_t size = sizeof(struct queue) + (size_t)workers * sizeof(struct own);
+	struct queue *queue = aligned_alloc(PORT_APART, size);
+
+	if (!queue)
+		return NULL;
+	memset(queue, 0, size);
+	queue->workers = (uint32_t)workers;
+	queue->size = SMALLEST;
+	queue->ring = malloc(queue->size * sizeof *queue->ring);
+	if (!queue->ring) {
+		free(queue);
+		return NULL;
+	}
+	pthread_mutex_init(&queue->mutex, NULL);
+	for (int i = 0; i < workers; i++)
+		deque_init(&queue->own[i].taken, lopsided);
 	return queue;
 }
 
 void queue_destroy(struct queue *queue)
 {
+	for (uint32_t i = 0; i < queue->workers; i++)
+		deque_free(&queue->own[i].taken);
 	pthread_mutex_destroy(&queue->mutex);
+	free(queue->ring);
 	free(queue);
 }
 
-bool queue_push(struct queue *queue, int worker, struct future *first, struct future *last,
-		size_t count)
+/* Under the mutex. */
+static bool make_room(struct queue *queue, size_t count)
 {
-	bool open;
+	size_t size = queue->size;
+	struct future **ring;
+
+	while (size < queue->count + count)
+		size *= 2;
+	if (size == queue->size)
+		return true;
+	ring = malloc(size * sizeof *ring);
+	if (!ring)
+		return false;
+	for (size_t i = 0; i < queue->count; i++)
+		ring[i] = queue->ring[(queue->first + i) & (queue->size - 1)];
+	free(queue->ring);
+	queue->ring = ring;
+	queue->size = size;
+	queue->first = 0;
+	return true;
+}
+
+static void set_count(struct queue *queue, size_t count)
+{
+	queue->count = count;
+	atomic_store_explicit(&queue->length, count, memory_order_relaxed); /* K1 as a push */
+}
+
+int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+{
+	int error = ASSAY_OK;
 
 	(void)worker;
-	last->next = NULL;
 	pthread_mutex_lock(&queue->mutex);
-	open = !queue->closed;
-	if (open) {
-		if (queue->first)
-			queue->last->next = first;
-		else
-			queue->first = first;
-		queue->last = last;
+	if (queue->closed) {
+		error = ASSAY_ESHUTDOWN;
+	} else if (!make_room(queue, count)) {
+		error = ASSAY_ENOMEM;
+	} else {
+		for (size_t i = 0; i < count; i++)
+			queue->ring[(queue->first + queue->count + i) & (queue->size - 1)] =
+				futures[i];
 		queue->pushed += count;
+		set_count(queue, queue->count + count);
 	}
 	pthread_mutex_unlock(&queue->mutex);
-	return open;
+	return error;
+}
+
+/* Tasks of the ring, oldest first: a share of them that leaves enough for every worker. */
+static size_t take(struct queue *queue, struct future **futures, size_t most)
+{
+	size_t count = 0;
+
+	/* relaxed: K1 makes it as good as the count under the mutex */
+	if (atomic_load_explicit(&queue->length, memory_order_relaxed) == 0)
+		return 0;
+	pthread_mutex_lock(&queue->mutex);
+	if (queue->count) {
+		count = queue->count / (2 * (size_t)queue->workers);
+		count = count < 1 ? 1 : count > most ? most : count;
+		for (size_t i = 0; i < count; i++)
+			futures[i] = queue->ring[(queue->first + i) & (queue->size - 1)];
+		queue->first += count;
+		set_count(queue, queue->count - count);
+	}
+	pthread_mutex_unlock(&queue->mutex);
+	return count;
+}
+
+/* The first of them for now, the others for later. */
+static struct future *take_batch(struct queue *queue, struct own *own)
+{
+	struct future *batch[BATCH], *reversed[BATCH];
+	/* Without room for more, one has to be enough. */
+	size_t count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1);
+
+	if (!count)
+		return NULL;
+	for (size_t i = 1; i < count; i++) {
+		reversed[count - 1 - i] = batch[i];
+		if (i <= DEQUE_AHEAD)
+			port_prefetch(batch[i]);
+	}
+	if (count > 1)
+		deque_push_many(&own->taken, reversed, count - 1);
+	return batch[0];
+}
+
+/* From any worker but the one given, until nothing is left. */
+static struct future *steal(struct queue *queue, int worker)
+{
+	for (uint32_t i = 0; i < queue->workers; i++)
+		while ((int)i != worker && !deque_looks_empty(&queue->own[i].taken)) {
+			struct future *future = deque_steal(&queue->own[i].taken);
+
+			if (future)
+				return future;
+		}
+	return NULL;
 }
 
 struct future *queue_pop(struct queue *queue, int worker)
 {
-	struct future *future;
+	struct future *future = NULL;
+
+	if (worker == WORKER_NONE)
+		return take(queue, &future, 1) ? future : steal(queue, worker);
+	future = deque_pop(&queue->own[worker].taken);
+	if (!future)
+		future = take_batch(queue, &queue->own[worker]);
+	if (!future) {
+		future = steal(queue, worker);
+		if (future)
+			atomic_fetch_add_explicit(&queue->own[worker].steals, 1,
+						  memory_order_relaxed);
+	}
+	return future;
+}
+
+struct future *queue_take_latest(struct queue *queue, int worker, const struct future *wanted)
+{
+	struct future *latest = NULL;
 
 	(void)worker;
 	pthread_mutex_lock(&queue->mutex);
-	future = queue->first;
-	if (future)
-		queue->first = future->next;
+	if (queue->count) {
+		latest = queue->ring[(queue->first + queue->count - 1) & (queue->size - 1)];
+		if (latest == wanted || !future_is_pending(latest))
+			set_count(queue, queue->count - 1);
+		else
+			latest = NULL;
+	}
 	pthread_mutex_unlock(&queue->mutex);
-	return future;
+	return latest;
+}
+
+bool queue_looks_empty(struct queue *queue)
+{
+	if (atomic_load_explicit(&queue->length, memory_order_relaxed))
+		return false;
+	for (uint32_t i = 0; i < queue->workers; i++)
+		if (!deque_looks_empty(&queue->own[i].taken))
+			return false;
+	return true;
 }
 
 void queue_close(struct queue *queue)
@@ -77,4 +226,13 @@ uint64_t queue_pushed(struct queue *queue)
 	pushed = queue->pushed;
 	pthread_mutex_unlock(&queue->mutex);
 	return pushed;
+}
+
+uint64_t queue_steals(struct queue *queue)
+{
+	uint64_t steals = 0;
+
+	for (uint32_t i = 0; i < queue->workers; i++)
+		steals += atomic_load_explicit(&queue->own[i].steals, memory_order_relaxed);
+	return steals;
 }

@@ -1,68 +1,121 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hunts for lost wake-ups. The work is a counter; consumers take from it and sleep as the workers
- * of the pool do, producers add to it and wake. If a wake-up is lost, a producer that waits for its
- * work to be taken waits for ever, and the alarm rings.
+ * Hunts for lost wake-ups. The work is a pair of counters for each producer, which gives with a plain
+ * store; consumers take from it and sleep as the workers of the pool do, producers wake. If a wake-up
+ * is lost, a producer that waits for its work to be taken waits for ever, and the alarm rings. With
+ * either form of the fences.
  */
 #include "../park.h"
 
 #include "validate.h"
 
+#include <stdio.h>
+
 #define CONSUMERS 3
 #define PRODUCERS 2
 
+struct source {
+	_Alignas(PORT_APART) _Atomic uint32_t given; /* written by its producer only */
+	_Alignas(PORT_APART) _Atomic uint32_t taken;
+};
+
 static struct park park;
-static _Atomic uint32_t work;
+static struct source sources[PRODUCERS];
 static _Atomic uint64_t taken;
 static _Atomic bool stopping;
 
+static bool is_empty(const struct source *source)
+{
+	return atomic_load_explicit(&source->taken, memory_order_relaxed) ==
+	       atomic_load_explicit(&source->given, memory_order_relaxed);
+}
+
 static bool take(void)
 {
-	uint32_t left = atomic_load_explicit(&work, memory_order_seq_cst); /* K1 */
+	for (int i = 0; i < PRODUCERS; i++) {
+		uint32_t before = atomic_load_explicit(&sources[i].taken, memory_order_relaxed);
 
-	while (left > 0)
-		if (atomic_compare_exchange_weak_explicit(
-			    &work, &left, left - 1, memory_order_seq_cst, memory_order_seq_cst)) {
-			atomic_fetch_add_explicit(&taken, 1, memory_order_release);
-			return true;
-		}
+		while (before < atomic_load_explicit(&sources[i].given, memory_order_acquire))
+			if (atomic_compare_exchange_weak_explicit(&sources[i].taken, &before,
+								  before + 1, memory_order_relaxed,
+								  memory_order_relaxed)) {
+				atomic_fetch_add_explicit(&taken, 1, memory_order_release);
+				return true;
+			}
+	}
 	return false;
+}
+
+static void rouse(void)
+{
+	if (park_is_needed(&park))
+		park_wake(&park);
+}
+
+/* The searcher that finds something wakes the next for the rest, as the pool's workers do. */
+static void stop_searching(bool *searching)
+{
+	if (*searching && park_found(&park)) /* K3 */
+		for (int i = 0; i < PRODUCERS; i++)
+			if (!is_empty(&sources[i]))
+				rouse();
+	*searching = false;
 }
 
 static void *consume(void *user)
 {
+	uint32_t self = (uint32_t)(uintptr_t)user;
+	bool searching = false;
+
 	for (;;) {
 		bool last = atomic_load_explicit(&stopping, memory_order_acquire);
 
-		(void)user;
-		if (take())
+		if (take()) {
+			stop_searching(&searching);
 			continue;
-		if (last)
+		}
+		if (last) {
+			stop_searching(&searching);
 			return NULL;
-		park_announce(&park);
-		if (take() || atomic_load_explicit(&stopping, memory_order_seq_cst))
-			park_withdraw(&park);
-		else
-			park_sleep(&park);
+		}
+		if (!searching)
+			park_search(&park);
+		searching = true;
+		park_announce(&park, self);
+		if (take()) {
+			park_withdraw(&park, self);
+			stop_searching(&searching);
+		} else if (atomic_load_explicit(&stopping, memory_order_seq_cst)) {
+			park_withdraw(&park, self);
+		} else {
+			park_sleep(&park, self);
+		}
 	}
 }
 
-static void add(uint32_t count)
+static void add(struct source *source, uint32_t count)
 {
-	atomic_fetch_add_explicit(&work, count, memory_order_seq_cst); /* K1 */
-	park_wake(&park, count);
+	uint32_t given = atomic_load_explicit(&source->given, memory_order_relaxed);
+
+	atomic_store_explicit(&source->given, given + count, memory_order_release);
+	rouse();
 }
+
+struct producer {
+	struct source *source;
+	int rounds;
+};
 
 /* One at a time: every unit of work finds the consumers asleep, or about to be. */
 static void *produce_slowly(void *user)
 {
-	int rounds = *(const int *)user;
+	const struct producer *producer = user;
 
-	for (int i = 0; i < rounds; i++) {
+	for (int i = 0; i < producer->rounds; i++) {
 		uint64_t before = atomic_load_explicit(&taken, memory_order_acquire);
 		unsigned step = 0;
 
-		add(1);
+		add(producer->source, 1);
 		/* This unit, or one that the other producer waits for in the same way. */
 		while (atomic_load_explicit(&taken, memory_order_acquire) == before)
 			port_backoff(&step);
@@ -74,15 +127,15 @@ static void *produce_slowly(void *user)
 
 static void *produce_fast(void *user)
 {
-	int rounds = *(const int *)user;
+	const struct producer *producer = user;
 	uint32_t seed = 7;
 
-	for (int i = 0; i < rounds;) {
+	for (int i = 0; i < producer->rounds;) {
 		int count = 1 + (int)(validate_random(&seed) % 3);
 
-		if (count > rounds - i)
-			count = rounds - i;
-		add((uint32_t)count);
+		if (count > producer->rounds - i)
+			count = producer->rounds - i;
+		add(producer->source, (uint32_t)count);
 		i += count;
 		/* Now and then long enough for the consumers to run dry. */
 		for (uint32_t pause = validate_random(&seed) % 128; pause > 0; pause--)
@@ -91,35 +144,46 @@ static void *produce_fast(void *user)
 	return NULL;
 }
 
-static void hunt(void *(*produce)(void *), int rounds)
+static void hunt(void *(*produce)(void *), int rounds, bool lopsided)
 {
-	pthread_t consumers[CONSUMERS], producers[PRODUCERS];
+	pthread_t consumers[CONSUMERS], threads[PRODUCERS];
+	struct producer producers[PRODUCERS];
 
-	park = (struct park){0};
+	MUST(park_init(&park, CONSUMERS, lopsided));
 	atomic_store(&taken, 0);
 	atomic_store(&stopping, false);
+	for (int i = 0; i < PRODUCERS; i++) {
+		sources[i] = (struct source){0};
+		producers[i] = (struct producer){&sources[i], rounds};
+	}
 	for (int i = 0; i < CONSUMERS; i++)
-		validate_start(&consumers[i], consume, NULL);
+		validate_start(&consumers[i], consume, (void *)(uintptr_t)i);
 	for (int i = 0; i < PRODUCERS; i++)
-		validate_start(&producers[i], produce, &rounds);
+		validate_start(&threads[i], produce, &producers[i]);
 	for (int i = 0; i < PRODUCERS; i++)
-		validate_join(producers[i]);
+		validate_join(threads[i]);
 	atomic_store_explicit(&stopping, true, memory_order_seq_cst);
-	park_wake(&park, UINT32_MAX);
+	port_fence_heavy(lopsided);
+	while (park_wake(&park))
+		;
 	for (int i = 0; i < CONSUMERS; i++)
 		validate_join(consumers[i]);
 	MUST(atomic_load(&taken) == (uint64_t)rounds * PRODUCERS);
-	MUST(atomic_load(&work) == 0);
-	/* Nobody is counted who is not there, and no wake-up is left for nobody. */
-	MUST(atomic_load(&park.sleepers) == 0);
-	MUST(atomic_load(&park.tokens) == 0);
+	/* Nobody is counted who is not there. */
+	MUST(atomic_load(&park.counts) == 0);
+	for (int i = 0; i < CONSUMERS; i++)
+		MUST(atomic_load(&park.asleep[i]) == 0);
 	MUST(atomic_load(&park.parks) > 0);
+	park_free(&park);
 }
 
 int main(void)
 {
 	validate_expect_end(60);
-	hunt(produce_slowly, validate_rounds(30000));
-	hunt(produce_fast, validate_rounds(500000));
+	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
+		hunt(produce_slowly, validate_rounds(15000), lopsided);
+		hunt(produce_fast, validate_rounds(250000), lopsided);
+		printf("%s fences: nothing lost\n", lopsided ? "lopsided" : "full");
+	}
 	return 0;
 }

@@ -12,7 +12,7 @@
 
 #define PRODUCERS 2
 #define CONSUMERS 2
-#define LONGEST_CHAIN 8
+#define LONGEST_BATCH 8
 
 /* What a task carries: who pushed it, and the how-manieth of that producer it is. */
 struct ticket {
@@ -27,6 +27,7 @@ struct tally {
 
 static struct queue *queue;
 static _Atomic bool producing;
+static int consumers;      /* of this round */
 static int quota;          /* tickets of each producer */
 static _Atomic int pushed; /* tickets, by all */
 static struct tally accepted[PRODUCERS], popped[CONSUMERS];
@@ -37,23 +38,14 @@ static int run_nothing(assay_call *call)
 	return ASSAY_OK;
 }
 
-static struct future *make_chain(uint32_t producer, uint32_t number, size_t count,
-				 struct future **last)
+static void make(uint32_t producer, uint32_t number, size_t count, struct future **futures)
 {
-	struct future *first = NULL;
-
 	for (size_t i = 0; i < count; i++) {
 		struct ticket ticket = {producer, number + (uint32_t)i};
-		struct future *future = future_create(run_nothing, &ticket, sizeof ticket, 1);
 
-		MUST(future);
-		if (first)
-			(*last)->next = future;
-		else
-			first = future;
-		*last = future;
+		futures[i] = future_create(NULL, run_nothing, &ticket, sizeof ticket, 1);
+		MUST(futures[i]);
 	}
-	return first;
 }
 
 static void *produce(void *user)
@@ -61,18 +53,16 @@ static void *produce(void *user)
 	uint32_t producer = (uint32_t)(uintptr_t)user, number = 0, seed = producer + 1;
 
 	while (number < (uint32_t)quota) {
-		size_t count = 1 + validate_random(&seed) % LONGEST_CHAIN;
-		struct future *last = NULL, *first = make_chain(producer, number, count, &last);
+		size_t count = 1 + validate_random(&seed) % LONGEST_BATCH;
+		struct future *futures[LONGEST_BATCH];
+		int error;
 
-		if (!queue_push(queue, WORKER_NONE, first, last, count)) {
-			/* Closed: the chain is still the caller's, as a whole. */
-			for (size_t i = 0; i < count; i++) {
-				struct future *next = first->next;
-
-				future_discard(first);
-				first = next;
-			}
-			MUST(!first);
+		make(producer, number, count, futures);
+		error = queue_push(queue, WORKER_NONE, futures, count);
+		if (error) {
+			MUST(error == ASSAY_ESHUTDOWN);
+			for (size_t i = 0; i < count; i++)
+				future_discard(futures[i]);
 			break;
 		}
 		for (size_t i = 0; i < count; i++)
@@ -92,8 +82,7 @@ static bool pop_one(int worker, int64_t *latest)
 		return false;
 	__builtin_memcpy(&ticket, future->bytes, sizeof ticket);
 	MUST(ticket.producer < PRODUCERS);
-	/* Also with several consumers: one never meets an older ticket after a newer. */
-	if (assay_backend.capabilities & ASSAY_CAP_FIFO)
+	if (assay_backend.capabilities & ASSAY_CAP_FIFO && consumers == 1)
 		MUST((int64_t)ticket.number > latest[ticket.producer]);
 	latest[ticket.producer] = ticket.number;
 	popped[worker].count++;
@@ -121,14 +110,14 @@ static void *consume(void *user)
 }
 
 /* close_at: tickets after which the queue is closed under the producers; INT_MAX: after them. */
-static void run_round(int tickets, int close_at)
+static void run_round(int tickets, int close_at, bool lopsided)
 {
-	pthread_t producers[PRODUCERS], consumers[CONSUMERS];
+	pthread_t producers[PRODUCERS], threads[CONSUMERS];
 	struct tally in = {0}, out = {0};
-	struct future *late, *last = NULL;
+	struct future *late;
 	unsigned step = 0;
 
-	queue = queue_create(CONSUMERS);
+	queue = queue_create(consumers, lopsided);
 	MUST(queue);
 	quota = tickets;
 	atomic_store(&pushed, 0);
@@ -137,9 +126,9 @@ static void run_round(int tickets, int close_at)
 		accepted[i] = (struct tally){0};
 		validate_start(&producers[i], produce, (void *)(intptr_t)i);
 	}
-	for (int i = 0; i < CONSUMERS; i++) {
+	for (int i = 0; i < consumers; i++) {
 		popped[i] = (struct tally){0};
-		validate_start(&consumers[i], consume, (void *)(intptr_t)i);
+		validate_start(&threads[i], consume, (void *)(intptr_t)i);
 	}
 	while (close_at != INT_MAX && atomic_load(&pushed) < close_at)
 		port_backoff(&step);
@@ -149,20 +138,21 @@ static void run_round(int tickets, int close_at)
 		validate_join(producers[i]);
 	queue_close(queue);
 	atomic_store_explicit(&producing, false, memory_order_release);
-	for (int i = 0; i < CONSUMERS; i++)
-		validate_join(consumers[i]);
+	for (int i = 0; i < consumers; i++)
+		validate_join(threads[i]);
 	for (int i = 0; i < PRODUCERS; i++) {
 		in.count += accepted[i].count;
 		in.sum += accepted[i].sum;
 	}
-	for (int i = 0; i < CONSUMERS; i++) {
+	for (int i = 0; i < consumers; i++) {
 		out.count += popped[i].count;
 		out.sum += popped[i].sum;
 	}
 	MUST(in.count > 0 && in.count == out.count && in.sum == out.sum);
 	MUST(queue_pushed(queue) == in.count);
-	late = make_chain(0, 0, 1, &last);
-	MUST(!queue_push(queue, WORKER_NONE, late, last, 1));
+	MUST(queue_looks_empty(queue));
+	make(0, 0, 1, &late);
+	MUST(queue_push(queue, WORKER_NONE, &late, 1) == ASSAY_ESHUTDOWN);
 	future_discard(late);
 	MUST(!queue_pop(queue, 0));
 	queue_destroy(queue);
@@ -170,12 +160,17 @@ static void run_round(int tickets, int close_at)
 
 int main(void)
 {
-	int tickets = validate_rounds(1000000), rounds = validate_rounds(1000);
+	int tickets = validate_rounds(500000), rounds = validate_rounds(500);
 
 	validate_expect_end(60);
-	run_round(tickets, INT_MAX);
-	run_round(tickets, tickets / 2);
-	for (int i = 1; i <= rounds; i++) /* the race of close and push, again and again */
-		run_round(200, 1 + i % 350);
+	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
+		for (consumers = 1; consumers <= CONSUMERS; consumers++) {
+			run_round(tickets, INT_MAX, lopsided);
+			run_round(tickets, tickets / 2, lopsided);
+		}
+		consumers = CONSUMERS;
+		for (int i = 1; i <= rounds; i++) /* the race of close and push, again and again */
+			run_round(200, 1 + i % 350, lopsided);
+	}
 	return 0;
 }

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* How many workers a pool has: they are started when tasks lack them, and leave, or the pool breaks. */
+#include "worker.h"
+
+void make_room(struct pool *pool)
+{
+	if (!is_bounded(pool))
+		return;
+	atomic_fetch_sub_explicit(&pool->queued, 1, memory_order_seq_cst); /* P3 P4 */
+	if (atomic_load_explicit(&pool->blocked, memory_order_seq_cst)) {  /* P4 */
+		atomic_fetch_add_explicit(&pool->room, 1, memory_order_relaxed);
+		port_wake(&pool->room, 1);
+	}
+}
+
+void drop(struct pool *pool, struct future *future, _Atomic uint64_t *cancelled)
+{
+	if (future_was_cancelled(future)) {
+		make_room(pool);
+		atomic_fetch_add_explicit(cancelled, 1, memory_order_release); /* P1 */
+	}
+	future_release(future);
+}
+
+uint64_t unfinished(struct pool *pool)
+{
+	uint64_t ended = atomic_load_explicit(&pool->drained_cancelled, memory_order_relaxed) +
+			 atomic_load_explicit(&pool->drained_broken, memory_order_relaxed);
+
+	for (int i = 0; i < pool->settings.config.workers; i++) {
+		struct worker *worker = &pool->workers[i];
+
+		ended -= atomic_load_explicit(&worker->notifying, memory_order_acquire);
+		ended += atomic_load_explicit(&worker->finished, memory_order_acquire) + /* P1 */
+			 atomic_load_explicit(&worker->cancelled, memory_order_acquire);
+	}
+	/* Read last: a task is pushed before it ends. */
+	return queue_pushed(pool->queue) - ended;
+}
+
+void await_taken(struct pool *pool)
+{
+	for (int i = 0; i < pool->settings.config.workers; i++) {
+		unsigned step = 0;
+
+		while (atomic_load_explicit(&pool->workers[i].taking,
+					    memory_order_acquire)) /* P6 */
+			port_backoff(&step);
+	}
+}
+
+void end_broken(struct pool *pool, struct future *future)
+{
+	struct future_outcome outcome;
+
+	if (!future_start(future)) {
+		drop(pool, future, &pool->drained_cancelled);
+		return;
+	}
+	make_room(pool);
+	count_shared(&pool->drained_broken);
+	future_fail(future, ASSAY_EBROKEN, "a worker could not be initialized or started",
+		    &outcome);
+	if (future_end(future, outcome)) {
+		future_notify(future);
+		future_release(future);
+	}
+}
+
+void stop(struct pool *pool)
+{
+	/* Closed first: a worker that sees `stopping` and then an empty queue may go. */
+	queue_close(pool->queue);
+	pthread_mutex_lock(&pool->mutex);
+	atomic_store_explicit(&pool->stopping, true, memory_order_seq_cst); /* P2 K1 */
+	pthread_mutex_unlock(&pool->mutex);
+	atomic_fetch_add_explicit(&pool->room, 1, memory_order_relaxed);
+	port_wake(&pool->room, INT_MAX);
+	while (park_wake(&pool->park))
+		;
+}
+
+void break_pool(struct pool *pool)
+{
+	atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
+	stop(pool);
+	/* Twice: a worker may have been moving tasks to where only the second look finds them. */
+	for (int look = 0; look < 2; look++) {
+		struct future *future;
+
+		while ((future = queue_pop(pool->queue, WORKER_NONE))) {
+			end_broken(pool, future);
+			if (settings_are_orphaned(&pool->settings))
+				return; /* in a child that a callback forked */
+		}
+		if (look == 0)
+			await_taken(pool);
+	}
+}
+
+/* Under the mutex: gives the waiting tasks one more worker, if there is one to be had. */
+static int grow(struct pool *pool)
+{
+	int alive = atomic_load_explicit(&pool->alive, memory_order_relaxed);
+
+	if (alive >= pool->settings.config.workers || unfinished(pool) <= (uint64_t)alive ||
+	    atomic_load_explicit(&pool->broken, memory_order_relaxed))
+		return ASSAY_OK;
+	for (int i = 0;; i++)
+		if (!pool->workers[i].alive)
+			return start_worker(&pool->workers[i]);
+}
+
+/* MTC-7: there are tasks, no worker, and none can be started. */
+static void give_up(struct pool *pool)
+{
+	settings_log(&pool->settings, ASSAY_LOG_ERROR, "no worker could be started");
+	break_pool(pool);
+}
+
+void leave(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	pthread_t before;
+	bool has_before;
+
+	end_if_orphaned(pool);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	current_runner = NULL;
+	if (worker->searching)
+		park_found(&pool->park);
+	pthread_mutex_lock(&pool->mutex);
+	before = worker->before;
+	has_before = worker->has_before;
+	worker->has_before = false;
+	if (has_before) {
+		/* While this slot is still taken, so that leaving threads do not pile up; and not
+		 * under the mutex, which the other's thread-local destructors may need. */
+		pthread_mutex_unlock(&pool->mutex);
+		pthread_join(before, NULL);
+		pthread_mutex_lock(&pool->mutex);
+	}
+	worker->alive = false;
+	worker->to_join = true;
+	atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_relaxed);
+	port_fence_heavy(pool->park.lopsided); /* P5 */
+	if (grow(pool) && !atomic_load_explicit(&pool->alive, memory_order_relaxed)) {
+		struct visit visit;
+
+		/* Nobody gets a worker any more, so nobody can take this slot meanwhile. */
+		atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
+		arrive(pool, &visit);
+		pthread_mutex_unlock(&pool->mutex);
+		give_up(pool);
+		current_worker = NULL;
+		depart(&visit);
+	} else {
+		current_worker = NULL;
+		pthread_cond_broadcast(&pool->left);
+		pthread_mutex_unlock(&pool->mutex);
+	}
+	/* The pool may be gone now. */
+}
+
+int start_worker(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	pthread_t before = worker->thread;
+
+	worker->tasks_left = pool->settings.config.tasks_per_worker;
+	worker->initialized = false;
+	worker->searching = true;
+	park_search(&pool->park); /* from now on, so that nobody starts another for the same task */
+	if (port_thread_start(&worker->thread, pool->settings.config.stack_size, worker_main,
+			      worker)) {
+		park_found(&pool->park);
+		worker->thread = before;
+		return ASSAY_ERESOURCE;
+	}
+	worker->before = before;
+	worker->has_before = worker->to_join;
+	worker->to_join = false;
+	worker->alive = true;
+	atomic_fetch_add_explicit(&pool->alive, 1, memory_order_relaxed); /* under the mutex */
+	atomic_fetch_add_explicit(&pool->park.wakes, 1, memory_order_relaxed);
+	return ASSAY_OK;
+}
+
+int refusal(struct pool *pool)
+{
+	return atomic_load_explicit(&pool->broken, memory_order_acquire) ? ASSAY_EBROKEN : /* P2 */
+		       ASSAY_ESHUTDOWN;
+}
+
+int ensure_worker(struct pool *pool)
+{
+	int error = ASSAY_OK;
+
+	pthread_mutex_lock(&pool->mutex);
+	if (atomic_load_explicit(&pool->stopping, memory_order_relaxed) ||
+	    atomic_load_explicit(&pool->broken, memory_order_relaxed)) /* under the mutex */
+		error = refusal(pool);
+	else if (!atomic_load_explicit(&pool->alive, memory_order_relaxed))
+		error = start_worker(&pool->workers[0]);
+	pthread_mutex_unlock(&pool->mutex);
+	return error;
+}
+
+/* Under the mutex: starts a worker if tasks lack one; true if there is none and none can be had. */
+static bool grow_or_fail(struct pool *pool)
+{
+	/* With a worker alive, one that cannot be started is no loss: the tasks still run. */
+	return grow(pool) && !atomic_load_explicit(&pool->alive, memory_order_relaxed);
+}
+
+void grow_if_short(struct pool *pool)
+{
+	port_fence_light(pool->park.lopsided); /* P5 */
+	if (atomic_load_explicit(&pool->alive, memory_order_relaxed) <
+	    pool->settings.config.workers) {
+		pthread_mutex_lock(&pool->mutex);
+		grow_or_fail(pool); /* the caller is a worker and alive */
+		pthread_mutex_unlock(&pool->mutex);
+	}
+}
+
+static void grow_for_push(struct pool *pool)
+{
+	struct visit visit;
+	bool lost;
+
+	pthread_mutex_lock(&pool->mutex);
+	lost = grow_or_fail(pool);
+	if (lost) {
+		atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
+		arrive(pool, &visit);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	if (lost) {
+		give_up(pool);
+		depart(&visit);
+	}
+}
+
+void rouse(struct pool *pool)
+{
+	if (!park_is_needed(&pool->park) || park_wake(&pool->park)) /* P5 has the same fence */
+		return;
+	if (atomic_load_explicit(&pool->alive, memory_order_relaxed) <
+	    pool->settings.config.workers)
+		grow_for_push(pool);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "deque.h"
+
+#include <stdlib.h>
+
+#define SMALLEST 64
+
+void deque_init(struct deque *deque, bool lopsided)
+{
+	*deque = (struct deque){.lopsided = lopsided};
+}
+
+void deque_free(struct deque *deque)
+{
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed), *outgrown;
+
+	for (; slots; slots = outgrown) {
+		outgrown = slots->outgrown;
+		free(slots);
+	}
+}
+
+static bool grow(struct deque *deque, size_t needed)
+{
+	/* relaxed: the owner's own */
+	struct slots *old = atomic_load_explicit(&deque->slots, memory_order_relaxed), *new;
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+	size_t size = old ? old->mask + 1 : SMALLEST;
+
+	while (size < needed)
+		size *= 2;
+	new = malloc(sizeof *new + size * sizeof new->at[0]);
+	if (!new)
+		return false;
+	new->outgrown = old;
+	new->mask = size - 1;
+	for (int64_t i = deque->top_seen; i < bottom; i++)
+		atomic_store_explicit(
+			&new->at[(size_t)i & new->mask],
+			atomic_load_explicit(&old->at[(size_t)i & old->mask], memory_order_relaxed),
+			memory_order_relaxed);
+	atomic_store_explicit(&deque->slots, new, memory_order_release); /* D4 */
+	return true;
+}
+
+bool deque_reserve(struct deque *deque, size_t count)
+{
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+
+	if (slots && (size_t)(bottom - deque->top_seen) + count <= slots->mask + 1)
+		return true;
+	deque->top_seen = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 */
+	if (slots && (size_t)(bottom - deque->top_seen) + count <= slots->mask + 1)
+		return true;
+	return grow(deque, (size_t)(bottom - deque->top_seen) + count);
+}
+
+void deque_push_many(struct deque *deque, struct future *const *futures, size_t count)
+{
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+
+	for (size_t i = 0; i < count; i++)
+		atomic_store_explicit(&slots->at[((size_t)bottom + i) & slots->mask], futures[i],
+				      memory_order_relaxed);
+	atomic_store_explicit(&deque->bottom, bottom + (int64_t)count,
+			      memory_order_release); /* D1 */
+}
+
+void deque_push(struct deque *deque, struct future *future)
+{
+	deque_push_many(deque, &future, 1);
+}
+
+struct future *deque_pop(struct deque *deque)
+{
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1, top;
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+	struct future *future;
+
+	/* top only grows: what was seen of it tells of an empty deque without any fence. */
+	if (deque->top_seen > bottom)
+		return NULL;
+	atomic_store_explicit(&deque->bottom, bottom, memory_order_release); /* D1 */
+	port_fence_light(deque->lopsided);                                   /* D2 */
+	top = atomic_load_explicit(&deque->top, memory_order_relaxed);
+	if (top < bottom) {
+		if (bottom - top >= DEQUE_AHEAD)
+			port_prefetch(atomic_load_explicit(
+				&slots->at[(size_t)(bottom - DEQUE_AHEAD) & slots->mask],
+				memory_order_relaxed));
+		return atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask],
+					    memory_order_relaxed);
+	}
+	future = NULL;
+	if (top == bottom) {
+		/* The last: whoever moves top has it. */
+		future = atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask],
+					      memory_order_relaxed);
+		if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1,
+							     memory_order_seq_cst, /* D3 */
+							     memory_order_relaxed))
+			future = NULL;
+	}
+	deque->top_seen = bottom + 1;
+	atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release); /* D1 */
+	return future;
+}
+
+struct future *deque_steal(struct deque *deque)
+{
+	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire);
+	struct slots *slots;
+	struct future *future;
+
+	if (top >= atomic_load_explicit(&deque->bottom, memory_order_relaxed)) /* a hint */
+		return NULL;
+	port_fence_heavy(deque->lopsided);                                     /* D2 */
+	if (top >= atomic_load_explicit(&deque->bottom, memory_order_acquire)) /* D1 */
+		return NULL;
+	slots = atomic_load_explicit(&deque->slots, memory_order_acquire); /* D4 */
+	future = atomic_load_explicit(&slots->at[(size_t)top & slots->mask], memory_order_relaxed);
+	if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1,
+						     memory_order_seq_cst, /* D3 */
+						     memory_order_relaxed))
+		return NULL;
+	return future;
+}
+
+size_t deque_take(struct deque *deque, struct future **futures, size_t most)
+{
+	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire);
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_acquire); /* D1 */
+	struct slots *slots;
+	size_t count;
+
+	if (top >= bottom)
+		return 0;
+	count = (size_t)(bottom - top + 1) / 2;
+	if (count > most)
+		count = most;
+	slots = atomic_load_explicit(&deque->slots, memory_order_acquire); /* D4 */
+	for (size_t i = 0; i < count; i++)
+		futures[i] = atomic_load_explicit(&slots->at[((size_t)top + i) & slots->mask],
+						  memory_order_relaxed);
+	/* No fence between: bottom never goes back, so what was there is still there, or was taken
+	 * by somebody who moved top. */
+	if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + (int64_t)count,
+						     memory_order_seq_cst, /* D3 */
+						     memory_order_relaxed))
+		return 0;
+	return count;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The work-stealing deque of Chase and Lev: its owner pushes and pops at the bottom, everybody else
+ * steals at the top. It grows, and what it outgrew is freed with it, so that a thief may go on
+ * reading an old array: nothing that can still be stolen through it ever changes there.
+ *
+ * Used as a queue of one writer (the owner never pops), the others may also take several at once.
+ *
+ * Ordering
+ *   D1  push: release store of bottom  ->  steal: acquire load of bottom       slots, and the records
+ *   D2  pop: store of bottom, light fence, then the load of top
+ *         against   steal: load of top, heavy fence, then the load of bottom
+ *       A thief that sees the old bottom has read a top that the owner sees, too: the last element
+ *       is contended by the exchange of top, and no other is.
+ *   D3  steal, pop of the last: seq_cst exchange of top  ->  push: acquire load of top
+ *       the slot has been read before it is written again
+ *   D4  grow: release store of slots  ->  steal: acquire load                  the copied elements
+ */
+#ifndef DEQUE_H
+#define DEQUE_H
+
+#include "future.h"
+
+/* A record is fetched when it is this far from being popped. */
+#define DEQUE_AHEAD 4
+
+struct slots {
+	struct slots *outgrown; /* freed with the deque */
+	size_t mask;
+	_Atomic(struct future *) at[];
+};
+
+struct deque {
+	_Alignas(PORT_APART) _Atomic int64_t bottom; /* written by the owner only */
+	_Atomic(struct slots *) slots;
+	int64_t top_seen; /* the owner's: top was at least this */
+	bool lopsided;
+	_Alignas(PORT_APART) _Atomic int64_t top;
+};
+
+/* Empty; memory is taken by the first push. */
+void deque_init(struct deque *deque, bool lopsided);
+void deque_free(struct deque *deque);
+
+/* The owner. Room for `count` more; false without memory. */
+bool deque_reserve(struct deque *deque, size_t count);
+
+/* The owner, after deque_reserve(). Many: in this order, visible at once. */
+void deque_push(struct deque *deque, struct future *future);
+void deque_push_many(struct deque *deque, struct future *const *futures, size_t count);
+
+/* The owner: the latest; NULL if there is none. */
+struct future *deque_pop(struct deque *deque);
+
+/* Anybody: the oldest; NULL if there is none, or if another thief was quicker. */
+struct future *deque_steal(struct deque *deque);
+
+/* Anybody, of a deque whose owner never pops: up to `most` of the oldest, at most half of what there
+ * is, in order. 0: none, or another was quicker. */
+size_t deque_take(struct deque *deque, struct future **futures, size_t most);
+
+/* A hint. */
+static inline bool deque_looks_empty(const struct deque *deque)
+{
+	return atomic_load_explicit(&deque->top, memory_order_relaxed) >=
+	       atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+}
+
+#endif

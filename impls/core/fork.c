@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "fork.h"
+
+#include <stdlib.h>
+
+/* assay_fork.state. A child that was stolen stays FORKED until it has run. */
+enum { FORKED, KEPT, SLEEPING, DONE };
+
+/* How long a join looks for other work before it sleeps. */
+#define JOIN_SPIN_NS 50000
+
+static struct forks *forks_make(struct worker *worker)
+{
+	struct forks *forks = aligned_alloc(PORT_APART, sizeof *forks);
+
+	if (!forks)
+		return NULL;
+	atomic_init(&forks->bottom, 0);
+	atomic_init(&forks->top, 0);
+	forks->top_seen = 0;
+	forks->lopsided = worker->pool->park.lopsided;
+	atomic_store_explicit(&worker->forks, forks, memory_order_release); /* J5 */
+	return forks;
+}
+
+/* There may be no room, or no deque yet. */
+static bool has_room(struct worker *worker, struct forks **forks)
+{
+	if (!*forks)
+		*forks = forks_make(worker);
+	if (!*forks)
+		return false;
+	(*forks)->top_seen = atomic_load_explicit(&(*forks)->top, memory_order_acquire); /* J3 */
+	return atomic_load_explicit(&(*forks)->bottom, memory_order_relaxed) - (*forks)->top_seen <
+	       FORKS;
+}
+
+static void fork_op(assay_call *call, struct assay_fork *child)
+{
+	struct activation *activation = (struct activation *)call;
+	struct worker *worker = activation->worker;
+	/* relaxed: the worker's own */
+	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
+	int64_t bottom = forks ? atomic_load_explicit(&forks->bottom, memory_order_relaxed) : 0;
+
+	if (__builtin_expect(!forks || bottom - forks->top_seen >= FORKS, 0) &&
+	    !has_room(worker, &forks)) {
+		child->state = KEPT;
+		return;
+	}
+	child->state = FORKED;
+	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].child, child,
+			      memory_order_relaxed);
+	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].tree, activation->tree,
+			      memory_order_relaxed);
+	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
+	/* Without K3's fence: a child that a searcher overlooks is run by its join. */
+	if (park_is_idle(&worker->pool->park))
+		park_wake(&worker->pool->park);
+}
+
+static bool is_done(struct assay_fork *child)
+{
+	return __atomic_load_n(&child->state, __ATOMIC_ACQUIRE) == DONE; /* J4 */
+}
+
+/* The child runs on another worker. */
+static void await(struct activation *activation, struct assay_fork *child)
+{
+	int64_t deadline_ns = 0;
+	struct stolen other;
+
+	while (!is_done(child)) {
+		uint32_t forked = FORKED;
+
+		if (forks_steal(activation->worker, activation->tree, &other)) {
+			forks_run(activation->worker, other);
+			deadline_ns = 0;
+			continue;
+		}
+		for (int i = 0; i < 16 && !is_done(child); i++)
+			port_pause();
+		if (!deadline_ns)
+			deadline_ns = assay_deadline_ns(JOIN_SPIN_NS);
+		if (assay_clock_ns() < deadline_ns)
+			continue;
+		/* relaxed on success: only the address is for the other */
+		__atomic_compare_exchange_n(&child->state, &forked, (uint32_t)SLEEPING, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+		while (!is_done(child))
+			port_sleep((_Atomic uint32_t *)&child->state, SLEEPING, ASSAY_FOREVER);
+	}
+}
+
+static bool join_op(assay_call *call, struct assay_fork *child)
+{
+	struct activation *activation = (struct activation *)call;
+	struct forks *forks =
+		atomic_load_explicit(&activation->worker->forks, memory_order_relaxed);
+	int64_t bottom, top;
+	bool mine;
+
+	if (child->state == KEPT)
+		return true;
+	bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed) - 1;
+	if (forks->top_seen <= bottom) {
+		atomic_store_explicit(&forks->bottom, bottom, memory_order_release); /* J1 */
+		port_fence_light(forks->lopsided);                                   /* J2 */
+		top = atomic_load_explicit(&forks->top, memory_order_relaxed);
+		if (__builtin_expect(top < bottom, 1))
+			return true;
+		/* The last: whoever moves top has it. */
+		mine = top == bottom &&
+		       atomic_compare_exchange_strong_explicit(&forks->top, &top, top + 1,
+							       memory_order_seq_cst, /* J3 */
+							       memory_order_relaxed);
+		forks->top_seen = bottom + 1;
+		atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
+		if (mine)
+			return true;
+	}
+	await(activation, child);
+	return false;
+}
+
+const struct assay_call_ops fork_call_ops = {
+	.reserve = future_call_reserve,
+	.message = future_call_message,
+	.fork = fork_op,
+	.join = join_op,
+};
+
+static bool looks_empty(const struct forks *forks)
+{
+	return !forks || atomic_load_explicit(&forks->top, memory_order_relaxed) >=
+				 atomic_load_explicit(&forks->bottom, memory_order_relaxed);
+}
+
+static bool steal(struct forks *forks, uintptr_t tree, struct stolen *stolen)
+{
+	int64_t top = atomic_load_explicit(&forks->top, memory_order_acquire);
+
+	port_fence_heavy(forks->lopsided);                                     /* J2 */
+	if (top >= atomic_load_explicit(&forks->bottom, memory_order_acquire)) /* J1 */
+		return false;
+	stolen->child =
+		atomic_load_explicit(&forks->slots[top & (FORKS - 1)].child, memory_order_relaxed);
+	stolen->tree =
+		atomic_load_explicit(&forks->slots[top & (FORKS - 1)].tree, memory_order_relaxed);
+	/* What was read is of the slot as long as top is still the same. */
+	return (tree == ANY_TREE || stolen->tree == tree) &&
+	       atomic_compare_exchange_strong_explicit(&forks->top, &top, top + 1,
+						       memory_order_seq_cst, /* J3 */
+						       memory_order_relaxed);
+}
+
+/* A look without any fence, so that a thief that finds nothing disturbs nobody. */
+static bool is_worth_it(const struct forks *forks, uintptr_t tree)
+{
+	int64_t top;
+
+	if (looks_empty(forks))
+		return false;
+	top = atomic_load_explicit(&forks->top, memory_order_relaxed);
+	return tree == ANY_TREE || atomic_load_explicit(&forks->slots[top & (FORKS - 1)].tree,
+							memory_order_relaxed) == tree;
+}
+
+bool forks_steal(struct worker *thief, uintptr_t tree, struct stolen *stolen)
+{
+	struct pool *pool = thief->pool;
+	int workers = pool->settings.config.workers, victim;
+
+	thief->random ^= thief->random << 13; /* xorshift */
+	thief->random ^= thief->random >> 17;
+	thief->random ^= thief->random << 5;
+	victim = (int)(thief->random % (uint32_t)workers);
+	for (int left = workers; left > 0; left--) {
+		struct forks *forks = atomic_load_explicit(&pool->workers[victim].forks,
+							   memory_order_acquire); /* J5 */
+
+		if (&pool->workers[victim] != thief && is_worth_it(forks, tree) &&
+		    steal(forks, tree, stolen)) {
+			count(&thief->steals, memory_order_relaxed);
+			return true;
+		}
+		victim = victim + 1 < workers ? victim + 1 : 0;
+	}
+	return false;
+}
+
+void forks_run(struct worker *worker, struct stolen stolen)
+{
+	struct activation activation = {.worker = worker, .tree = stolen.tree};
+	struct assay_fork *child = stolen.child;
+
+	activation.running.call.ops = &fork_call_ops;
+	activation.running.call.executor = &worker->pool->base;
+	child->returned = child->function(&activation.running.call, child->frame);
+	if (__atomic_exchange_n(&child->state, (uint32_t)DONE, __ATOMIC_ACQ_REL) == /* J4 */
+	    SLEEPING) /* its frame may be gone: see port_wake() */
+		port_wake((_Atomic uint32_t *)&child->state, 1);
+}
+
+bool forks_wait(struct pool *pool)
+{
+	for (int i = 0; i < pool->settings.config.workers; i++)
+		if (!looks_empty(
+			    atomic_load_explicit(&pool->workers[i].forks, memory_order_relaxed)))
+			return true;
+	return false;
+}

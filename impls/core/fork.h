@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Structured fork and join (assay/fork_join.h) for the workers of every pool. Each worker has a deque
+ * of the children that it forked and has not joined; idle workers steal the oldest. As children are
+ * joined latest first, a join finds its child at the bottom, or learns that it was stolen: then
+ * nothing is left in the deque.
+ *
+ * While its child runs elsewhere, a join runs children of the same tree alone (of the same task and
+ * what it forked, directly or not). Nothing else may wait for these, and they are done before their
+ * task is: so what a join piles up on its stack never waits for what lies below. Its depth is that
+ * of the tree.
+ *
+ * Ordering
+ *   J1  fork: release store of bottom  ->  steal: acquire load of bottom       the child, its frame
+ *   J2  join: store of bottom, light fence, then the load of top
+ *         against   steal: load of top, heavy fence, then the load of bottom      as D2 in deque.h
+ *   J3  steal: seq_cst exchange of top  ->  fork: acquire load of top    the slot has been read
+ *   J4  end of a stolen child: release exchange of its state  ->  join: acquire load
+ *   J5  forks_make: release store of worker.forks  ->  steal: acquire load
+ */
+#ifndef FORK_H
+#define FORK_H
+
+#include "worker.h"
+
+/* Children that a worker has forked and not joined, as far as others can take them; more are run by
+ * their joins. A power of two. */
+#define FORKS 1024
+
+struct forks {
+	_Alignas(PORT_APART) _Atomic int64_t bottom; /* written by the worker only */
+	int64_t top_seen;                            /* the worker's: top was at least this */
+	bool lopsided;
+	_Alignas(PORT_APART) _Atomic int64_t top;
+	_Alignas(PORT_APART) struct {
+		_Atomic(struct assay_fork *) child;
+		_Atomic uintptr_t tree;
+	} slots[FORKS];
+};
+
+/* The ops of a call on a worker; its activation begins with the call. */
+extern const struct assay_call_ops fork_call_ops;
+
+/* A child that was stolen. */
+struct stolen {
+	struct assay_fork *child;
+	uintptr_t tree;
+};
+
+/* Any tree, for forks_steal(). */
+#define ANY_TREE 0
+
+/* The oldest child of some other worker, if it is of this tree. False: none was found. */
+bool forks_steal(struct worker *thief, uintptr_t tree, struct stolen *stolen);
+
+/* Runs it, and tells its parent. */
+void forks_run(struct worker *worker, struct stolen stolen);
+
+/* A hint: some worker has children that can be stolen. */
+bool forks_wait(struct pool *pool);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "lanes.h"
+
+#include "thread.h"
+
+#include <stdlib.h>
+
+void lanes_init(struct lanes *lanes, bool lopsided)
+{
+	*lanes = (struct lanes){.lopsided = lopsided};
+}
+
+void lanes_free(struct lanes *lanes)
+{
+	for (unsigned block = 0; block < LANE_BLOCKS; block++) {
+		struct lane *first =
+			atomic_load_explicit(&lanes->blocks[block], memory_order_relaxed);
+
+		for (size_t i = 0; first && i < (size_t)1 << block; i++)
+			deque_free(&first[i].deque);
+		free(first);
+	}
+}
+
+static unsigned block_of_lane(uint32_t i)
+{
+	return 31 - (unsigned)__builtin_clz(i + 1);
+}
+
+static struct lane *lane_in(struct lane *block, uint32_t i)
+{
+	return &block[i + 1 - (UINT32_C(1) << block_of_lane(i))];
+}
+
+struct lane *lanes_find(struct lanes *lanes, uint32_t i)
+{
+	struct lane *block = atomic_load_explicit(&lanes->blocks[block_of_lane(i)],
+						  memory_order_acquire); /* E3 */
+
+	return block ? lane_in(block, i) : NULL;
+}
+
+/* Makes the block of lane i, unless another thread did. */
+static struct lane *attach(struct lanes *lanes, uint32_t i)
+{
+	unsigned block = block_of_lane(i);
+	struct lane *made = aligned_alloc(PORT_APART, ((size_t)1 << block) * sizeof *made);
+	struct lane *found = NULL;
+
+	if (!made)
+		return NULL;
+	for (size_t k = 0; k < (size_t)1 << block; k++) {
+		made[k] = (struct lane){.pushing = 0};
+		deque_init(&made[k].deque, lanes->lopsided);
+	}
+	if (!atomic_compare_exchange_strong_explicit(&lanes->blocks[block], &found, made,
+						     memory_order_release, /* E3 */
+						     memory_order_acquire)) {
+		free(made);
+		made = found;
+	}
+	return lane_in(made, i);
+}
+
+struct lane *lanes_mine(struct lanes *lanes)
+{
+	uint32_t number = thread_number();
+	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_relaxed);
+	struct lane *lane;
+
+	if (number == THREAD_UNNUMBERED)
+		return NULL;
+	lane = lanes_find(lanes, number);
+	if (!lane)
+		lane = attach(lanes, number);
+	/* seq_cst: before the push, whose reader must look at this lane, too (K1) */
+	while (lane && count <= number)
+		if (atomic_compare_exchange_weak_explicit(&lanes->count, &count, number + 1,
+							  memory_order_seq_cst,
+							  memory_order_relaxed))
+			break;
+	return lane;
+}
+
+int lane_push(struct lanes *lanes, struct lane *lane, struct future *const *futures, size_t count)
+{
+	if (!lane_open(lanes, lane))
+		return ASSAY_ESHUTDOWN;
+	if (!deque_reserve(&lane->deque, count)) {
+		lane_done(lane);
+		return ASSAY_ENOMEM;
+	}
+	/* relaxed: one writer; the count is ahead of what can be taken, see queue_pushed() */
+	atomic_store_explicit(&lane->pushed,
+			      atomic_load_explicit(&lane->pushed, memory_order_relaxed) + count,
+			      memory_order_relaxed);
+	deque_push_many(&lane->deque, futures, count);
+	lane_done(lane);
+	return ASSAY_OK;
+}
+
+static void await_pusher(struct lane *lane)
+{
+	unsigned step = 0;
+
+	while (atomic_load_explicit(&lane->pushing, memory_order_acquire)) /* E2 */
+		port_backoff(&step);
+}
+
+void lanes_close(struct lanes *lanes, struct lane *others, uint32_t other_count)
+{
+	uint32_t count;
+
+	atomic_store_explicit(&lanes->closed, true, memory_order_seq_cst); /* E1 */
+	port_fence_heavy(lanes->lopsided);                                 /* E1 */
+	count = atomic_load_explicit(&lanes->count, memory_order_seq_cst);
+	for (uint32_t i = 0; i < count; i++) {
+		struct lane *lane = lanes_find(lanes, i);
+
+		if (lane)
+			await_pusher(lane);
+	}
+	for (uint32_t i = 0; i < other_count; i++)
+		await_pusher(&others[i]);
+}
+
+uint64_t lanes_pushed(struct lanes *lanes)
+{
+	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire);
+	uint64_t pushed = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct lane *lane = lanes_find(lanes, i);
+
+		if (lane)
+			pushed += atomic_load_explicit(&lane->pushed, memory_order_acquire);
+	}
+	return pushed;
+}
+
+size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most)
+{
+	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire);
+	uint32_t i = *cursor < count ? *cursor : 0;
+
+	for (uint32_t left = count; left > 0; left--) {
+		struct lane *lane = lanes_find(lanes, i);
+		size_t taken = 0;
+
+		/* Until something was taken or the lane is empty: a race lost is no answer. */
+		while (lane && !taken && !deque_looks_empty(&lane->deque))
+			taken = deque_take(&lane->deque, futures, most);
+		if (taken) {
+			*cursor = i;
+			return taken;
+		}
+		i = i + 1 < count ? i + 1 : 0;
+	}
+	return 0;
+}
+
+bool lanes_look_empty(struct lanes *lanes)
+{
+	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct lane *lane = lanes_find(lanes, i);
+
+		if (lane && !deque_looks_empty(&lane->deque))
+			return false;
+	}
+	return true;
+}

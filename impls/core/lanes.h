@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Submissions, sharded by submitter: every thread that submits has a lane of its own, a queue of one
+ * writer from which any worker takes. A push is two plain stores; producers never meet. What one
+ * thread submits stays in order.
+ *
+ * Memory: a lane lives as long as the lanes do, and is passed on to a later thread when its own ends
+ * (threads are numbered, and a number is used again). A deque keeps what it outgrew. So nothing that
+ * a taker may look at is freed before queue_destroy(), when nobody looks: no reclamation is needed.
+ *
+ * Ordering
+ *   E1  open: store of pushing, light fence, then the load of closed
+ *         against   close: store of closed, heavy fence, then the loads of pushing
+ *       a push that close does not wait for sees that it is too late
+ *   E2  done: release store of pushing  ->  close: acquire load       what was pushed before
+ *   E3  attach: release store of a lane  ->  lanes_find: acquire load     the lane's contents
+ */
+#ifndef LANES_H
+#define LANES_H
+
+#include "deque.h"
+
+struct lane {
+	struct deque deque;
+	/* Beside bottom, written by the same thread. */
+	_Alignas(PORT_APART) _Atomic uint64_t pushed;
+	_Atomic uint32_t pushing;
+};
+
+#define LANE_BLOCKS 32
+
+/* Lane i is in block log2(i + 1): the first block has one lane, each further one twice as many. */
+struct lanes {
+	_Atomic(struct lane *) blocks[LANE_BLOCKS];
+	_Atomic uint32_t count; /* lanes that may have been used: 0 .. count - 1 */
+	_Atomic bool closed;
+	bool lopsided;
+};
+
+void lanes_init(struct lanes *lanes, bool lopsided);
+void lanes_free(struct lanes *lanes);
+
+/* Of the calling thread; NULL without memory. */
+struct lane *lanes_mine(struct lanes *lanes);
+
+/* Lane i of those below count; NULL while its block does not exist. */
+struct lane *lanes_find(struct lanes *lanes, uint32_t i);
+
+/* Brackets every push to a lane, or to another deque of one owner with the same fields. False: the
+ * lanes are closed, nothing may be pushed. */
+static inline bool lane_open(struct lanes *lanes, struct lane *lane)
+{
+	atomic_store_explicit(&lane->pushing, 1, memory_order_relaxed);
+	port_fence_light(lanes->lopsided);                               /* E1 */
+	if (!atomic_load_explicit(&lanes->closed, memory_order_relaxed)) /* E1 */
+		return true;
+	atomic_store_explicit(&lane->pushing, 0, memory_order_release); /* E2 */
+	return false;
+}
+
+static inline void lane_done(struct lane *lane)
+{
+	atomic_store_explicit(&lane->pushing, 0, memory_order_release); /* E2 */
+}
+
+/* Opens, pushes, counts and is done. ASSAY_ESHUTDOWN, ASSAY_ENOMEM: nothing was pushed. */
+int lane_push(struct lanes *lanes, struct lane *lane, struct future *const *futures, size_t count);
+
+/* From the return on no lane opens; `others` are lanes outside the directory that close with it. */
+void lanes_close(struct lanes *lanes, struct lane *others, uint32_t other_count);
+
+/* Futures ever pushed to the lanes of the directory. */
+uint64_t lanes_pushed(struct lanes *lanes);
+
+/*
+ * Up to `most` of the oldest of some lane, beginning with lane *cursor, which is moved on to where
+ * something was found. Half of what a lane holds at most, so that others find work, too.
+ */
+size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most);
+
+/* A hint. */
+bool lanes_look_empty(struct lanes *lanes);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker.h"
+
+_Thread_local const struct pool *home __attribute__((tls_model("initial-exec")));
+static _Thread_local struct visit *visits __attribute__((tls_model("initial-exec")));
+
+void arrive(struct pool *pool, struct visit *visit)
+{
+	*visit = (struct visit){.pool = pool, .outer = visits};
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit->cancellable);
+	visits = visit;
+	pool->guests++;
+}
+
+void depart(struct visit *visit)
+{
+	struct pool *pool = visit->pool;
+
+	visits = visit->outer;
+	/* In a child that a task or callback forked, nobody may ever unlock the mutex. */
+	if (!settings_are_orphaned(&pool->settings)) {
+		pthread_mutex_lock(&pool->mutex);
+		pool->guests--;
+		pthread_cond_broadcast(&pool->left);
+		pthread_mutex_unlock(&pool->mutex);
+	}
+	pthread_setcancelstate(visit->cancellable, NULL);
+}
+
+bool belongs(const struct pool *pool)
+{
+	if (home == pool)
+		return true;
+	for (struct visit *visit = visits; visit; visit = visit->outer)
+		if (visit->pool == pool)
+			return true;
+	return false;
+}

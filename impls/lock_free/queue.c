@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * No lock anywhere: a lane for each submitting thread (lanes.h), from which a worker takes several
+ * tasks with one exchange. It keeps them in a deque of its own, oldest first to come, where others
+ * may steal what it has not begun. Q1 is D1; K1 holds because all ends are atomics; P6 is D3.
+ */
+#include "../core/lanes.h"
+#include "../core/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Tasks taken at once: enough to share the price of a cache line between the cores. */
+#define BATCH 32
+
+struct own {
+	struct deque taken; /* latest first */
+	/* The worker's. */
+	uint32_t cursor; /* the lane that had something last */
+	uint32_t victim;
+	_Atomic uint64_t steals;
+};
+
+struct queue {
+	struct lanes lanes;
+	uint32_t workers;
+	struct own own[];
+};
+
+struct queue *queue_create(int workers, bool lopsided)
+{
+	size_t size = sizeof(struct queue) + (size_t)workers * sizeof(struct own);
+	struct queue *queue = aligned_alloc(PORT_APART, size);
+
+	if (!queue)
+		return NULL;
+	memset(queue, 0, size);
+	queue->workers = (uint32_t)workers;
+	lanes_init(&queue->lanes, lopsided);
+	for (int i = 0; i < workers; i++) {
+		queue->own[i].victim = (uint32_t)i;
+		deque_init(&queue->own[i].taken, lopsided);
+	}
+	return queue;
+}
+
+void queue_destroy(struct queue *queue)
+{
+	for (uint32_t i = 0; i < queue->workers; i++)
+		deque_free(&queue->own[i].taken);
+	lanes_free(&queue->lanes);
+	free(queue);
+}
+
+int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+{
+	struct lane *lane = lanes_mine(&queue->lanes);
+
+	(void)worker;
+	return lane ? lane_push(&queue->lanes, lane, futures, count) : ASSAY_ENOMEM;
+}
+
+/* Tasks of a lane: the first for now, the others for later. */
+static struct future *take_batch(struct queue *queue, struct own *own)
+{
+	struct future *batch[BATCH], *reversed[BATCH];
+	/* Without room for more, one has to be enough. */
+	size_t most = deque_reserve(&own->taken, BATCH) ? BATCH : 1;
+	size_t count = lanes_take(&queue->lanes, &own->cursor, batch, most);
+
+	if (!count)
+		return NULL;
+	for (size_t i = 1; i < count; i++) {
+		reversed[count - 1 - i] = batch[i];
+		if (i <= DEQUE_AHEAD)
+			port_prefetch(batch[i]);
+	}
+	if (count > 1)
+		deque_push_many(&own->taken, reversed, count - 1);
+	return batch[0];
+}
+
+static struct future *steal(struct queue *queue, struct own *own)
+{
+	for (uint32_t left = queue->workers; left > 0; left--) {
+		struct future *future;
+
+		own->victim = own->victim + 1 < queue->workers ? own->victim + 1 : 0;
+		future = deque_steal(&queue->own[own->victim].taken);
+		if (future) {
+			atomic_store_explicit(
+				&own->steals,
+				atomic_load_explicit(&own->steals, memory_order_relaxed) + 1,
+				memory_order_relaxed);
+			return future;
+		}
+	}
+	return NULL;
+}
+
+/* For who is no worker: one at a time, until there is nothing. */
+static struct future *pop_outside(struct queue *queue)
+{
+	uint32_t cursor = 0;
+	struct future *future;
+
+	if (lanes_take(&queue->lanes, &cursor, &future, 1))
+		return future;
+	for (uint32_t i = 0; i < queue->workers; i++)
+		while (!deque_looks_empty(&queue->own[i].taken)) {
+			future = deque_steal(&queue->own[i].taken);
+			if (future)
+				return future;
+		}
+	return NULL;
+}
+
+struct future *queue_pop(struct queue *queue, int worker)
+{
+	struct own *own;
+	struct future *future;
+
+	if (worker == WORKER_NONE)
+		return pop_outside(queue);
+	own = &queue->own[worker];
+	future = deque_pop(&own->taken);
+	if (!future)
+		future = take_batch(queue, own);
+	return future ? future : steal(queue, own);
+}
+
+/* First in, first out: the latest is not next. */
+struct future *queue_take_latest(struct queue *queue, int worker, const struct future *wanted)
+{
+	(void)queue;
+	(void)worker;
+	(void)wanted;
+	return NULL;
+}
+
+bool queue_looks_empty(struct queue *queue)
+{
+	if (!lanes_look_empty(&queue->lanes))
+		return false;
+	for (uint32_t i = 0; i < queue->workers; i++)
+		if (!deque_looks_empty(&queue->own[i].taken))
+			return false;
+	return true;
+}
+
+void queue_close(struct queue *queue)
+{
+	lanes_close(&queue->lanes, NULL, 0);
+}
+
+uint64_t queue_pushed(struct queue *queue)
+{
+	return lanes_pushed(&queue->lanes);
+}
+
+uint64_t queue_steals(struct queue *queue)
+{
+	uint64_t steals = 0;
+
+	for (uint32_t i = 0; i < queue->workers; i++)
+		steals += atomic_load_explicit(&queue->own[i].steals, memory_order_relaxed);
+	return steals;
+}
