@@ -176,6 +176,7 @@ const struct workload matmul = {
 		"Nothing, where all is well: equal tasks, long enough that overhead is nought.",
 	.metric = "wall_per_op",
 	.unit = "ns",
+	.full_only = true,
 	.on_executors = true,
 	.needs = ASSAY_CAP_SHARED_MAPPINGS,
 	.without = "serial",

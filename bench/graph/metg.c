@@ -182,7 +182,7 @@ static void teardown(struct cell *cell)
 	free(sweep);
 }
 
-#define METG_WORKLOAD(pattern, sentence)                                             \
+#define METG_WORKLOAD(pattern, only_full, sentence)                                  \
 	static int setup_##pattern(struct cell *cell)                                \
 	{                                                                            \
 		return setup(cell, &pattern##_pattern);                              \
@@ -195,6 +195,7 @@ static void teardown(struct cell *cell)
 		.metric = "metg_cpu",                                                \
 		.unit = "ns",                                                        \
 		.paced = true,                                                       \
+		.full_only = only_full,                                              \
 		.on_executors = true,                                                \
 		.without = "serial",                                                 \
 		.sample = {{.operations = 1}, {.operations = 1}, {.operations = 1}}, \
@@ -206,7 +207,8 @@ static void teardown(struct cell *cell)
 		.teardown = teardown,                                                \
 	}
 
-METG_WORKLOAD(stencil, "How small tasks with dependencies may be: each row needs its neighbours.");
-METG_WORKLOAD(fft, "The same with the far partners of a butterfly: no locality.");
-METG_WORKLOAD(tree, "The same from one to all and back to one: little to do at once.");
-METG_WORKLOAD(random, "The same with one to three of any as inputs: uneven waits.");
+METG_WORKLOAD(stencil, false,
+	      "How small tasks with dependencies may be: each row needs its neighbours.");
+METG_WORKLOAD(fft, true, "The same with the far partners of a butterfly: no locality.");
+METG_WORKLOAD(tree, true, "The same from one to all and back to one: little to do at once.");
+METG_WORKLOAD(random, true, "The same with one to three of any as inputs: uneven waits.");

@@ -168,6 +168,7 @@ const struct workload pipe_echo = {
 	.metric = "wall_per_op",
 	.unit = "ns",
 	.workers = CHANNELS,
+	.full_only = true,
 	.on_executors = true,
 	.needs = ASSAY_CAP_SHARED_MAPPINGS,
 	.without = "serial",

@@ -228,6 +228,7 @@ const struct workload sqlite_insert = {
 	.metric = "wall_per_op",
 	.unit = "ns",
 	.workers = WORKERS,
+	.full_only = true,
 	.on_executors = true,
 	.needs = ASSAY_CAP_SHARED_MAPPINGS,
 	.without = "serial",

@@ -92,6 +92,7 @@ const struct workload bursts = {
 	.metric = "drain",
 	.unit = "ns",
 	.paced = true,
+	.full_only = true,
 	.on_executors = true,
 	/* 2, 30 and 120 bursts */
 	.sample = {{.operations = 256}, {.operations = 3840}, {.operations = 15360}},

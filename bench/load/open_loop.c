@@ -127,6 +127,7 @@ static void teardown(struct cell *cell)
 		.unit = "ns",                                                                 \
 		.workers = worker_count,                                                      \
 		.paced = true,                                                                \
+		.full_only = percent != 80 || is_mixed,                                       \
 		.on_executors = true,                                                         \
 		.sample = {{.operations = 100}, {.operations = 4000}, {.operations = 20000}}, \
 		.functions = arrival_functions,                                               \

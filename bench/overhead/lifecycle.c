@@ -249,6 +249,7 @@ const struct workload lifecycle = {
 	.separates = "What it costs to have an executor at all: create, first task, destroy.",
 	.metric = "wall_per_op",
 	.unit = "ns",
+	.full_only = true,
 	.on_executors = true,
 	.sample = {{.operations = 5}, {.operations = 200}, {.operations = 1000}},
 	.functions = functions,

@@ -202,6 +202,7 @@ const struct workload producers_consumers = {
 	.separates = "Contention when four threads submit and four others read and release.",
 	.metric = "wall_per_op",
 	.unit = "ns",
+	.full_only = true,
 	.on_executors = true,
 	.sample = {{.operations = 400}, {.operations = 40000}, {.operations = 200000}},
 	.functions = functions,

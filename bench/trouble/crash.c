@@ -226,6 +226,7 @@ const struct workload crash = {
 	.metric = "recovery",
 	.unit = "ns",
 	.paced = true,
+	.full_only = true,
 	.on_executors = true,
 	.needs = ASSAY_CAP_SURVIVES_CRASH | ASSAY_CAP_SHARED_MAPPINGS,
 	.sample = {{.operations = 1}, {.operations = 10}, {.operations = 40}},

@@ -152,6 +152,7 @@ static void teardown(struct cell *cell)
 		.separates = sentence,                                                         \
 		.metric = "wall_per_op",                                                       \
 		.unit = "ns",                                                                  \
+		.full_only = true,                                                             \
 		.on_executors = true,                                                          \
 		.sample = {{.operations = tiny}, {.operations = quick}, {.operations = full}}, \
 		.functions = functions,                                                        \
