@@ -56,7 +56,7 @@ struct cell {
  */
 struct workload {
 	const char *name;
-	const char *class_name; /* overhead, cpu, io or floor */
+	const char *class_name; /* overhead, cpu, graph, io, load, trouble or floor */
 	const char *operation;  /* what is counted, in the singular */
 	const char *separates;  /* which executors it tells apart, one sentence */
 	const char *metric;     /* the one to compare by */
