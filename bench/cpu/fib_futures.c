@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fib by ordinary futures: each inner node submits one of its two calls, makes the other itself, and
- * waits for the future inside the task. One operation is such a fork. Executors that let a waiting
- * worker run other tasks get through at any depth; a plain queue gives them the oldest task, which is
- * the largest, a deque the youngest.
+ * fib by ordinary futures: each inner node submits one of its two calls, makes the other itself,
+ * and waits for the future inside the task. One operation is such a fork. Executors that let a
+ * waiting worker run other tasks get through at any depth; a plain queue gives them the oldest
+ * task, which is the largest, a deque the youngest.
  */
 #include "../workload.h"
 

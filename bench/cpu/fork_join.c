@@ -193,7 +193,7 @@ static int check_skynet(struct cell *cell, uint64_t operations)
 	return 0;
 }
 
-/* A small tree tells the pace; then one of full size, so that deques and stacks have been touched. */
+/* A small tree tells the pace; then one of full size touches deques and stacks. */
 static int rehearse(struct cell *cell, uint64_t *operations, uint64_t tried,
 		    int (*run)(struct cell *cell, uint64_t operations))
 {

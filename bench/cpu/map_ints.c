@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A map over a million integers of about 2 ns each, in chunks, results in the caller's array. A pass
- * takes a millisecond on two processors: what counts is how soon the second one takes part, and that
- * nothing is paid for an item.
+ * A map over a million integers of about 2 ns each, in chunks, results in the caller's array. A
+ * pass takes a millisecond on two processors: what counts is how soon the second one takes part,
+ * and that nothing is paid for an item.
  */
 #include "../workload.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of a pending task with its future. Every worker is kept in a task, then tasks are submitted
- * that none can start; the resident set of the process before and after (Rss of smaps_rollup, which
- * is exact; the allocator has given back what it could before the first reading) is divided by their
- * number. There is no warm-up: memory that was used before would hide in it. The caller's array of
+ * Memory of a pending task with its future. Every worker is kept in a task, then tasks are
+ * submitted that none can start; what the resident set of the process grew by (Rss of smaps_rollup,
+ * which is exact; the allocator gives back what it can before the first reading) is divided by
+ * their number. There is no warm-up: memory that was used before would hide in it. The caller's array of
  * handles is there, and touched, before the first reading.
  */
 #include "../workload.h"

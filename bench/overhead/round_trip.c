@@ -3,8 +3,8 @@
  * Round-trip latency: one task at a time, from before submit until its result is read. Back to
  * back, the workers have just gone idle and may still be looking for work; after 100 us they may or
  * may not, at a price in CPU time; after 2 ms they are asleep, and the wake-up is in the figure. On
- * a machine whose idle processors are halted that wake-up is the machine's more than the executor's:
- * compare it only within one run.
+ * a machine whose idle processors are halted that wake-up is the machine's more than the
+ * executor's: compare it only within one run.
  */
 #include "../workload.h"
 
@@ -51,7 +51,7 @@ static int ask_executor(struct cell *cell, uint64_t index, uint64_t *answer)
 	return 0;
 }
 
-/* To the microsecond: a gap of 100 us must not become 150. What tasks see of timers is not touched. */
+/* To the microsecond: a gap of 100 us must not become 150. What tasks see is not touched. */
 static void rest(long gap_ns)
 {
 	const struct timespec gap = {.tv_nsec = gap_ns};

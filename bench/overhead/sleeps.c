@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sleeps of 1 ms on 64 workers: nothing but threads that go to sleep and get up. The ideal is 1 ms
- * for every 64; beyond it is the kernel's own overshoot, the same for all, and what waking 64 workers
- * and taking turns at the queue costs, which shows best in the CPU time.
+ * for every 64; beyond it is the kernel's own overshoot, the same for all, and what waking 64
+ * workers and taking turns at the queue costs, which shows best in the CPU time.
  */
 #include "../workload.h"
 

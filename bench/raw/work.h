@@ -72,7 +72,7 @@ static inline uint32_t map_item(uint32_t item)
 {
 	uint64_t x = item | 1;
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 4; i++)
 		x = (x ^ (x >> 29)) * 0xbf58476d1ce4e5b9u;
 	return (uint32_t)(x >> 32);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A raw driver that does everything in the caller, with one thing wrong, chosen by $ASSAY_WRONG: the
- * bench must notice each. It has no submit_many, and refuses oversubscribed_fib.
+ * A raw driver that does everything in the caller, with one thing wrong, chosen by $ASSAY_WRONG:
+ * the bench must notice each. It has no submit_many, and refuses oversubscribed_fib.
  */
 #include "../raw/raw.h"
 

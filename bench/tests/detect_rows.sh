@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# usage: detect_rows.sh ASSAY_BENCH WRONG.so
+# Each workload of the targets notices a task that was lost, or whose result has a wrong bit.
+set -u
+bench=$1 wrong=$2 failures=0
+
+# notices HOW CODE WORKLOAD
+notices() {
+	said=$(ASSAY_WRONG=$1 "$bench" run "$wrong" --workload "$3" --scale tiny --repetitions 1 \
+		--deadline 10 --format json 2>&1)
+	saw=$?
+	if [ $saw != "$2" ] || case $said in *deadline*) true ;; *) false ;; esac; then
+		echo "$3 with ASSAY_WRONG=$1: expected exit code $2, saw $saw and: $said" >&2
+		failures=$((failures + 1))
+	fi
+}
+
+for workload in submit_rounds oversubscribed_submit round_trip_gap idle_after_burst \
+	sleeps_64_workers uneven_grain; do
+	notices right 0 $workload
+	notices lose 1 $workload
+	notices corrupt 1 $workload
+done
+# The chunks have no results: they write to the caller's array.
+notices right 0 map_ints
+notices lose 1 map_ints
+# One task: it has to be the wrong one.
+export ASSAY_WRONG_ALL=1
+for workload in fib_fork_join oversubscribed_fib skynet; do
+	notices right 0 $workload
+	notices lose 1 $workload
+	notices corrupt 1 $workload
+done
+[ $failures = 0 ]
