@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The thread that minds the processes. It runs no callback, so nothing that a client does keeps it
+ * from noticing a death. When a worker is dead, the guardian is the writer of its lane and of the
+ * slot that it had, and finishes what it was doing.
+ */
+#include "pool.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* How long workers are given to die after the helper: the kernel kills them as it ends. */
+#define LOST_MS 1000
+
+/* As strsignal(), which is not for threads. */
+static void describe(char *text, size_t size, int pid, int status)
+{
+	if (WIFSIGNALED(status)) {
+		const char *name = sigdescr_np(WTERMSIG(status));
+
+		snprintf(text, size, "worker process %d was ended by signal %d (%s)", pid,
+			 WTERMSIG(status), name ? name : "unknown");
+	} else {
+		snprintf(text, size, "worker process %d ended with exit status %d", pid,
+			 WEXITSTATUS(status));
+	}
+}
+
+static int code_of(int status)
+{
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 256 + WEXITSTATUS(status);
+}
+
+/* Finishes a slot whose status is `from` in place of a worker. False: it has another. */
+static bool conclude(struct pool *pool, uint32_t index, enum status from, int error, int code,
+		     const char *message)
+{
+	struct slot *slot = &pool->segment->slots[index];
+	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+
+	if (status_of(word) != from)
+		return false;
+	if (from == SLOT_PENDING) /* a client may be cancelling it: only the winner writes */
+		while (!atomic_compare_exchange_weak_explicit(
+			&slot->word, &word, (word & ~SLOT_STATUS) | SLOT_RUNNING,
+			memory_order_acq_rel, memory_order_relaxed))
+			if (status_of(word) != from)
+				return false;
+	slot->error = error;
+	slot->code = code;
+	slot->offset = 0;
+	slot->size = strnlen(message, SLOT_BYTES);
+	memcpy(slot->bytes, message, slot->size);
+	word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&slot->word, &word,
+						      (word & ~SLOT_STATUS) | SLOT_DONE,
+						      memory_order_release, /* S2 */
+						      memory_order_relaxed))
+		;
+	shared_wake(slot_futex(slot), INT_MAX);
+	if (word & SLOT_TELL)
+		collector_scan(pool);
+	return true;
+}
+
+/*
+ * Deaths
+ */
+
+static bool is_ending(const struct pool *pool)
+{
+	return pool->terminating || atomic_load_explicit(&pool->broken, memory_order_relaxed);
+}
+
+static void kill_all(struct pool *pool)
+{
+	for (int i = 0; i < pool->segment->workers; i++)
+		atomic_store_explicit(&pool->segment->lanes[i].signal, SIGKILL,
+				      memory_order_release);
+	zygote_nudge(&pool->zygote);
+}
+
+/* What is left ends when all workers are dead: see finish(). */
+static void break_pool(struct pool *pool, const char *reason, int code)
+{
+	if (is_ending(pool))
+		return;
+	pool->reason_code = code;
+	snprintf(pool->reason, sizeof pool->reason, "%s", reason);
+	pthread_mutex_lock(&pool->submit_mutex);
+	atomic_store_explicit(&pool->broken, true, memory_order_release); /* P3 */
+	pthread_mutex_unlock(&pool->submit_mutex);
+	stop(pool);
+	settings_log(&pool->settings, ASSAY_LOG_ERROR, "the pool is broken: %s", reason);
+	kill_all(pool);
+}
+
+/* The task of a dead worker that was in the middle of it. */
+static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int code,
+		      const char *text, bool may_retry)
+{
+	struct ticket *ticket = &pool->tickets[index];
+	struct slot *slot = &pool->segment->slots[index];
+	uint64_t claim = atomic_load_explicit(&lane->claim, memory_order_relaxed);
+
+	arena_reclaim(pool->segment, owner_of_result(index));
+	if (may_retry && ticket->retries > 0 && !is_ending(pool)) {
+		uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+
+		ticket->retries--;
+		slot->size = ticket->size;
+		slot->extent = ticket->extent;
+		/* It counts as one task, however often it runs. */
+		atomic_store_explicit(&lane->started, claim - 1, memory_order_seq_cst);
+		while (!atomic_compare_exchange_weak_explicit(
+			&slot->word, &word,
+			(word & ~SLOT_STATUS & UINT64_C(0xffffffff000000ff)) | SLOT_AGAIN,
+			memory_order_acq_rel, memory_order_relaxed))
+			;
+		pthread_mutex_lock(&pool->submit_mutex);
+		ring_push(pool, (uint64_t)GENERATION(word) << 32 | index);
+		pthread_mutex_unlock(&pool->submit_mutex);
+		return;
+	}
+	atomic_store_explicit(&lane->started, claim, memory_order_seq_cst);
+	atomic_store_explicit(&lane->finished, claim, memory_order_relaxed);
+	if (atomic_load_explicit(&pool->broken, memory_order_relaxed)) {
+		count(&pool->failed); /* not counted with those that the break ended */
+		conclude(pool, index, SLOT_RUNNING, ASSAY_EBROKEN, pool->reason_code, pool->reason);
+	} else {
+		conclude(pool, index, SLOT_RUNNING, ASSAY_EDIED, code, text);
+	}
+}
+
+/* What a worker may have left half done. Returns whether it was running a task. */
+static bool tidy_up(struct pool *pool, int index)
+{
+	struct segment *segment = pool->segment;
+	struct lane *lane = &segment->lanes[index];
+	uint64_t hint = atomic_load_explicit(&lane->current, memory_order_relaxed);
+	struct slot *slot = &segment->slots[WORD_INDEX(hint) & (segment->slot_count - 1)];
+	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+
+	atomic_fetch_and_explicit(&segment->control->idle[index / 64], ~(UINT64_C(1) << index % 64),
+				  memory_order_seq_cst);
+	atomic_store_explicit(&lane->token, 0, memory_order_relaxed);
+	ring_bell_again(segment->control);
+	make_room(pool);
+	if (GENERATION(word) != GENERATION(hint))
+		return false;
+	if (status_of(word) == SLOT_DONE) {
+		/* It may have died before it told anybody. */
+		shared_wake(slot_futex(slot), INT_MAX);
+		collector_scan(pool);
+	}
+	return status_of(word) == SLOT_RUNNING && worker_of(word) == (uint32_t)index;
+}
+
+/* A worker is gone: what it means for its task and for the pool. */
+static void bury(struct pool *pool, int index)
+{
+	struct lane *lane = &pool->segment->lanes[index];
+	int pid = atomic_load_explicit(&lane->pid, memory_order_relaxed);
+	int status = atomic_load_explicit(&lane->status, memory_order_relaxed);
+	enum leaving leaving =
+		(enum leaving)atomic_load_explicit(&lane->leaving, memory_order_relaxed);
+	bool was_running = tidy_up(pool, index);
+	bool crashed = leaving == LEAVING_NOT || (leaving == LEAVING_PLANNED && was_running);
+	enum assay_on_worker_death policy = pool->settings.config.on_worker_death;
+	char text[128];
+
+	describe(text, sizeof text, pid, status);
+	if (leaving == LEAVING_INITIALIZER)
+		break_pool(pool, "the initializer failed", 0);
+	else if (!was_running && leaving != LEAVING_PLANNED && pool->settings.config.initializer &&
+		 !atomic_load_explicit(&lane->ready, memory_order_relaxed) &&
+		 (crashed || leaving == LEAVING_EXIT) && policy != ASSAY_DEATH_BREAKS)
+		break_pool(pool, text, code_of(status)); /* it would go on for ever */
+	else if (crashed && policy == ASSAY_DEATH_BREAKS)
+		break_pool(pool, text, code_of(status));
+	if (was_running)
+		lose_task(pool, lane,
+			  (uint32_t)WORD_INDEX(
+				  atomic_load_explicit(&lane->current, memory_order_relaxed)),
+			  code_of(status), text, crashed && policy == ASSAY_DEATH_RETRIES);
+}
+
+static bool is_alive(struct lane *lane)
+{
+	/* In this order: it is wanted until it is alive. */
+	return atomic_load_explicit(&lane->wanted, memory_order_acquire) ||
+	       atomic_load_explicit(&lane->phase, memory_order_acquire) != LANE_EMPTY;
+}
+
+static int alive(struct pool *pool)
+{
+	int count = 0;
+
+	for (int i = 0; i < pool->segment->workers; i++)
+		count += is_alive(&pool->segment->lanes[i]);
+	return count;
+}
+
+static bool has_pending(struct pool *pool)
+{
+	struct segment *segment = pool->segment;
+	uint64_t tail = atomic_load_explicit(&segment->control->tail, memory_order_seq_cst);
+	uint64_t at = atomic_load_explicit(&segment->control->head, memory_order_seq_cst);
+
+	for (; at < tail; at++) {
+		uint64_t hint = atomic_load_explicit(&segment->ring[at & (segment->ring_count - 1)],
+						     memory_order_relaxed);
+		uint64_t word = atomic_load_explicit(&segment->slots[WORD_INDEX(hint)].word,
+						     memory_order_relaxed);
+
+		if (GENERATION(word) == GENERATION(hint) &&
+		    (status_of(word) == SLOT_PENDING || status_of(word) == SLOT_AGAIN))
+			return true;
+	}
+	return false;
+}
+
+/* Starts workers in the lanes that have none, as long as there is or may be something to do. */
+static void replace(struct pool *pool)
+{
+	bool asked = false;
+
+	if (is_ending(pool) ||
+	    (atomic_load_explicit(&pool->stopping, memory_order_relaxed) && !has_pending(pool)))
+		return;
+	for (int i = 0; i < pool->segment->workers; i++) {
+		struct lane *lane = &pool->segment->lanes[i];
+
+		if (is_alive(lane))
+			continue;
+		atomic_store_explicit(&lane->leaving, LEAVING_NOT, memory_order_relaxed);
+		atomic_store_explicit(&lane->ready, 0, memory_order_relaxed);
+		atomic_store_explicit(&lane->wanted, 1, memory_order_release);
+		asked = true;
+	}
+	if (asked)
+		zygote_nudge(&pool->zygote);
+}
+
+/* Looks at all lanes; true if there is nothing left to mind. */
+static bool attend(struct pool *pool)
+{
+	int refused = 0;
+	bool any = false;
+
+	for (int i = 0; i < pool->segment->workers; i++) {
+		struct lane *lane = &pool->segment->lanes[i];
+
+		if (atomic_load_explicit(&lane->phase, memory_order_acquire) != LANE_ENDED)
+			continue;
+		any = true;
+		if (atomic_load_explicit(&lane->pid, memory_order_relaxed) < 0)
+			refused = atomic_load_explicit(&lane->status, memory_order_relaxed);
+		else
+			bury(pool, i);
+		atomic_store_explicit(&lane->phase, LANE_EMPTY, memory_order_release);
+	}
+	if (refused && !is_ending(pool)) {
+		char text[128];
+
+		snprintf(text, sizeof text, "no worker can be started: %s",
+			 strerrordesc_np(refused) ? strerrordesc_np(refused) : "unknown");
+		if (alive(pool))
+			settings_log(&pool->settings, ASSAY_LOG_WARNING, "%s", text);
+		else
+			break_pool(pool, text, 0);
+	} else if (any) {
+		replace(pool);
+	}
+	if (any)
+		rouse(pool,
+		      (size_t)pool->segment->workers); /* the dead may have been woken for work */
+	return !alive(pool) && atomic_load_explicit(&pool->stopping, memory_order_relaxed);
+}
+
+/* The helper is gone, and its workers are about to follow. */
+static void lose_helper(struct pool *pool)
+{
+	break_pool(pool, "the process that starts the workers died", 0);
+	for (int i = 0; i < pool->segment->workers; i++) {
+		struct lane *lane = &pool->segment->lanes[i];
+		struct pollfd watched = {.events = POLLIN};
+
+		atomic_store_explicit(&lane->wanted, 0, memory_order_relaxed);
+		if (atomic_load_explicit(&lane->phase, memory_order_acquire) != LANE_ALIVE)
+			continue;
+		watched.fd = (int)syscall(
+			SYS_pidfd_open, atomic_load_explicit(&lane->pid, memory_order_relaxed), 0);
+		if (watched.fd >= 0) {
+			poll(&watched, 1, LOST_MS);
+			close(watched.fd);
+		}
+		atomic_store_explicit(&lane->status, SIGKILL, memory_order_relaxed);
+		atomic_store_explicit(&lane->phase, LANE_ENDED, memory_order_release);
+	}
+}
+
+/* All processes are dead: ends what is left. */
+static void conclude_all(struct pool *pool)
+{
+	const char *reason = pool->reason[0] ? pool->reason : "the workers were stopped";
+	bool broken = atomic_load_explicit(&pool->broken, memory_order_relaxed);
+	int code = pool->reason_code;
+	uint32_t end;
+
+	pthread_mutex_lock(&pool->submit_mutex);
+	end = pool->fresh;
+	pthread_mutex_unlock(&pool->submit_mutex);
+	for (uint32_t i = 0; i < end; i++) {
+		if (conclude(pool, i, SLOT_PENDING, ASSAY_EBROKEN, code, reason) ||
+		    conclude(pool, i, SLOT_AGAIN, broken ? ASSAY_EBROKEN : ASSAY_EDIED, code,
+			     reason))
+			count(&pool->broken_count);
+	}
+}
+
+static void finish(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->mutex);
+	/* Who cancels what is pending goes first, unless it may wait for what is not. */
+	while (pool->guests && !atomic_load_explicit(&pool->broken, memory_order_relaxed))
+		pthread_cond_wait(&pool->changed, &pool->mutex);
+	pool->zygote_alive = false;
+	pthread_mutex_unlock(&pool->mutex);
+	zygote_end(&pool->zygote);
+	conclude_all(pool);
+	atomic_store_explicit(&pool->final, 1, memory_order_seq_cst);
+	ring_bell_again(pool->segment->control);
+	pthread_join(pool->collector, NULL);
+	pthread_mutex_lock(&pool->mutex);
+	pool->ended = true;
+	pthread_cond_broadcast(&pool->changed);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+void *guardian_run(void *user)
+{
+	struct pool *pool = user;
+	bool over = false;
+
+	while (!over) {
+		bool there = zygote_listen(&pool->zygote);
+
+		pthread_mutex_lock(&pool->mutex);
+		if (!there) {
+			pool->zygote_alive = false;
+			lose_helper(pool);
+		}
+		over = attend(pool) || !there;
+		pthread_mutex_unlock(&pool->mutex);
+	}
+	finish(pool);
+	return NULL;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The client's side of a pool: what its files share.
+ *
+ *	process_pool.c	create, submit, statistics, the descriptor
+ *	slots.c		slots, the ring, and waking workers
+ *	shutdown.c	shutdown, destroy, and programs that exit or fork
+ *	ticket.c	the future of a task that is in a slot
+ *	guardian.c	the thread that minds the processes, and what a death means
+ *	collector.c	the thread that ends tasks which somebody watches
+ *
+ * Ordering
+ *   P1  close: acquire-release exchange of closing and the count in `visitors`
+ *         against   visit: acquire-release add to it, then the look at the future
+ *       a visitor whose future is not done is counted before the segment goes; the others look no
+ *       further. What ends a future is itself an acquire-release operation on its word.
+ *   P2  slots freed: release push on `returned`  ->  acquire exchange by the allocator
+ *   P3  stopping, broken: release stores under the mutex  ->  acquire loads
+ */
+#ifndef POOL_H
+#define POOL_H
+
+#include "../core/future.h"
+#include "../core/settings.h"
+#include "segment.h"
+#include "zygote.h"
+
+/* What the client keeps of a slot. */
+struct ticket {
+	struct future *future; /* NULL: nobody asks */
+	uint32_t next;         /* in the list of free ones, by index + 1 */
+	int retries;           /* left */
+	size_t size;           /* of the argument */
+	size_t extent;         /* of a long one */
+};
+
+#define VISITORS_CLOSED (UINT64_C(1) << 62) /* the executor was destroyed */
+#define VISITORS_GONE (UINT64_C(1) << 63)   /* the segment is not there any more */
+
+struct pool {
+	assay_executor base;
+	/* Pools are reused, never freed: a future may look at its executor's at any time. */
+	_Atomic uint64_t visitors;
+	struct pool *next; /* in the list of pools or of unused ones; under the register's mutex */
+	int pins;
+	bool at_exit;
+	struct segment *segment;
+	struct settings settings;
+	struct reach *reach;
+	struct zygote zygote;
+	pthread_t guardian;
+	pthread_t collector;
+	_Atomic bool stopping; /* nothing more is accepted */
+	_Atomic bool broken;
+	bool terminating; /* under the mutex, as all that follows */
+	bool zygote_alive;
+	bool ended;   /* all tasks are done, all processes and the collector gone */
+	bool joining; /* somebody joins the guardian */
+	bool joined;
+	int guests;       /* clients that run callbacks or tasks here */
+	char reason[160]; /* why it broke */
+	int reason_code;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed; /* ended, joined or guests */
+	/* Submitting; under submit_mutex. */
+	_Alignas(PORT_APART) pthread_mutex_t submit_mutex;
+	struct ticket *tickets;
+	uint32_t free_list;
+	uint32_t fresh;     /* slots from here on were never used */
+	uint32_t fresh_end; /* have memory up to here */
+	uint64_t ring_end;  /* entries of the ring that have memory */
+	uint64_t reaped;    /* entries before are done with */
+	uint64_t submitted;
+	_Atomic(assay_function *) reachable;            /* the last one found so */
+	_Alignas(PORT_APART) _Atomic uint32_t returned; /* slots freed by others */
+	_Atomic uint64_t cancelled;
+	_Atomic uint64_t broken_count;
+	_Atomic uint64_t failed;
+	_Atomic uint64_t wakes;
+	_Atomic uint64_t caller_started;
+	_Atomic uint64_t caller_finished;
+	_Atomic uint32_t scan;  /* the collector looks at every slot */
+	_Atomic uint32_t final; /* and then leaves */
+};
+
+static inline struct pool *pool_of(const assay_executor *executor)
+{
+	return (struct pool *)(uintptr_t)executor;
+}
+
+/* A thread that runs callbacks or a task for the pool. shutdown(WAIT) waits for it. */
+struct visit {
+	struct pool *pool;
+	struct visit *outer;
+};
+void arrive(struct pool *pool, struct visit *visit);
+void depart(struct visit *visit);
+/* The thread runs callbacks for as long as it lives, but is not waited for. */
+void attach(struct pool *pool, struct visit *visit);
+/* The calling thread cannot wait for the pool. */
+bool belongs(const struct pool *pool);
+
+static inline void count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* ticket.c */
+
+/* The table of futures that are bound to a slot, until they are done. */
+extern const struct assay_future_ops ticket_ops;
+
+void ticket_bind(struct future *future, uint64_t hint);
+
+/* Ends the task of a slot that is done: false if somebody else does. Callbacks run here if
+ * `notify`; otherwise nobody may observe. */
+bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word);
+
+/* Keeps the segment of the pool for the future's sake. False: the future is done. */
+bool visit_begin(struct pool *pool, struct future *future);
+void visit_end(struct pool *pool);
+
+/* Cancels a slot that is pending by this hint. Callbacks run here. */
+bool ticket_cancel(struct pool *pool, uint64_t hint);
+
+/* slots.c; under submit_mutex but for slot_free() */
+
+/* A free slot; UINT32_MAX without memory. */
+uint32_t slot_take(struct pool *pool);
+void slot_free(struct pool *pool, uint32_t index, uint32_t generation);
+/* Room for one more hint. False without memory. */
+bool ring_ready(struct pool *pool);
+/* Puts a hint into the ring, where there is room. */
+void ring_push(struct pool *pool, uint64_t hint);
+
+/* Wakes up to so many parked workers. */
+void rouse(struct pool *pool, size_t wanted);
+/* A task was cancelled or started: there may be room. */
+void make_room(struct pool *pool);
+
+/* guardian.c, collector.c */
+
+void *guardian_run(void *pool);
+void *collector_run(void *pool);
+void collector_scan(struct pool *pool);
+
+/* shutdown.c */
+
+int pool_shutdown(assay_executor *executor, unsigned flags);
+int pool_destroy(assay_executor *executor);
+/* Nothing more is accepted, workers leave when the ring is empty. */
+void stop(struct pool *pool);
+/* A pool to use; NULL without memory. Given up by pool_register() or pool_unused(). */
+struct pool *pool_new(void);
+void pool_register(struct pool *pool);
+void pool_unused(struct pool *pool);
+/* In a helper: lets go of the memory of every pool but this. */
+void pools_unmap_others(void);
+
+/* reach.c */
+
+/* The function was there when the workers were forked. */
+bool reach_check(struct pool *pool, assay_function *function);
+/* Before the fork. False without memory. */
+bool reach_capture(struct pool *pool);
+void reach_free(struct pool *pool);
+
+#endif

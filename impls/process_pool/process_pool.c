@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/* Creating a pool, and handing it tasks. */
+#include "pool.h"
+
+#include <assay/backend.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define BYTES_LIMIT ((size_t)1 << 30)
+
+/* How long an idle worker, and who waits for a result, look before they sleep. */
+#define SPIN_NS 10000
+
+/*
+ * Submitting
+ */
+
+static int refusal(struct pool *pool)
+{
+	return atomic_load_explicit(&pool->broken, memory_order_acquire) ? ASSAY_EBROKEN /* P3 */
+									 : ASSAY_ESHUTDOWN;
+}
+
+static int check_open(struct pool *pool)
+{
+	if (settings_are_orphaned(&pool->settings))
+		return ASSAY_EUNREACHABLE;
+	return atomic_load_explicit(&pool->stopping, memory_order_acquire) ? refusal(pool) /* P3 */
+									   : ASSAY_OK;
+}
+
+static bool is_bounded(const struct pool *pool)
+{
+	return pool->settings.config.queue_capacity != ASSAY_UNLIMITED;
+}
+
+/* Tasks accepted and not started; under submit_mutex. */
+static uint64_t queued(struct pool *pool)
+{
+	uint64_t gone = atomic_load_explicit(&pool->cancelled, memory_order_seq_cst) +
+			atomic_load_explicit(&pool->broken_count, memory_order_seq_cst);
+
+	for (int i = 0; i < pool->segment->workers; i++)
+		gone += atomic_load_explicit(&pool->segment->lanes[i].started,
+					     memory_order_seq_cst); /* K2 */
+	return pool->submitted > gone ? pool->submitted - gone : 0;
+}
+
+/* Under submit_mutex, which it lets go of while it waits. ASSAY_EFULL: the caller runs the task, or
+ * gives up. */
+static int admit(struct pool *pool)
+{
+	struct control *control = pool->segment->control;
+
+	while (is_bounded(pool) && queued(pool) >= pool->settings.config.queue_capacity) {
+		uint32_t room = atomic_load_explicit(&control->room, memory_order_seq_cst);
+		bool full;
+		int error;
+
+		if (pool->settings.config.when_full != ASSAY_FULL_BLOCK || belongs(pool))
+			return ASSAY_EFULL;
+		atomic_fetch_add_explicit(&control->blocked, 1, memory_order_seq_cst); /* K2 */
+		full = queued(pool) >= pool->settings.config.queue_capacity;
+		pthread_mutex_unlock(&pool->submit_mutex);
+		if (full && !atomic_load_explicit(&pool->stopping, memory_order_seq_cst))
+			shared_sleep(&control->room, room, ASSAY_FOREVER);
+		pthread_mutex_lock(&pool->submit_mutex);
+		atomic_fetch_sub_explicit(&control->blocked, 1, memory_order_seq_cst);
+		error = check_open(pool);
+		if (error)
+			return error;
+	}
+	return ASSAY_OK;
+}
+
+/* A task with everything that can be had before the lock is taken. */
+struct parcel {
+	const struct assay_task *task;
+	assay_function *function;
+	struct future *future; /* NULL: nobody asks */
+	uint32_t index;
+	size_t extent;
+};
+
+/* Under submit_mutex: a slot for the parcel, and its argument's memory. */
+static int allocate(struct pool *pool, struct parcel *parcel)
+{
+	parcel->index = slot_take(pool);
+	if (parcel->index == UINT32_MAX)
+		return ASSAY_ENOMEM;
+	if (ring_ready(pool) && (parcel->task->argument_size <= SLOT_BYTES ||
+				 arena_take(pool->segment, parcel->task->argument_size,
+					    owner_of_argument(parcel->index), &parcel->extent)))
+		return ASSAY_OK;
+	pool->tickets[parcel->index].next = pool->free_list;
+	pool->free_list = parcel->index + 1;
+	return ASSAY_ENOMEM;
+}
+
+/* Under submit_mutex. Nothing can fail any more. */
+static void publish(struct pool *pool, const struct parcel *parcel)
+{
+	const struct assay_task *task = parcel->task;
+	struct slot *slot = &pool->segment->slots[parcel->index];
+	struct ticket *ticket = &pool->tickets[parcel->index];
+	uint64_t generation = GENERATION(atomic_load_explicit(&slot->word, memory_order_relaxed));
+	uint64_t hint = generation << 32 | parcel->index;
+
+	slot->function = parcel->function;
+	slot->size = task->argument_size;
+	slot->extent = parcel->extent;
+	if (task->argument_size <= SLOT_BYTES && task->argument_size)
+		memcpy(slot->bytes, task->argument, task->argument_size);
+	ticket->future = parcel->future;
+	ticket->retries = pool->settings.config.retries;
+	ticket->size = task->argument_size;
+	ticket->extent = parcel->extent;
+	if (parcel->future)
+		ticket_bind(parcel->future, hint);
+	/* relaxed: the ring publishes it (S1); no hint of this generation is about yet */
+	atomic_store_explicit(&slot->word,
+			      generation << 32 | SLOT_PENDING | (parcel->future ? 0 : SLOT_TELL),
+			      memory_order_relaxed);
+	pool->submitted++;
+	ring_push(pool, hint);
+}
+
+/* The copy of a long argument, which takes its time, is made without the lock. */
+static int copy_long(struct pool *pool, struct parcel *parcel)
+{
+	int error;
+
+	pthread_mutex_lock(&pool->submit_mutex);
+	error = check_open(pool);
+	if (!error)
+		error = allocate(pool, parcel);
+	pthread_mutex_unlock(&pool->submit_mutex);
+	if (!error)
+		memcpy(pool->segment->arena + parcel->extent, parcel->task->argument,
+		       parcel->task->argument_size);
+	return error;
+}
+
+static void undo_long(struct pool *pool, const struct parcel *parcel)
+{
+	arena_give(pool->segment, parcel->extent, parcel->task->argument_size);
+	pool->tickets[parcel->index].next = pool->free_list;
+	pool->free_list = parcel->index + 1;
+}
+
+static int prepare(struct pool *pool, const struct assay_task *task, bool has_client,
+		   struct parcel *parcel)
+{
+	int error = settings_resolve(&pool->settings, task, &parcel->function);
+
+	if (!error && task->function && !reach_check(pool, task->function))
+		error = ASSAY_EUNSUPPORTED;
+	if (error)
+		return error;
+	parcel->task = task;
+	parcel->future = NULL;
+	parcel->extent = 0;
+	if (has_client) {
+		parcel->future = future_create(&pool->base, NULL, NULL, 0, 2);
+		if (!parcel->future)
+			return ASSAY_ENOMEM;
+	}
+	if (task->argument_size > SLOT_BYTES)
+		error = copy_long(pool, parcel);
+	if (error && parcel->future)
+		future_discard(parcel->future);
+	return error;
+}
+
+/* Under submit_mutex. */
+static int hand_over(struct pool *pool, struct parcel *parcel)
+{
+	bool is_long = parcel->task->argument_size > SLOT_BYTES;
+	int error = check_open(pool);
+
+	if (!error)
+		error = admit(pool);
+	if (!error && !is_long)
+		error = allocate(pool, parcel);
+	else if (!error && !ring_ready(pool))
+		error = ASSAY_ENOMEM;
+	if (!error)
+		publish(pool, parcel);
+	else if (is_long)
+		undo_long(pool, parcel);
+	return error;
+}
+
+/* A task that its submitter runs, until it is settled. */
+struct guest_task {
+	struct visit visit;
+	struct future *future;
+	bool has_client;
+	struct running running;
+};
+
+static void conclude_here(struct guest_task *task, struct future_outcome outcome)
+{
+	count(&task->visit.pool->caller_finished);
+	if (future_settle(task->future, outcome))
+		future_notify(task->future);
+	future_release(task->future);
+	depart(&task->visit);
+}
+
+/* The task ended the submitter's thread: nobody will get the future. */
+static void guest_ended(void *user)
+{
+	struct guest_task *task = user;
+	struct future_outcome outcome;
+
+	future_call_ended(task->future, &task->running, &outcome);
+	count(&task->visit.pool->failed);
+	if (task->has_client)
+		future_release(task->future);
+	conclude_here(task, outcome);
+}
+
+/* ASSAY_FULL_CALLER_RUNS: the submitter is the worker, in the client's process. */
+static int run_here(struct pool *pool, const struct parcel *parcel, assay_future **out)
+{
+	const struct assay_task *task = parcel->task;
+	struct guest_task guest = {.has_client = out != NULL};
+	struct future_outcome outcome;
+
+	guest.future = future_create(&pool->base, parcel->function, task->argument,
+				     task->argument_size, out ? 2 : 1);
+	if (!guest.future)
+		return ASSAY_ENOMEM;
+	pthread_mutex_lock(&pool->mutex);
+	if (atomic_load_explicit(&pool->stopping, memory_order_relaxed)) { /* under the mutex */
+		pthread_mutex_unlock(&pool->mutex);
+		future_discard(guest.future);
+		return refusal(pool);
+	}
+	arrive(pool, &guest.visit);
+	pthread_mutex_unlock(&pool->mutex);
+	count(&pool->caller_started);
+	guest.running.call.ops = &future_call_ops;
+	future_start(guest.future);
+	pthread_cleanup_push(guest_ended, &guest);
+	if (!future_call(guest.future, &pool->base, &guest.running, &outcome))
+		count(&pool->failed);
+	pthread_cleanup_pop(0);
+	if (out)
+		*out = &guest.future->base;
+	conclude_here(&guest, outcome);
+	return ASSAY_OK;
+}
+
+static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
+{
+	struct pool *pool = pool_of(executor);
+	struct parcel parcel;
+	int error = check_open(pool);
+
+	if (!error)
+		error = prepare(pool, task, out != NULL, &parcel);
+	if (error)
+		return error;
+	pthread_mutex_lock(&pool->submit_mutex);
+	error = hand_over(pool, &parcel);
+	pthread_mutex_unlock(&pool->submit_mutex);
+	if (error) {
+		if (parcel.future)
+			future_discard(parcel.future);
+		if (error == ASSAY_EFULL &&
+		    pool->settings.config.when_full == ASSAY_FULL_CALLER_RUNS)
+			return run_here(pool, &parcel, out);
+		return error;
+	}
+	if (out)
+		*out = &parcel.future->base;
+	rouse(pool, 1);
+	return ASSAY_OK;
+}
+
+static void statistics(assay_executor *executor, struct assay_statistics *out, size_t size)
+{
+	struct pool *pool = pool_of(executor);
+	struct assay_statistics now = {0};
+	uint64_t here;
+
+	if (settings_are_orphaned(&pool->settings)) {
+		memset(out, 0xff, size);
+		return;
+	}
+	/* relaxed throughout: each is exact when nothing moves, as documented */
+	here = atomic_load_explicit(&pool->caller_started, memory_order_relaxed);
+	now.workers = (uint64_t)pool->settings.config.workers;
+	pthread_mutex_lock(&pool->submit_mutex);
+	now.submitted = pool->submitted + here;
+	pthread_mutex_unlock(&pool->submit_mutex);
+	now.started = here;
+	now.finished = atomic_load_explicit(&pool->caller_finished, memory_order_relaxed);
+	now.failed = atomic_load_explicit(&pool->failed, memory_order_relaxed);
+	now.cancelled = atomic_load_explicit(&pool->cancelled, memory_order_relaxed);
+	now.broken = atomic_load_explicit(&pool->broken_count, memory_order_relaxed);
+	now.wakes = atomic_load_explicit(&pool->wakes, memory_order_relaxed);
+	for (int i = 0; i < pool->settings.config.workers; i++) {
+		struct lane *lane = &pool->segment->lanes[i];
+
+		now.workers_alive +=
+			atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_ALIVE;
+		now.started += atomic_load_explicit(&lane->started, memory_order_relaxed);
+		now.finished += atomic_load_explicit(&lane->finished, memory_order_relaxed);
+		now.parks += atomic_load_explicit(&lane->parks, memory_order_relaxed);
+	}
+	memcpy(out, &now, size < sizeof now ? size : sizeof now);
+}
+
+/*
+ * Creating
+ */
+
+static const struct assay_executor_ops ops = {
+	.backend = &assay_backend,
+	.submit = submit,
+	.submit_many = assay_default_submit_many,
+	.shutdown = pool_shutdown,
+	.destroy = pool_destroy,
+	.statistics = statistics,
+};
+
+static int usable_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+							   : (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* The two threads of the pool, once its processes are there. */
+static int start_threads(struct pool *pool)
+{
+	if (port_thread_start(&pool->collector, 0, collector_run, pool))
+		return ASSAY_ERESOURCE;
+	if (port_thread_start(&pool->guardian, 0, guardian_run, pool)) {
+		atomic_store_explicit(&pool->final, 1, memory_order_seq_cst);
+		ring_bell(pool->segment->control);
+		pthread_join(pool->collector, NULL);
+		return ASSAY_ERESOURCE;
+	}
+	return ASSAY_OK;
+}
+
+/* Forks with every signal blocked, so that no handler of the client runs in the helper, and with the
+ * register locked, so that the helper knows what mappings are not its own. */
+static int start_processes(struct pool *pool)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = zygote_start(&pool->zygote, pool->segment, &pool->settings, pools_unmap_others);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pool->zygote_alive = !error;
+	return error;
+}
+
+static int start(struct pool *pool)
+{
+	size_t tickets;
+	int error = segment_create(pool->settings.config.workers, &pool->segment);
+
+	if (error)
+		return error;
+	tickets = pool->segment->slot_count * sizeof *pool->tickets;
+	pool->tickets = mmap(NULL, tickets, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	error = pool->tickets == MAP_FAILED ? ASSAY_ENOMEM : start_processes(pool);
+	if (!error) {
+		error = start_threads(pool);
+		if (!error)
+			return ASSAY_OK;
+		zygote_end(&pool->zygote);
+	}
+	if (pool->tickets != MAP_FAILED)
+		munmap(pool->tickets, tickets);
+	segment_release(pool->segment);
+	return error;
+}
+
+static int create(const struct assay_config *config, assay_executor **executor)
+{
+	struct assay_config own = *config;
+	struct pool *pool;
+	int error;
+
+	if ((config->options && *config->options) || /* there are none */
+	    (config->workers > MOST_WORKERS && config->workers != ASSAY_WORKERS_AUTO))
+		return ASSAY_EINVAL;
+	if (config->stack_size)
+		return ASSAY_EUNSUPPORTED;
+	if (own.workers == ASSAY_WORKERS_AUTO)
+		own.workers = usable_cpus();
+	if (own.spin_ns < 0)
+		own.spin_ns = SPIN_NS;
+	pool = pool_new();
+	if (!pool)
+		return ASSAY_ENOMEM;
+	pool->base.ops = &ops;
+	error = settings_copy(&pool->settings, &own);
+	if (!error) {
+		error = reach_capture(pool) ? start(pool) : ASSAY_ENOMEM;
+		if (error) {
+			reach_free(pool);
+			settings_free(&pool->settings);
+		}
+	}
+	if (error) {
+		pool_unused(pool);
+		return error;
+	}
+	pool_register(pool);
+	*executor = &pool->base;
+	return ASSAY_OK;
+}
+
+const struct assay_backend assay_backend = {
+	.abi = ASSAY_ABI,
+	.capabilities = ASSAY_CAP_SHARED_MAPPINGS | ASSAY_CAP_FUNCTION_POINTERS |
+			ASSAY_CAP_NAMED_FUNCTIONS | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT |
+			ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_EXACT_START | ASSAY_CAP_FIFO |
+			ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_BOUNDED_QUEUE | ASSAY_CAP_INITIALIZER |
+			ASSAY_CAP_WORKER_NAMES | ASSAY_CAP_TASKS_PER_WORKER |
+			ASSAY_CAP_SURVIVES_CRASH | ASSAY_CAP_SURVIVES_THREAD_EXIT |
+			ASSAY_CAP_TERMINATE | ASSAY_CAP_DRAINS_AT_EXIT | ASSAY_CAP_OWNS_WORKERS,
+	.name = "process_pool",
+	.summary = "forked worker processes fed through shared memory",
+	.argument_limit = BYTES_LIMIT,
+	.result_limit = BYTES_LIMIT,
+	.create = create,
+	.extension = assay_default_extension,
+};

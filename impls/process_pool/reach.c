@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Which functions the workers have: those of the objects that were loaded when they were forked. */
+#include "pool.h"
+
+#include <link.h>
+#include <stdlib.h>
+
+struct object {
+	uintptr_t address;
+	const void *headers;
+	uintptr_t start; /* of its code */
+	uintptr_t end;
+};
+
+struct reach {
+	size_t count;
+	size_t room;
+	struct object *objects;
+	bool failed;
+};
+
+static struct object describe(const struct dl_phdr_info *info)
+{
+	struct object object = {info->dlpi_addr, info->dlpi_phdr, UINTPTR_MAX, 0};
+
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+		uintptr_t start = info->dlpi_addr + header->p_vaddr;
+
+		if (header->p_type != PT_LOAD || !(header->p_flags & PF_X))
+			continue;
+		if (start < object.start)
+			object.start = start;
+		if (start + header->p_memsz > object.end)
+			object.end = start + header->p_memsz;
+	}
+	return object;
+}
+
+static int capture(struct dl_phdr_info *info, size_t size, void *user)
+{
+	struct reach *reach = user;
+
+	(void)size;
+	if (reach->count == reach->room) {
+		size_t room = reach->room ? 2 * reach->room : 32;
+		struct object *objects = realloc(reach->objects, room * sizeof *objects);
+
+		if (!objects) {
+			reach->failed = true;
+			return 1;
+		}
+		reach->objects = objects;
+		reach->room = room;
+	}
+	reach->objects[reach->count++] = describe(info);
+	return 0;
+}
+
+bool reach_capture(struct pool *pool)
+{
+	struct reach *reach = calloc(1, sizeof *reach);
+
+	if (!reach)
+		return false;
+	dl_iterate_phdr(capture, reach);
+	if (reach->failed) {
+		free(reach->objects);
+		free(reach);
+		return false;
+	}
+	pool->reach = reach;
+	return true;
+}
+
+void reach_free(struct pool *pool)
+{
+	if (pool->reach)
+		free(pool->reach->objects);
+	free(pool->reach);
+	pool->reach = NULL;
+}
+
+struct question {
+	const struct reach *reach;
+	uintptr_t function;
+	bool answer;
+};
+
+static bool knows(const struct reach *reach, const struct object *object)
+{
+	for (size_t i = 0; i < reach->count; i++)
+		if (reach->objects[i].address == object->address &&
+		    reach->objects[i].headers == object->headers &&
+		    reach->objects[i].end == object->end)
+			return true;
+	return false;
+}
+
+static int ask(struct dl_phdr_info *info, size_t size, void *user)
+{
+	struct question *question = user;
+	struct object object = describe(info);
+
+	(void)size;
+	if (question->function < object.start || question->function >= object.end)
+		return 0;
+	question->answer = knows(question->reach, &object);
+	return 1;
+}
+
+bool reach_check(struct pool *pool, assay_function *function)
+{
+	struct question question = {pool->reach, (uintptr_t)function, false};
+
+	/* relaxed: the same answer whoever found it */
+	if (atomic_load_explicit(&pool->reachable, memory_order_relaxed) == function)
+		return true;
+	dl_iterate_phdr(ask, &question);
+	if (question.answer)
+		atomic_store_explicit(&pool->reachable, function, memory_order_relaxed);
+	else
+		settings_log(&pool->settings, ASSAY_LOG_ERROR,
+			     "the function at %p was loaded after the workers were started",
+			     (void *)(uintptr_t)function);
+	return question.answer;
+}

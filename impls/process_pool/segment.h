@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory that client, helper and workers share: one sealed memfd, mapped before the helper is
+ * forked, at one address in all of them. Nobody ever holds a lock in it, so that a worker may die at
+ * any instruction. README.md tells the protocol.
+ *
+ * Ordering
+ *   S1  submit: seq_cst store of tail  ->  claim: seq_cst load of tail
+ *       publishes the ring's entry, the slot and its argument
+ *   S2  finish: release add to the slot's word (RUNNING to DONE)  ->  collect: acquire
+ *       publishes the outcome and all that the task wrote
+ *   S3  told ring: seq_cst store of told_tail  ->  collector: seq_cst load     the entry
+ *   S4  arena: release store of a unit's owner (free)  ->  acquire CAS of the taker
+ *       all uses of the unit before
+ *   K1  park: seq_cst set of the worker's idle bit, then the look at tail and stopping
+ *         against   submit: seq_cst store of tail, then the look at the idle bits
+ *       one of the two sees the other. Likewise stopping, and the bell with told_tail and its scan.
+ *   K2  claim: seq_cst store of started, then the look at blocked
+ *         against   admit: seq_cst add to blocked, then the sum of started
+ */
+#ifndef SEGMENT_H
+#define SEGMENT_H
+
+#include "../core/port.h"
+
+#define SLOT_BYTES 208 /* of argument or result that travel inside a slot */
+#define SLOT_EXTENT UINT32_MAX
+#define MOST_WORKERS 4096 /* of one pool */
+#define IDLE_WORDS (MOST_WORKERS / 64)
+#define TOLD_RING 1024      /* entries of one lane */
+#define UNIT ((size_t)4096) /* bytes of the arena that are owned as one */
+#define WORD_INDEX(hint) ((uint32_t)(hint))
+#define GENERATION(word) ((uint32_t)((word) >> 32))
+
+/*
+ * The word of a slot: generation above, status, flags and worker below. A hint is generation and
+ * index: it means something only as long as the generation is the slot's.
+ */
+enum status {
+	SLOT_FREE,
+	SLOT_PENDING,
+	SLOT_AGAIN, /* was started once, and waits for another worker: cannot be cancelled */
+	SLOT_RUNNING,
+	SLOT_DONE,      /* RUNNING + 1: finishing is one addition */
+	SLOT_TAKEN,     /* somebody copies the outcome out */
+	SLOT_CANCELLED, /* free when the ring has passed it */
+};
+#define SLOT_STATUS UINT64_C(7)
+#define SLOT_SLEEPERS UINT64_C(8) /* a client sleeps on the word: finishing must wake */
+#define SLOT_TELL UINT64_C(16)    /* finishing must tell the collector */
+#define SLOT_WORKER_SHIFT 8
+
+static inline enum status status_of(uint64_t word)
+{
+	return (enum status)(word & SLOT_STATUS);
+}
+
+static inline uint32_t worker_of(uint64_t word)
+{
+	return (uint32_t)word >> SLOT_WORKER_SHIFT;
+}
+
+struct slot {
+	_Alignas(64) _Atomic uint64_t word;
+	assay_function *function;
+	size_t size;   /* of the argument, then of the result or message */
+	size_t extent; /* where it lies in the arena, if it is longer than SLOT_BYTES */
+	/* The outcome; with an error the bytes are its message. */
+	int32_t error;
+	int32_t code;
+	uint32_t offset; /* of the outcome's bytes here; SLOT_EXTENT: they are in the arena */
+	_Alignas(16) unsigned char bytes[SLOT_BYTES];
+};
+
+/* How a worker's process stands: written by the helper, but for HANDLED. */
+enum phase { LANE_EMPTY, LANE_ALIVE, LANE_ENDED };
+/* Why a worker left of its own will. */
+enum leaving { LEAVING_NOT, LEAVING_PLANNED, LEAVING_EXIT, LEAVING_INITIALIZER };
+
+/* One worker's part: each word has one writer at a time. */
+struct lane {
+	/* The worker's; after its death the guardian's. */
+	_Alignas(PORT_APART) _Atomic uint64_t current; /* the hint it claims or has claimed */
+	_Atomic uint64_t claim;                        /* what started becomes by that claim */
+	_Atomic uint64_t started;                      /* of all workers that had this lane */
+	_Atomic uint64_t finished;
+	_Atomic uint64_t parks;
+	_Atomic uint32_t told_tail;
+	_Atomic uint32_t leaving;
+	_Atomic uint32_t ready; /* its initializer has succeeded */
+	_Atomic uint32_t is_running;
+	_Atomic uint32_t token; /* its futex: set by whoever wakes it */
+	_Atomic uint32_t
+		overflown; /* told more than its ring holds: the collector looks everywhere */
+	/* The helper's. */
+	_Alignas(PORT_APART) _Atomic uint32_t phase;
+	_Atomic int32_t pid;
+	_Atomic int32_t status; /* as of waitpid(); of an empty lane the error of its fork */
+	/* The client's. */
+	_Alignas(PORT_APART) _Atomic uint32_t wanted; /* the helper starts a worker */
+	_Atomic int32_t signal;                       /* the helper sends it */
+	_Atomic uint32_t told_head;
+	_Alignas(64) _Atomic uint32_t told[TOLD_RING];
+};
+
+/* Workers leave when the ring is empty; or whatever it holds. */
+#define CONTROL_STOPPING 1u
+#define CONTROL_TERMINATING 2u
+
+struct control {
+	_Alignas(PORT_APART) _Atomic uint64_t tail;             /* of the ring: the client's */
+	_Alignas(PORT_APART) _Atomic uint64_t head;             /* anybody's, by CAS */
+	_Alignas(PORT_APART) _Atomic uint64_t idle[IDLE_WORDS]; /* bits of parked workers */
+	_Alignas(PORT_APART) _Atomic uint32_t bell;             /* 1: the collector sleeps on it */
+	_Atomic uint32_t stopping;                              /* CONTROL_... */
+	_Atomic uint32_t quit;                                  /* the helper leaves */
+	_Atomic uint32_t blocked;                               /* submitters that wait for room */
+	_Atomic uint32_t room;                                  /* their futex */
+	_Alignas(PORT_APART) _Atomic size_t unit_top; /* no unit from here on was ever taken */
+	_Atomic size_t unit_low;                      /* a guess: no unit below is free */
+	_Atomic size_t warm;                          /* free units that have memory; roughly */
+};
+
+/* The client's private description of the mapping; children have copies. */
+struct segment {
+	_Atomic size_t references; /* the pool's, and one for each result that lives in the arena */
+	char *base;
+	size_t head_size; /* all before the arena */
+	size_t size;
+	struct control *control;
+	struct lane *lanes;
+	_Atomic uint64_t *ring;
+	struct slot *slots;
+	_Atomic uint32_t *owners; /* one for each unit */
+	char *arena;
+	size_t slot_count; /* powers of two */
+	size_t ring_count;
+	size_t unit_count;
+	int workers;
+	unsigned forks;
+};
+
+/* ASSAY_ENOMEM, ASSAY_ERESOURCE, ASSAY_EUNSUPPORTED (a kernel before 5.14): nothing is left. */
+int segment_create(int workers, struct segment **segment);
+void segment_release(struct segment *segment);
+/* The part of it that a process maps which has nothing to do with it. */
+void segment_unmap(struct segment *segment);
+
+/* Memory for a part of the mapping: afterwards no access to it can fail. */
+bool segment_populate(void *start, size_t size);
+
+/* Owners of units: free without and with memory, a result that a future holds, and slots. */
+enum { OWNER_COLD, OWNER_WARM, OWNER_FUTURE, OWNER_SLOTS = 4 };
+
+static inline uint32_t owner_of_argument(uint32_t slot)
+{
+	return OWNER_SLOTS + 2 * slot;
+}
+
+static inline uint32_t owner_of_result(uint32_t slot)
+{
+	return OWNER_SLOTS + 2 * slot + 1;
+}
+
+/* size bytes of the arena for this owner. False: there is no memory. */
+bool arena_take(struct segment *segment, size_t size, uint32_t owner, size_t *extent);
+void arena_give(struct segment *segment, size_t extent, size_t size);
+void arena_mark(struct segment *segment, size_t extent, size_t size, uint32_t owner);
+bool arena_is_owned(struct segment *segment, size_t extent, size_t size, uint32_t owner);
+/* Frees whatever this owner has: it died, and what it was about to take is known to nobody. */
+void arena_reclaim(struct segment *segment, uint32_t owner);
+
+/* Futexes that several processes share. As port_sleep() and port_wake(). */
+static inline bool shared_sleep(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns)
+{
+	struct timespec deadline;
+
+	deadline.tv_sec = (time_t)(deadline_ns / 1000000000);
+	deadline.tv_nsec = (long)(deadline_ns % 1000000000);
+	return syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected,
+		       deadline_ns == ASSAY_FOREVER ? NULL : &deadline, NULL,
+		       FUTEX_BITSET_MATCH_ANY) == 0 ||
+	       errno != ETIMEDOUT;
+}
+
+static inline void shared_wake(_Atomic uint32_t *word, int count)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+}
+
+static inline _Atomic uint32_t *slot_futex(struct slot *slot)
+{
+	return (_Atomic uint32_t *)&slot->word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+/* Wakes the collector if it sleeps. Whoever dies in between is followed by ring_bell_again(). */
+static inline void ring_bell(struct control *control)
+{
+	if (atomic_load_explicit(&control->bell, memory_order_seq_cst) && /* K1 */
+	    atomic_exchange_explicit(&control->bell, 0, memory_order_seq_cst))
+		shared_wake(&control->bell, 1);
+}
+
+static inline void ring_bell_again(struct control *control)
+{
+	atomic_store_explicit(&control->bell, 0, memory_order_seq_cst);
+	shared_wake(&control->bell, 1);
+}
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Ending a pool: by its client, by the end of the program, and in a forked child. */
+#include "pool.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* Every pool there is, and those that may be used again. */
+static pthread_mutex_t register_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t unpinned = PTHREAD_COND_INITIALIZER;
+static struct pool *pools;
+static struct pool *unused;
+static struct pool *inherited; /* in a child: those of its parent */
+
+static _Thread_local struct visit *visits; /* of this thread, innermost first */
+
+void attach(struct pool *pool, struct visit *visit)
+{
+	*visit = (struct visit){pool, visits};
+	visits = visit;
+}
+
+void arrive(struct pool *pool, struct visit *visit)
+{
+	attach(pool, visit);
+	pool->guests++;
+}
+
+void depart(struct visit *visit)
+{
+	struct pool *pool = visit->pool;
+
+	visits = visit->outer;
+	if (settings_are_orphaned(&pool->settings))
+		return; /* in a child that a callback forked */
+	pthread_mutex_lock(&pool->mutex);
+	pool->guests--;
+	pthread_cond_broadcast(&pool->changed);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+bool belongs(const struct pool *pool)
+{
+	for (const struct visit *visit = visits; visit; visit = visit->outer)
+		if (visit->pool == pool)
+			return true;
+	return false;
+}
+
+void stop(struct pool *pool)
+{
+	struct control *control = pool->segment->control;
+
+	pthread_mutex_lock(&pool->submit_mutex);
+	atomic_store_explicit(&pool->stopping, true, memory_order_seq_cst); /* P3 */
+	pthread_mutex_unlock(&pool->submit_mutex);
+	atomic_fetch_or_explicit(&control->stopping, CONTROL_STOPPING,
+				 memory_order_seq_cst); /* K1 */
+	rouse(pool, SIZE_MAX);
+	atomic_fetch_add_explicit(&control->room, 1, memory_order_seq_cst);
+	shared_wake(&control->room, INT_MAX);
+}
+
+/* Under the mutex: workers take nothing more, and are sent the signal. */
+static void terminate(struct pool *pool, int signal)
+{
+	pool->terminating = true;
+	if (!pool->zygote_alive)
+		return;
+	atomic_fetch_or_explicit(&pool->segment->control->stopping, CONTROL_TERMINATING,
+				 memory_order_seq_cst);
+	for (int i = 0; i < pool->segment->workers; i++) {
+		_Atomic int32_t *mailbox = &pool->segment->lanes[i].signal;
+
+		if (signal == SIGKILL || /* which is not taken back */
+		    atomic_load_explicit(mailbox, memory_order_relaxed) != SIGKILL)
+			atomic_store_explicit(mailbox, signal, memory_order_release);
+	}
+	zygote_nudge(&pool->zygote);
+}
+
+/* Cancels what has not started, in the order of submission. Callbacks run here. */
+static void drain(struct pool *pool)
+{
+	struct segment *segment = pool->segment;
+	uint64_t at = atomic_load_explicit(&segment->control->head, memory_order_acquire);
+	uint64_t tail = atomic_load_explicit(&segment->control->tail, memory_order_acquire);
+	struct visit visit;
+
+	pthread_mutex_lock(&pool->mutex);
+	if (pool->ended) {
+		pthread_mutex_unlock(&pool->mutex);
+		return;
+	}
+	arrive(pool, &visit);
+	pthread_mutex_unlock(&pool->mutex);
+	for (; at < tail && !settings_are_orphaned(&pool->settings); at++)
+		ticket_cancel(pool,
+			      atomic_load_explicit(&segment->ring[at & (segment->ring_count - 1)],
+						   memory_order_relaxed));
+	depart(&visit);
+}
+
+/* Until everything has ended and the threads are gone. */
+static void join(struct pool *pool)
+{
+	int cancellable;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellable);
+	pthread_mutex_lock(&pool->mutex);
+	while (!pool->ended || pool->guests)
+		pthread_cond_wait(&pool->changed, &pool->mutex);
+	if (!pool->joining) {
+		pool->joining = true;
+		pthread_mutex_unlock(&pool->mutex);
+		pthread_join(pool->guardian, NULL);
+		pthread_mutex_lock(&pool->mutex);
+		pool->joined = true;
+		pthread_cond_broadcast(&pool->changed);
+	}
+	while (!pool->joined)
+		pthread_cond_wait(&pool->changed, &pool->mutex);
+	pthread_mutex_unlock(&pool->mutex);
+	pthread_setcancelstate(cancellable, NULL);
+}
+
+int pool_shutdown(assay_executor *executor, unsigned flags)
+{
+	struct pool *pool = pool_of(executor);
+	unsigned forced = flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL);
+
+	if (settings_are_orphaned(&pool->settings))
+		return ASSAY_OK;
+	stop(pool);
+	if (forced) {
+		pthread_mutex_lock(&pool->mutex);
+		terminate(pool, forced & ASSAY_SHUTDOWN_KILL ? SIGKILL : SIGTERM);
+		pthread_mutex_unlock(&pool->mutex);
+	}
+	if (forced || flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
+		drain(pool);
+	if (!(flags & ASSAY_SHUTDOWN_WAIT) || settings_are_orphaned(&pool->settings))
+		return ASSAY_OK;
+	if (belongs(pool))
+		return ASSAY_EDEADLOCK;
+	join(pool);
+	return ASSAY_OK;
+}
+
+/*
+ * The segment goes with the executor and the last who looks at it
+ */
+
+static void take_down(struct pool *pool)
+{
+	uint64_t closed = VISITORS_CLOSED;
+
+	if (!atomic_compare_exchange_strong_explicit(&pool->visitors, &closed,
+						     VISITORS_CLOSED | VISITORS_GONE,
+						     memory_order_acq_rel, memory_order_relaxed))
+		return;
+	munmap(pool->tickets, pool->segment->slot_count * sizeof *pool->tickets);
+	segment_release(pool->segment);
+	pool_unused(pool);
+}
+
+void visit_end(struct pool *pool)
+{
+	if (atomic_fetch_sub_explicit(&pool->visitors, 1, memory_order_acq_rel) ==
+	    VISITORS_CLOSED + 1) /* P1 */
+		take_down(pool);
+}
+
+static void forget(struct pool *pool)
+{
+	struct pool **link = &pools;
+
+	pthread_mutex_lock(&register_mutex);
+	while (pool->pins)
+		pthread_cond_wait(&unpinned, &register_mutex);
+	while (*link != pool)
+		link = &(*link)->next;
+	*link = pool->next;
+	pthread_mutex_unlock(&register_mutex);
+}
+
+int pool_destroy(assay_executor *executor)
+{
+	struct pool *pool = pool_of(executor);
+	int error = pool_shutdown(executor, ASSAY_SHUTDOWN_WAIT);
+	int cancellable;
+
+	if (error || settings_are_orphaned(&pool->settings))
+		return error; /* what a fork left behind stays as it is */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellable);
+	forget(pool);
+	settings_free(&pool->settings);
+	reach_free(pool);
+	if (atomic_fetch_or_explicit(&pool->visitors, VISITORS_CLOSED, memory_order_acq_rel) ==
+	    0) /* P1 */
+		take_down(pool);
+	pthread_setcancelstate(cancellable, NULL);
+	return ASSAY_OK;
+}
+
+/*
+ * The register
+ */
+
+/* SHD-14: what was accepted runs before the program is gone. */
+static void at_exit(void)
+{
+	struct pool *pool;
+
+	pthread_mutex_lock(&register_mutex);
+	for (pool = pools; pool; pool = pools) {
+		while (pool && pool->at_exit)
+			pool = pool->next;
+		if (!pool)
+			break;
+		pool->at_exit = true;
+		pool->pins++;
+		pthread_mutex_unlock(&register_mutex);
+		pool_shutdown(&pool->base, ASSAY_SHUTDOWN_WAIT);
+		pthread_mutex_lock(&register_mutex);
+		pool->pins--;
+		pthread_cond_broadcast(&unpinned);
+	}
+	pthread_mutex_unlock(&register_mutex);
+}
+
+/* The handlers may be registered twice: in a child that was forked in the middle of it. */
+static _Thread_local unsigned register_locked;
+
+static void lock_register(void)
+{
+	if (register_locked++ == 0)
+		pthread_mutex_lock(&register_mutex);
+}
+
+static void unlock_register(void)
+{
+	if (--register_locked == 0)
+		pthread_mutex_unlock(&register_mutex);
+}
+
+/* The parent's pools are not the child's to finish. */
+static void lose_pools(void)
+{
+	if (pools)
+		inherited = pools;
+	pools = NULL;
+	unpinned = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+	unlock_register();
+}
+
+void pools_unmap_others(void)
+{
+	for (struct pool *pool = inherited; pool; pool = pool->next)
+		segment_unmap(pool->segment);
+	inherited = NULL;
+}
+
+static void watch_process(void)
+{
+	atexit(at_exit);
+	pthread_atfork(lock_register, unlock_register, lose_pools);
+}
+
+struct pool *pool_new(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct pool *pool;
+
+	pthread_once(&once, watch_process);
+	pthread_mutex_lock(&register_mutex);
+	pool = unused;
+	if (pool)
+		unused = pool->next;
+	pthread_mutex_unlock(&register_mutex);
+	if (pool) {
+		/* A late visitor may still count itself in and out. */
+		memset((char *)pool + offsetof(struct pool, next), 0,
+		       sizeof *pool - offsetof(struct pool, next));
+		atomic_fetch_and_explicit(&pool->visitors, ~(VISITORS_CLOSED | VISITORS_GONE),
+					  memory_order_acq_rel);
+	} else {
+		pool = aligned_alloc(PORT_APART, sizeof *pool);
+		if (!pool)
+			return NULL;
+		memset(pool, 0, sizeof *pool);
+	}
+	pthread_mutex_init(&pool->mutex, NULL);
+	pthread_mutex_init(&pool->submit_mutex, NULL);
+	pthread_cond_init(&pool->changed, NULL);
+	return pool;
+}
+
+void pool_register(struct pool *pool)
+{
+	pthread_mutex_lock(&register_mutex);
+	pool->next = pools;
+	pools = pool;
+	pthread_mutex_unlock(&register_mutex);
+}
+
+void pool_unused(struct pool *pool)
+{
+	pthread_mutex_lock(&register_mutex);
+	pool->next = unused;
+	unused = pool;
+	pthread_mutex_unlock(&register_mutex);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Slots to be used and used again, the ring that workers take them from, and waking the workers. The
+ * labels are those of segment.h and pool.h. */
+#include "pool.h"
+
+/* Slots and entries of the ring that get memory at once. */
+#define CHUNK_BYTES ((size_t)65536)
+/* Entries of the ring looked at for slots to reuse, before new ones are touched. */
+#define REAP_BATCH 256
+
+void slot_free(struct pool *pool, uint32_t index, uint32_t generation)
+{
+	struct ticket *ticket = &pool->tickets[index];
+
+	ticket->future = NULL;
+	atomic_store_explicit(&pool->segment->slots[index].word, (uint64_t)(generation + 1) << 32,
+			      memory_order_release);
+	/* relaxed: the value is only linked, not followed */
+	ticket->next = atomic_load_explicit(&pool->returned, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&pool->returned, &ticket->next, index + 1,
+						      memory_order_release, /* P2 */
+						      memory_order_relaxed))
+		;
+}
+
+/* Entries that the head has passed: frees what was cancelled, and ends what is done and nobody has
+ * asked for yet. */
+static void reap(struct pool *pool, size_t most)
+{
+	struct segment *segment = pool->segment;
+	uint64_t head = atomic_load_explicit(&segment->control->head, memory_order_acquire);
+
+	for (; most && pool->reaped < head; most--, pool->reaped++) {
+		uint64_t hint = atomic_load_explicit(
+			&segment->ring[pool->reaped & (segment->ring_count - 1)],
+			memory_order_relaxed);
+		uint64_t word = atomic_load_explicit(&segment->slots[WORD_INDEX(hint)].word,
+						     memory_order_acquire);
+
+		if (GENERATION(word) != GENERATION(hint))
+			continue;
+		if (status_of(word) == SLOT_CANCELLED)
+			slot_free(pool, WORD_INDEX(hint), GENERATION(word));
+		else if (status_of(word) == SLOT_DONE && !(word & SLOT_TELL))
+			ticket_collect(pool, WORD_INDEX(hint), word);
+	}
+}
+
+/* Slots that have not been used before. */
+static bool refresh(struct pool *pool)
+{
+	struct segment *segment = pool->segment;
+
+	if (pool->fresh < pool->fresh_end)
+		return true;
+	if (pool->fresh_end == segment->slot_count ||
+	    !segment_populate(&segment->slots[pool->fresh_end], CHUNK_BYTES))
+		return false;
+	pool->fresh_end += CHUNK_BYTES / sizeof *segment->slots;
+	return true;
+}
+
+/* A free slot; UINT32_MAX without memory. */
+uint32_t slot_take(struct pool *pool)
+{
+	uint32_t index;
+
+	if (!pool->free_list)
+		pool->free_list =
+			atomic_exchange_explicit(&pool->returned, 0, memory_order_acquire); /* P2 */
+	if (!pool->free_list) {
+		reap(pool, REAP_BATCH);
+		pool->free_list =
+			atomic_exchange_explicit(&pool->returned, 0, memory_order_acquire); /* P2 */
+	}
+	if (!pool->free_list && refresh(pool))
+		return pool->fresh++;
+	if (!pool->free_list) {
+		reap(pool, SIZE_MAX);
+		pool->free_list =
+			atomic_exchange_explicit(&pool->returned, 0, memory_order_acquire); /* P2 */
+	}
+	if (!pool->free_list)
+		return UINT32_MAX;
+	index = pool->free_list - 1;
+	pool->free_list = pool->tickets[index].next;
+	return index;
+}
+
+/* Room for one more entry. Each unfinished entry is that of a slot, so there is always some, once
+ * what the head has passed is reaped. */
+bool ring_ready(struct pool *pool)
+{
+	struct segment *segment = pool->segment;
+	uint64_t tail = atomic_load_explicit(&segment->control->tail, memory_order_relaxed);
+
+	if (tail - pool->reaped >= segment->ring_count)
+		reap(pool, SIZE_MAX);
+	if (tail - pool->reaped >= segment->ring_count)
+		return false;
+	if (tail < pool->ring_end || pool->ring_end == segment->ring_count)
+		return true;
+	if (!segment_populate((char *)segment->ring + pool->ring_end * sizeof *segment->ring,
+			      CHUNK_BYTES / 8))
+		return false;
+	pool->ring_end += CHUNK_BYTES / 8 / sizeof *segment->ring;
+	return true;
+}
+
+void ring_push(struct pool *pool, uint64_t hint)
+{
+	struct segment *segment = pool->segment;
+	uint64_t tail = atomic_load_explicit(&segment->control->tail, memory_order_relaxed);
+
+	atomic_store_explicit(&segment->ring[tail & (segment->ring_count - 1)], hint,
+			      memory_order_relaxed);
+	atomic_store_explicit(&segment->control->tail, tail + 1, memory_order_seq_cst); /* S1 K1 */
+}
+
+void rouse(struct pool *pool, size_t wanted)
+{
+	struct segment *segment = pool->segment;
+
+	for (int i = 0; i < (segment->workers + 63) / 64; i++) {
+		_Atomic uint64_t *idle = &segment->control->idle[i];
+		uint64_t bits = atomic_load_explicit(idle, memory_order_seq_cst); /* K1 */
+
+		while (wanted && bits) {
+			uint64_t bit = bits & -bits;
+			struct lane *lane = &segment->lanes[i * 64 + __builtin_ctzll(bits)];
+
+			bits = atomic_fetch_and_explicit(idle, ~bit, memory_order_seq_cst);
+			if (!(bits & bit))
+				continue;
+			bits &= ~bit;
+			wanted--;
+			atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
+			atomic_store_explicit(&lane->token, 1, memory_order_release);
+			shared_wake(&lane->token, 1);
+		}
+	}
+}
+
+void make_room(struct pool *pool)
+{
+	struct control *control = pool->segment->control;
+
+	if (atomic_load_explicit(&control->blocked, memory_order_seq_cst) == 0) /* K2 */
+		return;
+	atomic_fetch_add_explicit(&control->room, 1, memory_order_seq_cst);
+	shared_wake(&control->room, INT_MAX);
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The future of a task in a slot. Until it is done the core's record is pending and its function
+ * names the slot, whose word is the truth. Whoever asks first after the task is done copies the outcome
+ * into the record (collects it); from then on it is a future like any other. One that somebody
+ * watches is collected by the collector only, so that callbacks run in no waiter's time.
+ */
+#include "pool.h"
+
+#include "../core/record.h"
+#include "../core/slab.h"
+
+#include <stdlib.h>
+
+/* A longer result stays in the arena until the future is released: it is not copied twice. */
+#define COPIED_BYTES 16384
+
+/* Where a long result lies; owner is NULL if it is from malloc. */
+struct long_result {
+	struct block block;
+	struct segment *owner;
+};
+
+static_assert(sizeof(struct long_result) <= FUTURE_INLINE, "it fits");
+static_assert(sizeof(assay_function *) == sizeof(uint64_t), "so does a hint");
+
+static uint64_t hint_of(const struct future *future)
+{
+	return (uint64_t)(uintptr_t)future->function;
+}
+
+void ticket_bind(struct future *future, uint64_t hint)
+{
+	/* Not in the bytes: they become the outcome while others still look. */
+	future->function = (assay_function *)(uintptr_t)hint;
+	future->base.ops = &ticket_ops;
+}
+
+static bool is_orphaned(const struct future *future)
+{
+	return settings_are_orphaned(&pool_of(future->home)->settings);
+}
+
+static uint64_t word_of(struct future *future)
+{
+	return atomic_load_explicit(&future->word, memory_order_acquire);
+}
+
+/*
+ * The end of a task
+ */
+
+static struct future_outcome fail(struct future *future, int error, int code, const char *bytes,
+				  size_t size)
+{
+	struct failure failure = {error, code, size ? malloc(size + 1) : NULL};
+
+	if (failure.message) {
+		memcpy(failure.message, bytes, size);
+		failure.message[size] = '\0';
+	}
+	store_failure(future, failure);
+	return (struct future_outcome){FAILED};
+}
+
+static struct future_outcome succeed(struct future *future, const char *bytes, size_t size)
+{
+	struct long_result result = {{NULL, size}, NULL};
+
+	if (size <= FUTURE_INLINE) {
+		if (size)
+			memcpy(future->bytes, bytes, size);
+		return (struct future_outcome){(uint32_t)size << SIZE_SHIFT};
+	}
+	result.block.data = malloc(size);
+	if (!result.block.data)
+		return fail(future, ASSAY_ENOMEM, 0, NULL, 0);
+	memcpy(result.block.data, bytes, size);
+	memcpy(future->bytes, &result, sizeof result);
+	return (struct future_outcome){HEAP};
+}
+
+/* The result becomes the future's, where it lies. */
+static struct future_outcome keep_extent(struct pool *pool, struct future *future,
+					 const struct slot *slot)
+{
+	struct segment *segment = pool->segment;
+	struct long_result result = {{segment->arena + slot->extent, slot->size}, segment};
+
+	arena_mark(segment, slot->extent, slot->size, OWNER_FUTURE);
+	atomic_fetch_add_explicit(&segment->references, 1, memory_order_relaxed);
+	memcpy(future->bytes, &result, sizeof result);
+	return (struct future_outcome){HEAP};
+}
+
+/* What a task left in the slot may be anything, if it wrote where it must not. */
+static bool is_sound(struct pool *pool, const struct slot *slot, uint32_t index)
+{
+	if (slot->offset != SLOT_EXTENT)
+		return slot->offset <= SLOT_BYTES && slot->size <= SLOT_BYTES - slot->offset;
+	return slot->size <= assay_backend.result_limit &&
+	       arena_is_owned(pool->segment, slot->extent, slot->size, owner_of_result(index));
+}
+
+static struct future_outcome read_slot(struct pool *pool, struct future *future, uint32_t index)
+{
+	static const char damaged[] = "a worker damaged the outcome";
+	struct slot copy = pool->segment->slots[index], *slot = &copy;
+	const char *bytes = (const char *)slot->bytes + slot->offset;
+	struct future_outcome outcome = {0};
+
+	if (!is_sound(pool, slot, index))
+		return !future ? outcome
+			       : fail(future, ASSAY_EDIED, 0, damaged, sizeof damaged - 1);
+	if (slot->offset == SLOT_EXTENT) {
+		bytes = pool->segment->arena + slot->extent;
+		if (future && slot->error == ASSAY_OK && slot->size > COPIED_BYTES)
+			return keep_extent(pool, future, slot);
+	}
+	if (future)
+		outcome = slot->error ? fail(future, slot->error, slot->code, bytes, slot->size)
+				      : succeed(future, bytes, slot->size);
+	if (slot->offset == SLOT_EXTENT)
+		arena_give(pool->segment, slot->extent, slot->size);
+	return outcome;
+}
+
+static void give_back(const struct long_result *result)
+{
+	struct segment *segment = result->owner;
+
+	/* In a forked child the arena is the parent's. */
+	if (segment->forks == atomic_load_explicit(&port_forks, memory_order_relaxed))
+		arena_give(segment, (size_t)((char *)result->block.data - segment->arena),
+			   result->block.size);
+	segment_release(segment);
+}
+
+static void discard(struct future *future)
+{
+	struct long_result result;
+
+	/* relaxed: nobody else knows the record any more */
+	if (atomic_load_explicit(&future->word, memory_order_relaxed) & HEAP) {
+		memcpy(&result, future->bytes, sizeof result);
+		if (result.owner) {
+			give_back(&result);
+			atomic_store_explicit(&future->word, 0, memory_order_relaxed);
+		}
+	}
+	future_discard(future);
+}
+
+static void release(struct future *future)
+{
+	if (references_of(word_of(future)) == 1 ||
+	    references_of(
+		    atomic_fetch_sub_explicit(&future->word, REFERENCE, memory_order_acq_rel)) == 1)
+		discard(future);
+}
+
+/* The outcome is in the bytes: publishes it, and gives up the executor's reference. */
+static void end(struct future *future, struct future_outcome outcome)
+{
+	future_start(future);
+	if (future_settle(future, outcome))
+		future_notify(future);
+	release(future);
+}
+
+bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
+{
+	struct slot *slot = &pool->segment->slots[index];
+	struct ticket *ticket = &pool->tickets[index];
+	struct future *future = ticket->future;
+	struct future_outcome outcome;
+	uint64_t taken = (word & ~SLOT_STATUS) | SLOT_TAKEN;
+
+	/* strong: a flag that comes in between is an answer, too */
+	if (!atomic_compare_exchange_strong_explicit(&slot->word, &word, taken,
+						     memory_order_acquire, /* S2 */
+						     memory_order_relaxed))
+		return false;
+	if (ticket->size > SLOT_BYTES)
+		arena_give(pool->segment, ticket->extent, ticket->size);
+	if (slot->error)
+		count(&pool->failed);
+	outcome = read_slot(pool, future, index);
+	slot_free(pool, index, GENERATION(word));
+	if (future)
+		end(future, outcome);
+	return true;
+}
+
+/*
+ * Looking at the slot of a future
+ */
+
+bool visit_begin(struct pool *pool, struct future *future)
+{
+	atomic_fetch_add_explicit(&pool->visitors, 1, memory_order_acq_rel); /* P1 */
+	if (!is_done(word_of(future)))
+		return true;
+	visit_end(pool);
+	return false;
+}
+
+static struct slot *slot_of(struct pool *pool, uint64_t hint)
+{
+	return &pool->segment->slots[WORD_INDEX(hint)];
+}
+
+/* The word of the future's slot. False: it is nobody's or another's by now. */
+static bool read_word(struct pool *pool, uint64_t hint, uint64_t *word)
+{
+	*word = atomic_load_explicit(&slot_of(pool, hint)->word, memory_order_acquire); /* S2 */
+	return GENERATION(*word) == GENERATION(hint);
+}
+
+/* A done slot that nobody watches is collected by whoever looks. */
+static bool is_ripe(uint64_t word)
+{
+	return status_of(word) == SLOT_DONE && !(word & SLOT_TELL);
+}
+
+/* From here on the collector ends the task, or the future is done, or about to be. */
+static void tell(struct pool *pool, struct future *future, uint64_t hint)
+{
+	struct slot *slot = slot_of(pool, hint);
+	unsigned step = 0;
+	uint64_t word;
+
+	while (read_word(pool, hint, &word) && !(word & SLOT_TELL)) {
+		if (is_ripe(word)) {
+			ticket_collect(pool, WORD_INDEX(hint), word);
+		} else if (status_of(word) == SLOT_TAKEN) {
+			/* A waiter copies the outcome, and expects no observers. */
+			if (is_done(word_of(future)))
+				return;
+			port_backoff(&step);
+		} else if (status_of(word) == SLOT_CANCELLED) {
+			return;
+		} else {
+			atomic_compare_exchange_weak_explicit(&slot->word, &word, word | SLOT_TELL,
+							      memory_order_acq_rel,
+							      memory_order_relaxed);
+		}
+	}
+	/* Of another generation: whoever freed it has yet to end the future. */
+	while (!read_word(pool, hint, &word) && !is_done(word_of(future)))
+		port_backoff(&step);
+}
+
+static void tell_of(struct future *future)
+{
+	struct pool *pool = pool_of(future->home);
+	uint64_t hint = hint_of(future);
+
+	if (is_done(word_of(future)) || is_orphaned(future) || !visit_begin(pool, future))
+		return;
+	tell(pool, future, hint);
+	visit_end(pool);
+}
+
+/*
+ * The table
+ */
+
+static void release_op(assay_future *base)
+{
+	struct future *future = future_of(base);
+	uint64_t word = word_of(future);
+
+	if (!is_done(word) && references_of(word) == 2)
+		tell_of(future); /* nobody will ask: the executor's reference must end by itself */
+	release(future);
+}
+
+static void retain_op(assay_future *base)
+{
+	future_ops.retain(base);
+}
+
+static enum assay_state state_op(assay_future *base)
+{
+	struct future *future = future_of(base);
+	enum assay_state state = future_ops.state(base);
+	struct pool *pool = pool_of(future->home);
+	uint64_t hint = hint_of(future), word;
+
+	if (state >= ASSAY_CANCELLED || is_orphaned(future) || !visit_begin(pool, future))
+		return future_ops.state(base);
+	if (read_word(pool, hint, &word)) {
+		if (is_ripe(word))
+			ticket_collect(pool, WORD_INDEX(hint), word);
+		else if (status_of(word) != SLOT_PENDING && status_of(word) != SLOT_CANCELLED)
+			state = ASSAY_RUNNING;
+	} else {
+		state = ASSAY_RUNNING;
+	}
+	visit_end(pool);
+	return future_ops.state(base) >= ASSAY_CANCELLED ? future_ops.state(base) : state;
+}
+
+/* The slot is the canceller's. */
+static void end_cancelled(struct pool *pool, uint32_t index)
+{
+	struct ticket *ticket = &pool->tickets[index];
+	struct future *future = ticket->future;
+
+	count(&pool->cancelled);
+	if (ticket->size > SLOT_BYTES)
+		arena_give(pool->segment, ticket->extent, ticket->size);
+	ticket->future = NULL;
+	make_room(pool);
+	if (future) {
+		future_ops.cancel(&future->base);
+		release(future);
+	}
+}
+
+bool ticket_cancel(struct pool *pool, uint64_t hint)
+{
+	struct slot *slot = slot_of(pool, hint);
+	uint64_t word;
+
+	while (read_word(pool, hint, &word) && status_of(word) == SLOT_PENDING)
+		if (atomic_compare_exchange_weak_explicit(
+			    &slot->word, &word, (word & ~SLOT_STATUS) | SLOT_CANCELLED,
+			    memory_order_acq_rel, memory_order_relaxed)) {
+			/* Who sleeps on the slot goes on to sleep on the future. */
+			if (word & SLOT_SLEEPERS)
+				shared_wake(slot_futex(slot), INT_MAX);
+			end_cancelled(pool, WORD_INDEX(hint));
+			return true;
+		}
+	return false;
+}
+
+static bool cancel_op(assay_future *base)
+{
+	struct future *future = future_of(base);
+	struct pool *pool = pool_of(future->home);
+	uint64_t hint = hint_of(future);
+	bool cancelled = false;
+
+	if (!is_done(word_of(future)) && !is_orphaned(future) && visit_begin(pool, future)) {
+		cancelled = ticket_cancel(pool, hint);
+		visit_end(pool);
+	}
+	/* Another thread may be just about to say the same. */
+	return cancelled || future_ops.state(base) == ASSAY_CANCELLED;
+}
+
+static int64_t wait_spin_ns(const struct pool *pool)
+{
+	return pool->settings.config.spin_ns;
+}
+
+/* Until the slot of the future has an answer: true; false: the deadline passed. */
+static bool await_slot(struct pool *pool, uint64_t hint, int64_t deadline_ns)
+{
+	struct slot *slot = slot_of(pool, hint);
+	int64_t spin_until_ns = assay_clock_ns() + wait_spin_ns(pool), now_ns = 0;
+	uint64_t word;
+
+	for (unsigned i = 1; read_word(pool, hint, &word); i++) {
+		if (is_ripe(word)) {
+			ticket_collect(pool, WORD_INDEX(hint), word);
+			return true;
+		}
+		if (status_of(word) >= SLOT_DONE)
+			return true;
+		if (now_ns < spin_until_ns) {
+			port_pause();
+			if (i % 16 == 0)
+				now_ns = assay_clock_ns();
+			if (now_ns < deadline_ns)
+				continue;
+			return false;
+		}
+		if (!(word & SLOT_SLEEPERS)) {
+			atomic_compare_exchange_weak_explicit(
+				&slot->word, &word, word | SLOT_SLEEPERS, memory_order_acq_rel,
+				memory_order_relaxed);
+			continue;
+		}
+		if (!shared_sleep(slot_futex(slot), (uint32_t)word, deadline_ns) &&
+		    assay_clock_ns() >= deadline_ns)
+			return read_word(pool, hint, &word) && is_ripe(word) &&
+			       ticket_collect(pool, WORD_INDEX(hint), word);
+	}
+	return true;
+}
+
+static int outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
+{
+	struct future *future = future_of(base);
+	struct pool *pool = pool_of(future->home);
+	uint64_t hint = hint_of(future), word;
+	int64_t deadline_ns;
+	bool answered = true;
+
+	if (is_done(word_of(future)))
+		return future_ops.outcome(base, 0, outcome);
+	if (is_orphaned(future))
+		return ASSAY_EUNREACHABLE;
+	deadline_ns = assay_deadline_ns(timeout_ns);
+	if (visit_begin(pool, future)) {
+		if (timeout_ns > 0)
+			answered = await_slot(pool, hint, deadline_ns);
+		else if (read_word(pool, hint, &word) && is_ripe(word))
+			ticket_collect(pool, WORD_INDEX(hint), word);
+		visit_end(pool);
+	}
+	if (answered && timeout_ns > 0) /* somebody copies it, or calls back */
+		timeout_ns = deadline_ns == ASSAY_FOREVER ? ASSAY_FOREVER
+							  : deadline_ns - assay_clock_ns();
+	return future_ops.outcome(base, answered ? timeout_ns : 0, outcome);
+}
+
+static int add_done_callback_op(assay_future *base, assay_callback *callback, void *user)
+{
+	tell_of(future_of(base));
+	return future_ops.add_done_callback(base, callback, user);
+}
+
+static int watch_op(assay_future *base, struct assay_watcher *watcher)
+{
+	tell_of(future_of(base));
+	return future_ops.watch(base, watcher);
+}
+
+static void unwatch_op(assay_future *base, struct assay_watcher *watcher)
+{
+	future_ops.unwatch(base, watcher);
+}
+
+static int park_op(assay_future *base, struct assay_signal *signal, int64_t timeout_ns)
+{
+	return is_orphaned(future_of(base)) ? ASSAY_EUNREACHABLE
+					    : future_ops.park(base, signal, timeout_ns);
+}
+
+static bool helps_op(assay_future *base)
+{
+	(void)base;
+	return false;
+}
+
+const struct assay_future_ops ticket_ops = {
+	.retain = retain_op,
+	.release = release_op,
+	.state = state_op,
+	.cancel = cancel_op,
+	.outcome = outcome_op,
+	.add_done_callback = add_done_callback_op,
+	.watch = watch_op,
+	.unwatch = unwatch_op,
+	.park = park_op,
+	.helps = helps_op,
+};

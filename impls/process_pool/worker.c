@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker process: claims slots, runs their tasks, and leaves. It uses no descriptor. */
+#include "zygote.h"
+
+#include <assay/backend.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct worker {
+	assay_call call; /* first: the ops get its address */
+	struct segment *segment;
+	const struct settings *settings;
+	struct lane *lane;
+	int index;
+	int tasks_left;
+	pid_t self;
+	/* Of the running task. */
+	struct slot *slot;
+	uint32_t slot_index;
+	uint64_t word; /* of the slot, when it was claimed */
+	size_t argument_size;
+	bool has_extent; /* the result's room is there */
+	size_t extent;
+	size_t extent_size;
+	char *message;
+	_Alignas(16) unsigned char scratch[SLOT_BYTES];
+};
+
+static struct worker *self; /* of this process */
+
+/*
+ * What a task calls
+ */
+
+static void give_extent(struct worker *worker)
+{
+	if (worker->has_extent)
+		arena_give(worker->segment, worker->extent, worker->extent_size);
+	worker->has_extent = false;
+}
+
+static bool take_extent(struct worker *worker, size_t size)
+{
+	give_extent(worker);
+	worker->has_extent = arena_take(worker->segment, size, owner_of_result(worker->slot_index),
+					&worker->extent);
+	worker->extent_size = size;
+	return worker->has_extent;
+}
+
+static int reserve(assay_call *call, size_t size)
+{
+	struct worker *worker = (struct worker *)call;
+	size_t before = worker->extent, before_size = worker->extent_size;
+	bool had = worker->has_extent;
+
+	if (size > assay_backend.result_limit)
+		return ASSAY_ETOOBIG;
+	worker->has_extent = false; /* the result made so far stays if there is no room */
+	if (!take_extent(worker, size)) {
+		worker->has_extent = had;
+		worker->extent_size = before_size;
+		return ASSAY_ENOMEM;
+	}
+	if (had)
+		arena_give(worker->segment, before, before_size);
+	call->result = worker->segment->arena + worker->extent;
+	call->result_capacity = size;
+	return ASSAY_OK;
+}
+
+static void keep_message(assay_call *call, const char *message)
+{
+	struct worker *worker = (struct worker *)call;
+
+	free(worker->message);
+	worker->message = strdup(message);
+}
+
+static const struct assay_call_ops call_ops = {.reserve = reserve,
+					       .message = keep_message,
+					       .fork = assay_default_fork,
+					       .join = assay_default_join};
+
+/*
+ * The end of the process
+ */
+
+static _Noreturn void leave(enum leaving why, int status)
+{
+	atomic_store_explicit(&self->lane->leaving, (uint32_t)why, memory_order_release);
+	fflush(stdout);
+	_exit(status);
+}
+
+/* Runs before the handlers that the client registered: they are not for this process. */
+static void on_exit_called(int status, void *user)
+{
+	(void)user;
+	if (getpid() == self->self &&
+	    atomic_load_explicit(&self->lane->leaving, memory_order_relaxed) == LEAVING_NOT)
+		leave(LEAVING_EXIT, status);
+	fflush(stdout); /* planned, or a child of a task */
+	_exit(status);
+}
+
+/* The task ended its thread, which is the process. */
+static void on_thread_end(void *user)
+{
+	(void)user;
+	leave(LEAVING_EXIT, 0);
+}
+
+/*
+ * Running
+ */
+
+/* Where an outcome begins: a task that may run again must find its argument unharmed. */
+static size_t start_of_outcome(const struct worker *worker)
+{
+	if (worker->settings->config.on_worker_death != ASSAY_DEATH_RETRIES)
+		return 0;
+	return worker->argument_size > SLOT_BYTES ? 0 : (worker->argument_size + 15) / 16 * 16;
+}
+
+/* Puts bytes where the client finds them. */
+static bool store_bytes(struct worker *worker, const void *bytes, size_t size)
+{
+	struct slot *slot = worker->slot;
+	size_t start = start_of_outcome(worker);
+
+	if (start + size <= SLOT_BYTES) {
+		slot->offset = (uint32_t)start;
+		if (size)
+			memcpy(slot->bytes + start, bytes, size);
+	} else {
+		if (!take_extent(worker, size))
+			return false;
+		memcpy(worker->segment->arena + worker->extent, bytes, size);
+		slot->offset = SLOT_EXTENT;
+		slot->extent = worker->extent;
+	}
+	slot->size = size;
+	return true;
+}
+
+static void store_failure(struct worker *worker, int returned)
+{
+	struct slot *slot = worker->slot;
+	const char *message = worker->message ? worker->message : "";
+	bool system = returned == ASSAY_ENOMEM || returned == ASSAY_ETOOBIG;
+
+	give_extent(worker);
+	slot->error = system ? returned : ASSAY_EFAILED;
+	slot->code = system ? 0 : returned;
+	if (!store_bytes(worker, message, strlen(message)))
+		store_bytes(worker, "", 0);
+}
+
+/* A result shorter than the room that was made for it. */
+static void trim_extent(struct worker *worker, size_t size)
+{
+	size_t used = (size + UNIT - 1) / UNIT * UNIT;
+
+	if (used < worker->extent_size)
+		arena_give(worker->segment, worker->extent + used, worker->extent_size - used);
+}
+
+static void store_result(struct worker *worker)
+{
+	struct slot *slot = worker->slot;
+	size_t size = worker->call.result_size;
+
+	slot->error = ASSAY_OK;
+	slot->code = 0;
+	if (worker->has_extent && size > SLOT_BYTES) {
+		trim_extent(worker, size);
+		slot->offset = SLOT_EXTENT;
+		slot->extent = worker->extent;
+		slot->size = size;
+	} else {
+		/* From the extent too, which then is in the way if the bytes need another. */
+		bool had = worker->has_extent;
+		size_t before = worker->extent, before_size = worker->extent_size;
+
+		worker->has_extent = false;
+		if (!store_bytes(worker, worker->call.result, size)) {
+			slot->error = ASSAY_ENOMEM;
+			slot->offset = 0;
+			slot->size = 0;
+		}
+		if (had)
+			arena_give(worker->segment, before, before_size);
+	}
+}
+
+static void store_outcome(struct worker *worker, int returned)
+{
+	if (returned)
+		store_failure(worker, returned);
+	else
+		store_result(worker);
+	worker->has_extent = false;
+	free(worker->message);
+	worker->message = NULL;
+}
+
+/* For those who look after completions of others. */
+static void tell(struct worker *worker)
+{
+	struct lane *lane = worker->lane;
+	uint32_t tail = atomic_load_explicit(&lane->told_tail, memory_order_relaxed);
+
+	if (tail - atomic_load_explicit(&lane->told_head, memory_order_acquire) == TOLD_RING) {
+		atomic_store_explicit(&lane->overflown, 1, memory_order_seq_cst); /* K1 */
+	} else {
+		atomic_store_explicit(&lane->told[tail % TOLD_RING], worker->slot_index,
+				      memory_order_relaxed);
+		atomic_store_explicit(&lane->told_tail, tail + 1, memory_order_seq_cst); /* S3 K1 */
+	}
+	ring_bell(worker->segment->control);
+}
+
+static void finish(struct worker *worker)
+{
+	struct lane *lane = worker->lane;
+	uint64_t word = worker->word;
+
+	/* relaxed: published with the slot */
+	atomic_store_explicit(&lane->finished,
+			      atomic_load_explicit(&lane->claim, memory_order_relaxed),
+			      memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&worker->slot->word, &word,
+						      word + SLOT_DONE - SLOT_RUNNING,
+						      memory_order_acq_rel, /* S2 */
+						      memory_order_relaxed))
+		;
+	if (word & SLOT_SLEEPERS)
+		shared_wake(slot_futex(worker->slot), INT_MAX);
+	if (word & SLOT_TELL)
+		tell(worker);
+}
+
+static void call_function(struct worker *worker)
+{
+	struct slot *slot = worker->slot;
+	int returned;
+
+	worker->call = (assay_call){
+		.ops = &call_ops,
+		.argument = slot->size > SLOT_BYTES ? worker->segment->arena + slot->extent
+						    : (char *)slot->bytes,
+		.argument_size = slot->size,
+		.result = worker->scratch,
+		.result_capacity = SLOT_BYTES,
+	};
+	worker->argument_size = slot->size;
+	returned = slot->function(&worker->call);
+	store_outcome(worker, returned);
+}
+
+static void run(struct worker *worker)
+{
+	struct lane *lane = worker->lane;
+
+	atomic_store_explicit(&lane->is_running, 1, memory_order_relaxed);
+	call_function(worker);
+	atomic_store_explicit(&lane->is_running, 0, memory_order_relaxed);
+	finish(worker);
+	if (worker->tasks_left != INT_MAX && --worker->tasks_left == 0) {
+		atomic_store_explicit(&lane->leaving, LEAVING_PLANNED, memory_order_release);
+		exit(0);
+	}
+}
+
+/*
+ * Finding work
+ */
+
+static void wake_submitter(struct control *control)
+{
+	if (atomic_load_explicit(&control->blocked, memory_order_seq_cst) == 0) /* K2 */
+		return;
+	atomic_fetch_add_explicit(&control->room, 1, memory_order_relaxed);
+	shared_wake(&control->room, 1);
+}
+
+/*
+ * The hint at the head stays in the ring until its slot is not pending any more: whoever finds it so
+ * moves the head on. So no death between two instructions loses a task.
+ */
+static bool claim(struct worker *worker)
+{
+	struct segment *segment = worker->segment;
+	struct control *control = segment->control;
+	struct lane *lane = worker->lane;
+	uint64_t number = atomic_load_explicit(&lane->started, memory_order_relaxed) + 1;
+
+	for (;;) {
+		uint64_t head = atomic_load_explicit(&control->head, memory_order_acquire);
+		uint64_t hint, word;
+		struct slot *slot;
+
+		if (head >= atomic_load_explicit(&control->tail, memory_order_seq_cst)) /* S1 K1 */
+			return false;
+		hint = atomic_load_explicit(&segment->ring[head & (segment->ring_count - 1)],
+					    memory_order_relaxed);
+		slot = &segment->slots[WORD_INDEX(hint)];
+		word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+		atomic_store_explicit(&lane->claim, number, memory_order_relaxed);
+		atomic_store_explicit(&lane->current, hint, memory_order_relaxed);
+		while (GENERATION(word) == GENERATION(hint) &&
+		       (status_of(word) == SLOT_PENDING || status_of(word) == SLOT_AGAIN)) {
+			uint64_t mine = (word & ~SLOT_STATUS) | SLOT_RUNNING |
+					(uint64_t)worker->index << SLOT_WORKER_SHIFT;
+
+			if (!atomic_compare_exchange_weak_explicit(&slot->word, &word, mine,
+								   memory_order_acq_rel,
+								   memory_order_relaxed))
+				continue;
+			atomic_compare_exchange_strong_explicit(&control->head, &head, head + 1,
+								memory_order_acq_rel,
+								memory_order_relaxed);
+			atomic_store_explicit(&lane->started, number,
+					      memory_order_seq_cst); /* K2 */
+			wake_submitter(control);
+			worker->slot = slot;
+			worker->word = mine;
+			worker->slot_index = WORD_INDEX(hint);
+			return true;
+		}
+		atomic_compare_exchange_strong_explicit(&control->head, &head, head + 1,
+							memory_order_acq_rel, memory_order_relaxed);
+	}
+}
+
+static bool has_work(struct control *control)
+{
+	return atomic_load_explicit(&control->head, memory_order_acquire) <
+	       atomic_load_explicit(&control->tail, memory_order_seq_cst); /* S1 K1 */
+}
+
+static bool is_stopping(struct control *control)
+{
+	return atomic_load_explicit(&control->stopping, memory_order_seq_cst); /* K1 */
+}
+
+/* What is in the ring is not for workers any more. */
+static bool is_terminating(struct control *control)
+{
+	return atomic_load_explicit(&control->stopping, memory_order_relaxed) & CONTROL_TERMINATING;
+}
+
+static void park(struct worker *worker)
+{
+	struct control *control = worker->segment->control;
+	struct lane *lane = worker->lane;
+	_Atomic uint64_t *idle = &control->idle[worker->index / 64];
+	uint64_t bit = UINT64_C(1) << worker->index % 64;
+
+	atomic_fetch_or_explicit(idle, bit, memory_order_seq_cst); /* K1 */
+	if ((has_work(control) || is_stopping(control)) &&
+	    (atomic_fetch_and_explicit(idle, ~bit, memory_order_seq_cst) & bit))
+		return;
+	/* Somebody has chosen, or will choose, this worker: its token comes. */
+	atomic_fetch_add_explicit(&lane->parks, 1, memory_order_relaxed); /* a statistic */
+	while (!atomic_exchange_explicit(&lane->token, 0, memory_order_acquire))
+		shared_sleep(&lane->token, 0, ASSAY_FOREVER);
+}
+
+/* Until there may be work. */
+static void look(struct worker *worker)
+{
+	struct control *control = worker->segment->control;
+	int64_t spin_ns = worker->settings->config.spin_ns;
+	int64_t until_ns;
+
+	if (spin_ns > 0) {
+		until_ns = assay_clock_ns() + spin_ns;
+		do
+			for (int i = 0; i < 32; i++) {
+				if (has_work(control) || is_stopping(control))
+					return;
+				port_pause();
+			}
+		while (assay_clock_ns() < until_ns);
+	}
+	park(worker);
+}
+
+static void initialize(struct worker *worker)
+{
+	const struct assay_config *config = &worker->settings->config;
+
+	if (config->initializer &&
+	    config->initializer(config->initializer_argument, config->initializer_argument_size))
+		leave(LEAVING_INITIALIZER, 0);
+	atomic_store_explicit(&worker->lane->ready, 1, memory_order_release);
+}
+
+/* The frame that catches a task which ends its thread. */
+static _Noreturn void work(struct worker *worker)
+{
+	struct control *control = worker->segment->control;
+
+	pthread_cleanup_push(on_thread_end, NULL);
+	while (!has_work(control) || is_terminating(control)) {
+		if (is_stopping(control))
+			leave(LEAVING_PLANNED, 0);
+		look(worker);
+	}
+	initialize(worker);
+	for (;;) {
+		while (!is_terminating(control) && claim(worker))
+			run(worker);
+		if (is_stopping(control) && (is_terminating(control) || !has_work(control)))
+			break;
+		look(worker);
+	}
+	pthread_cleanup_pop(0);
+	atomic_store_explicit(&worker->lane->leaving, LEAVING_PLANNED, memory_order_release);
+	exit(0); /* what tasks registered for the end of their process runs */
+}
+
+_Noreturn void worker_run(struct segment *segment, const struct settings *settings, int index)
+{
+	static struct worker worker;
+
+	worker.segment = segment;
+	worker.settings = settings;
+	worker.lane = &segment->lanes[index];
+	worker.index = index;
+	worker.tasks_left = settings->config.tasks_per_worker;
+	worker.self = getpid();
+	self = &worker;
+	if (on_exit(on_exit_called, NULL))
+		leave(LEAVING_INITIALIZER,
+		      0); /* without memory: exit could not be told from death */
+	work(&worker);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include "zygote.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+struct helper {
+	struct segment *segment;
+	const struct settings *settings;
+	pid_t self;
+	int socket;
+	int client; /* pidfd: readable when the client is gone */
+};
+
+static int open_pidfd(pid_t process)
+{
+	return (int)syscall(SYS_pidfd_open, process, 0); /* close-on-exec by itself */
+}
+
+/*
+ * In the helper
+ */
+
+static void interrupt_poll(int signal)
+{
+	(void)signal;
+}
+
+/* As in a fresh program: what the client handles means nothing here. */
+static void reset_signals(void)
+{
+	struct sigaction action = {.sa_handler = SIG_DFL};
+
+	for (int number = 1; number < NSIG; number++)
+		if (number != SIGKILL && number != SIGSTOP)
+			sigaction(number, &action, NULL);
+	action.sa_handler = interrupt_poll;
+	sigaction(SIGCHLD, &action, NULL);
+}
+
+/* Standard input would be shared with the client, byte by byte: it is empty instead. */
+static void empty_input(void)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null > 0) {
+		dup2(null, STDIN_FILENO);
+		close(null);
+	} else if (null < 0) {
+		close(STDIN_FILENO);
+	}
+}
+
+/* Out of the way of standard input, output and error, which the client may have closed. */
+static int move_up(int descriptor)
+{
+	return descriptor < 0 || descriptor > 2 ? descriptor
+						: fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+}
+
+/* All but standard input, output and error, and what it needs itself. */
+static void close_others(const struct helper *helper)
+{
+	unsigned first =
+		(unsigned)(helper->socket < helper->client ? helper->socket : helper->client);
+	unsigned second = (unsigned)(helper->socket + helper->client) - first;
+
+	if (first > 3)
+		close_range(3, first - 1, 0);
+	if (second > first + 1)
+		close_range(first + 1, second - 1, 0);
+	close_range(second + 1, ~0U, 0);
+}
+
+/* The child that forked is the worker. */
+static void become_worker(struct helper *helper, int index)
+{
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	sigset_t none;
+	char name[32];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != helper->self)
+		_exit(0); /* the helper died before the line above */
+	close(helper->socket);
+	close(helper->client);
+	snprintf(name, sizeof name, "%.11s_%d", helper->settings->name, index);
+	prctl(PR_SET_NAME, name);
+	sigaction(SIGCHLD, &action, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	worker_run(helper->segment, helper->settings, index);
+}
+
+/* 0 or an errno value. */
+static int start_worker(struct helper *helper, int index)
+{
+	struct lane *lane = &helper->segment->lanes[index];
+	pid_t child = fork();
+	int error = child < 0 ? errno : 0;
+
+	if (child == 0)
+		become_worker(helper, index);
+	atomic_store_explicit(&lane->status, error, memory_order_relaxed);
+	atomic_store_explicit(&lane->pid, child, memory_order_relaxed);
+	/* A refused fork is an end, too: the guardian sees pid -1. */
+	atomic_store_explicit(&lane->phase, child < 0 ? LANE_ENDED : LANE_ALIVE,
+			      memory_order_release);
+	/* Last: the guardian takes a lane that is neither for one to be filled. */
+	atomic_store_explicit(&lane->wanted, 0, memory_order_release);
+	return error;
+}
+
+static void tell_client(struct helper *helper)
+{
+	char nudge = 0;
+
+	/* If it would block there are nudges enough on their way. */
+	send(helper->socket, &nudge, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static bool reap(struct helper *helper)
+{
+	bool any = false;
+	int status;
+	pid_t child;
+
+	while ((child = waitpid(-1, &status, WNOHANG)) > 0)
+		for (int i = 0; i < helper->segment->workers; i++) {
+			struct lane *lane = &helper->segment->lanes[i];
+
+			if (atomic_load_explicit(&lane->pid, memory_order_relaxed) != child ||
+			    atomic_load_explicit(&lane->phase, memory_order_relaxed) != LANE_ALIVE)
+				continue;
+			atomic_store_explicit(&lane->status, status, memory_order_relaxed);
+			atomic_store_explicit(&lane->phase, LANE_ENDED, memory_order_release);
+			any = true;
+		}
+	return any;
+}
+
+static bool serve_lanes(struct helper *helper)
+{
+	bool any = false;
+
+	for (int i = 0; i < helper->segment->workers; i++) {
+		struct lane *lane = &helper->segment->lanes[i];
+		int number = atomic_exchange_explicit(&lane->signal, 0, memory_order_acquire);
+
+		if (number &&
+		    atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_ALIVE)
+			kill(atomic_load_explicit(&lane->pid, memory_order_relaxed), number);
+		if (atomic_load_explicit(&lane->wanted, memory_order_acquire) &&
+		    atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_EMPTY)
+			any |= start_worker(helper, i) != 0;
+	}
+	return any;
+}
+
+static _Noreturn void serve(struct helper *helper)
+{
+	struct control *control = helper->segment->control;
+	struct pollfd watched[2] = {{.fd = helper->socket, .events = POLLIN},
+				    {.fd = helper->client, .events = POLLIN}};
+	sigset_t all_but_child;
+	char nudges[64];
+
+	sigfillset(&all_but_child);
+	sigdelset(&all_but_child, SIGCHLD);
+	for (;;) {
+		bool news = reap(helper);
+
+		if (serve_lanes(helper) || news)
+			tell_client(helper);
+		if (atomic_load_explicit(&control->quit, memory_order_acquire))
+			_exit(0);
+		ppoll(watched, 2, NULL, &all_but_child);
+		if (watched[1].revents || (watched[0].revents & (POLLHUP | POLLERR)))
+			_exit(0); /* and the workers with it */
+		recv(helper->socket, nudges, sizeof nudges, MSG_DONTWAIT);
+	}
+}
+
+struct report {
+	int error; /* an errno value */
+};
+
+static _Noreturn void helper_run(struct helper *helper, void (*prepare)(void), pid_t client)
+{
+	struct report report = {0};
+
+	helper->self = getpid();
+	helper->client = move_up(open_pidfd(client));
+	helper->socket = move_up(helper->socket);
+	if (helper->client < 0 || helper->socket < 0 || getppid() != client)
+		_exit(1);
+	prepare();
+	reset_signals();
+	__fpurge(stdout); /* what the client has not written yet is the client's to write */
+	close_others(helper);
+	empty_input();
+	for (int i = 0; i < helper->segment->workers && !report.error; i++)
+		report.error = start_worker(helper, i);
+	send(helper->socket, &report, sizeof report, MSG_NOSIGNAL);
+	serve(helper);
+}
+
+/*
+ * In the client
+ */
+
+static int resource_error(int error)
+{
+	return error == ENOMEM ? ASSAY_ENOMEM : ASSAY_ERESOURCE;
+}
+
+void zygote_end(struct zygote *zygote)
+{
+	siginfo_t info;
+
+	close(zygote->socket);
+	syscall(SYS_pidfd_send_signal, zygote->process, SIGKILL, NULL, 0);
+	while (waitid(P_PIDFD, (id_t)zygote->process, &info, WEXITED) && errno == EINTR)
+		;
+	close(zygote->process);
+}
+
+int zygote_start(struct zygote *zygote, struct segment *segment, const struct settings *settings,
+		 void (*prepare)(void))
+{
+	pid_t client = getpid(), child;
+	struct report report;
+	int sockets[2], error;
+	ssize_t got;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
+		return resource_error(errno);
+	child = fork();
+	if (child == 0) {
+		struct helper helper = {segment, settings, 0, sockets[1], -1};
+
+		helper_run(&helper, prepare, client);
+	}
+	error = errno;
+	close(sockets[1]);
+	zygote->socket = sockets[0];
+	if (child < 0) {
+		close(sockets[0]);
+		return resource_error(error);
+	}
+	zygote->process = open_pidfd(child);
+	if (zygote->process < 0) {
+		error = errno;
+		kill(child, SIGKILL); /* nobody else knows of it: it is still there */
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+			;
+		close(sockets[0]);
+		return resource_error(error);
+	}
+	do
+		got = recv(zygote->socket, &report, sizeof report, 0);
+	while (got < 0 && errno == EINTR);
+	if (got == (ssize_t)sizeof report && !report.error)
+		return ASSAY_OK;
+	zygote_end(zygote);
+	return got == (ssize_t)sizeof report ? resource_error(report.error) : ASSAY_ERESOURCE;
+}
+
+void zygote_nudge(const struct zygote *zygote)
+{
+	char nudge = 0;
+
+	send(zygote->socket, &nudge, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+bool zygote_listen(const struct zygote *zygote)
+{
+	char nudge;
+	ssize_t got;
+
+	do
+		got = recv(zygote->socket, &nudge, sizeof nudge, 0);
+	while (got < 0 && errno == EINTR);
+	return got > 0;
+}

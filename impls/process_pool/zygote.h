@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The helper: a process with one thread, forked when the pool is created, that forks the workers,
+ * sends them signals, and reaps them. It alone does the last two, so no process id is ever used after
+ * it was given back. What is asked of it and what it says stands in the lanes; the socket only
+ * nudges, and its end says that the helper is gone.
+ */
+#ifndef ZYGOTE_H
+#define ZYGOTE_H
+
+#include "../core/settings.h"
+#include "segment.h"
+
+struct zygote {
+	int process; /* pidfd */
+	int socket;
+};
+
+/* Forks the helper, which starts all workers. Every signal of the calling thread must be blocked.
+ * prepare runs in the helper first. ASSAY_ERESOURCE, ASSAY_ENOMEM: everything is undone. */
+int zygote_start(struct zygote *zygote, struct segment *segment, const struct settings *settings,
+		 void (*prepare)(void));
+
+/* Looks at the lanes again. */
+void zygote_nudge(const struct zygote *zygote);
+
+/* Until the helper has something to say. False: it is gone. */
+bool zygote_listen(const struct zygote *zygote);
+
+/* Kills it if it still runs, and reaps it; its workers die with it. */
+void zygote_end(struct zygote *zygote);
+
+/* What a worker does; it never returns. */
+_Noreturn void worker_run(struct segment *segment, const struct settings *settings, int index);
+
+#endif
