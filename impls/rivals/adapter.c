@@ -2,9 +2,10 @@
 /* What clients see of a rival: submit, shut down, count. Everything shared is under a mutex. */
 #include "adapter.h"
 
+#include "../core/future.h"
 #include "../core/settings.h"
 
-#include <assay/simple_future.h>
+#include <assay/simple_future.h> /* assay_simple_check_config */
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ struct entry {
 	struct entry *next; /* of the ring, or of the spares */
 	struct entry *previous;
 	struct shard *shard;
-	struct assay_simple_future *future;
+	struct future *future;
 };
 
 struct shard {
@@ -117,7 +118,7 @@ static struct entry *take_entry(struct shard *shard)
 }
 
 /* ASSAY_ESHUTDOWN, ASSAY_ENOMEM. */
-static int enter(struct adapter *adapter, struct assay_simple_future *future, struct entry **out)
+static int enter(struct adapter *adapter, struct future *future, struct entry **out)
 {
 	struct shard *shard = own_shard(adapter);
 	struct entry *entry = NULL;
@@ -166,7 +167,7 @@ static void leave(struct entry *entry)
 
 	pthread_mutex_lock(&shard->mutex);
 	unlink_entry(entry);
-	assay_simple_release(&entry->future->base);
+	future_release(entry->future);
 	last = --shard->count == 0 && shard->stopping;
 	if (shard->spare_count < SPARES) {
 		entry->next = shard->spares;
@@ -187,14 +188,21 @@ static void leave(struct entry *entry)
 void adapter_run(struct task *task)
 {
 	struct entry *entry = (struct entry *)task;
-	struct assay_simple_future *future = entry->future;
-	struct visit visit = {entry->shard->adapter->id, visits};
+	struct future *future = entry->future;
+	struct adapter *adapter = entry->shard->adapter;
+	struct visit visit = {adapter->id, visits};
+	struct future_outcome outcome;
+	struct running running;
 
 	visits = &visit;
 	worker_of = visit.id;
-	/* Whoever drains finds the future by the task: it stays until the task has left. */
-	assay_simple_retain(&future->base);
-	assay_simple_run(future);
+	running.call.ops = &future_call_ops;
+	if (future_start(future)) {
+		future_call(future, &adapter->base, &running, &outcome);
+		/* Not future_end(): whoever drains finds the future by the entry. */
+		if (future_settle(future, outcome))
+			future_notify(future);
+	}
 	visits = visit.outer;
 	leave(entry);
 }
@@ -202,7 +210,7 @@ void adapter_run(struct task *task)
 static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
 {
 	struct adapter *adapter = adapter_of(executor);
-	struct assay_simple_future *future;
+	struct future *future;
 	struct entry *entry;
 	assay_function *function;
 	int error;
@@ -210,13 +218,15 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	if (settings_are_orphaned(&adapter->settings))
 		return ASSAY_EUNREACHABLE;
 	error = settings_resolve(&adapter->settings, task, &function);
-	if (!error)
-		error = assay_simple_create(executor, function, task, out ? 2 : 1, &future);
 	if (error)
 		return error;
+	future =
+		future_create(executor, function, task->argument, task->argument_size, out ? 2 : 1);
+	if (!future)
+		return ASSAY_ENOMEM;
 	error = enter(adapter, future, &entry);
 	if (error) {
-		assay_simple_discard(future);
+		future_discard(future);
 		return error;
 	}
 	error = rival_post(adapter->rival, &entry->task);
@@ -225,7 +235,7 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	if (error) {
 		leave(entry);
 		if (out)
-			assay_simple_release(&future->base);
+			future_release(future);
 	}
 	return error;
 }
@@ -257,9 +267,9 @@ static void stop(struct adapter *adapter)
 }
 
 /* The next task that no drain has seen, with a reference to its future. */
-static struct assay_simple_future *next_undrained(struct shard *shard)
+static struct future *next_undrained(struct shard *shard)
 {
-	struct assay_simple_future *future = NULL;
+	struct future *future = NULL;
 	struct entry *entry;
 
 	pthread_mutex_lock(&shard->mutex);
@@ -268,7 +278,7 @@ static struct assay_simple_future *next_undrained(struct shard *shard)
 		unlink_entry(entry);
 		link_entry(&shard->drained, entry);
 		future = entry->future;
-		assay_simple_retain(&future->base);
+		assay_future_retain(&future->base);
 	}
 	pthread_mutex_unlock(&shard->mutex);
 	return future;
@@ -278,7 +288,7 @@ static struct assay_simple_future *next_undrained(struct shard *shard)
 static void drain(struct adapter *adapter)
 {
 	struct visit visit = {adapter->id, visits};
-	struct assay_simple_future *future;
+	struct future *future;
 	bool open;
 
 	pthread_mutex_lock(&adapter->mutex);
@@ -290,7 +300,8 @@ static void drain(struct adapter *adapter)
 	visits = &visit;
 	for (int i = 0; i < SHARDS; i++)
 		while ((future = next_undrained(&adapter->shards[i]))) {
-			assay_simple_cancel(future);
+			assay_future_cancel(&future->base);
+			future_release(future);
 			if (settings_are_orphaned(&adapter->settings)) {
 				visits = visit.outer;
 				return; /* in a child that a callback forked */
