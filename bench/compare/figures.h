@@ -12,7 +12,7 @@
 /* BASE, NEW, and BASE once more: what moves between the first and the last is not the code. */
 enum arm { ARM_BASE, ARM_NEW, ARM_AGAIN, ARMS };
 
-enum { BATCHES = 2 };
+enum { BATCHES = 3 }; /* at most */
 
 enum kind {
 	KIND_CPU,
@@ -60,8 +60,8 @@ struct figure {
 	char *unit;
 	enum kind kind;
 	struct values arms[BATCHES][ARMS];
-	struct effect effect;  /* over all batches */
-	struct effect control; /* BASE against itself, of the last batch */
+	struct effect effect;  /* over all batches that are not void */
+	struct effect control; /* BASE against itself, over the same */
 	enum state state;
 	char message[256];
 };

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Regression: in the first batch the interval excludes 1 and the median ratio is beyond the
- * threshold of its kind; in the second, which measured only what was suspicious, the interval
- * excludes 1 again; and so it is over both. BASE against itself goes through the same rule: where
- * that fires, a batch says nothing.
+ * A batch in which BASE differs from itself by the rule that is meant for NEW is void. Regression:
+ * over the other batches the interval excludes 1 and the median ratio is beyond the threshold of its
+ * kind, and two of them on their own have an interval that excludes 1.
  */
 #include "judge.h"
 
@@ -44,8 +43,18 @@ static size_t rounds_of(const struct values arms[ARMS])
 	return rounds;
 }
 
+/* What the batches together say, and how many of them say anything. */
+struct evidence {
+	bool is_void[BATCHES];
+	unsigned batches;  /* measured */
+	unsigned clean;    /* of them not void */
+	unsigned repeated; /* of these slower on their own, by however little */
+	struct effect effect;
+	struct effect control;
+};
+
 /* Rounds keep their places, so that what belongs together stays together. */
-static struct values joined(const struct figure *figure, enum arm arm)
+static struct values joined(const struct figure *figure, enum arm arm, const bool *is_void)
 {
 	struct values all = {NULL, 0};
 	size_t start = 0;
@@ -53,6 +62,8 @@ static struct values joined(const struct figure *figure, enum arm arm)
 	for (int batch = 0; batch < BATCHES; batch++) {
 		const struct values *values = &figure->arms[batch][arm];
 
+		if (is_void[batch])
+			continue;
 		for (size_t i = 0; i < values->count; i++)
 			values_set(&all, start + i, values->list[i]);
 		start += rounds_of(figure->arms[batch]);
@@ -60,10 +71,11 @@ static struct values joined(const struct figure *figure, enum arm arm)
 	return all;
 }
 
-static struct effect overall(const struct figure *figure, enum arm arm, bool interleaved,
-			     const struct rules *rules)
+static struct effect overall(const struct figure *figure, enum arm arm, const bool *is_void,
+			     bool interleaved, const struct rules *rules)
 {
-	struct values base = joined(figure, ARM_BASE), changed = joined(figure, arm);
+	struct values base = joined(figure, ARM_BASE, is_void);
+	struct values changed = joined(figure, arm, is_void);
 	struct effect effect = effect_between(&base, &changed, interleaved, rules);
 
 	free(base.list);
@@ -83,17 +95,38 @@ static bool fires(const struct effect *control, double threshold)
 	return effect_is_slower(control, threshold) || effect_is_faster(control, threshold);
 }
 
+static struct evidence weigh(const struct figure *figure, bool interleaved,
+			     const struct rules *rules)
+{
+	double threshold = rules->thresholds[figure->kind];
+	struct evidence evidence = {.batches = 0};
+
+	for (int batch = 0; batch < BATCHES; batch++) {
+		struct effect effect = of_batch(figure, batch, ARM_NEW, interleaved, rules);
+		struct effect control = of_batch(figure, batch, ARM_AGAIN, interleaved, rules);
+
+		evidence.batches += rounds_of(figure->arms[batch]) > 0;
+		evidence.is_void[batch] = fires(&control, threshold);
+		evidence.clean += effect.known && !evidence.is_void[batch];
+		evidence.repeated += !evidence.is_void[batch] && effect_is_slower(&effect, 0);
+	}
+	evidence.effect = overall(figure, ARM_NEW, evidence.is_void, interleaved, rules);
+	evidence.control = overall(figure, ARM_AGAIN, evidence.is_void, interleaved, rules);
+	return evidence;
+}
+
 bool judge_is_open(const struct figure *figure, bool interleaved, const struct rules *rules)
 {
+	struct evidence evidence;
 	double threshold;
-	struct effect effect, control;
 
 	if (figure->kind == KINDS || kinds[figure->kind].exact || figure->message[0])
 		return false;
 	threshold = rules->thresholds[figure->kind];
-	effect = of_batch(figure, 0, ARM_NEW, interleaved, rules);
-	control = of_batch(figure, 0, ARM_AGAIN, interleaved, rules);
-	return effect_is_slower(&effect, threshold) || fires(&control, threshold);
+	evidence = weigh(figure, interleaved, rules);
+	if (effect_is_slower(&evidence.effect, threshold))
+		return evidence.repeated < 2;
+	return !evidence.clean || effect_is_vague(&evidence.effect, threshold);
 }
 
 static void judge_exact(struct figure *figure, double threshold)
@@ -126,37 +159,40 @@ static void settle_unflagged(struct figure *figure, double threshold)
 
 static void judge_timed(struct figure *figure, const struct figures *all, const struct rules *rules)
 {
-	bool interleaved = all->interleaved;
 	double threshold = rules->thresholds[figure->kind];
-	struct effect first = of_batch(figure, 0, ARM_NEW, interleaved, rules);
-	struct effect control = of_batch(figure, 0, ARM_AGAIN, interleaved, rules);
-	bool flagged = effect_is_slower(&first, threshold), void_first = fires(&control, threshold);
-	bool repeated = figure->arms[1][ARM_BASE].count > 0;
-	struct effect second = of_batch(figure, 1, ARM_NEW, interleaved, rules);
+	struct evidence evidence = weigh(figure, all->interleaved, rules);
 
-	figure->effect = overall(figure, ARM_NEW, interleaved, rules);
-	figure->control = repeated ? of_batch(figure, 1, ARM_AGAIN, interleaved, rules) : control;
-	if ((flagged || void_first) && !repeated)
-		figure_settle(figure, STATE_UNSTABLE,
-			      flagged ? "slower, and there is no second batch to repeat it"
-				      : "BASE differs from itself");
-	else if (flagged && all->doubtful)
+	figure->effect = evidence.effect;
+	figure->control = evidence.control;
+	if (evidence.batches && !evidence.clean && evidence.is_void[0])
+		figure_settle(figure, STATE_UNSTABLE, "BASE differs from itself");
+	else if (!effect_is_slower(&evidence.effect, threshold))
+		settle_unflagged(figure, threshold);
+	else if (all->doubtful)
 		figure_settle(figure, STATE_UNSTABLE,
 			      "slower, but the machine was too noisy to say so");
-	else if (repeated && fires(&figure->control, threshold))
-		figure_settle(figure, STATE_UNSTABLE, "BASE differs from itself");
-	else if (void_first && effect_is_slower(&second, threshold))
-		figure_settle(figure, STATE_UNSTABLE,
-			      "slower, but in the first batch BASE differed from itself");
-	else if (flagged && !void_first && effect_is_slower(&second, 0) &&
-		 effect_is_slower(&figure->effect, threshold))
-		figure_settle(figure, STATE_REGRESSED, "in both batches");
-	else {
-		/* The first batch was mistaken, or void: what it saw is no part of the answer. */
-		if ((flagged || void_first) && interleaved)
-			figure->effect = second;
-		settle_unflagged(figure, threshold);
-	}
+	else if (evidence.repeated < 2)
+		figure_settle(figure, STATE_UNSTABLE, "slower, but not in two batches");
+	else
+		figure_settle(figure, STATE_REGRESSED, "in %u batches", evidence.repeated);
+}
+
+/* The control speaks for its kind: wall times that move do not excuse CPU time. */
+static bool is_sure(const struct figures *figures, enum kind kind)
+{
+	for (size_t i = 0; i < figures->count; i++)
+		if (figures->list[i].state == STATE_UNSTABLE && figures->list[i].kind == kind)
+			return false;
+	return true;
+}
+
+static bool has_regressed(const struct figures *figures)
+{
+	for (size_t i = 0; i < figures->count; i++)
+		if (figures->list[i].state == STATE_REGRESSED &&
+		    is_sure(figures, figures->list[i].kind))
+			return true;
+	return false;
 }
 
 size_t figures_in(const struct figures *figures, enum state state)
@@ -186,10 +222,10 @@ enum verdict judge(struct figures *figures, const struct rules *rules)
 		judged += figures->list[i].state <= STATE_UNSTABLE;
 	if (!judged || figures_in(figures, STATE_MISSING) || figures_in(figures, STATE_FAILED))
 		return VERDICT_ERROR;
+	if (has_regressed(figures))
+		return VERDICT_REGRESSION;
 	if (figures_in(figures, STATE_UNSTABLE))
 		return VERDICT_INCONCLUSIVE;
-	if (figures_in(figures, STATE_REGRESSED))
-		return VERDICT_REGRESSION;
 	return 2 * figures_in(figures, STATE_NOISY) > judged ? VERDICT_INCONCLUSIVE : VERDICT_PASS;
 }
 

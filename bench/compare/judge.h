@@ -16,8 +16,8 @@ struct rules {
 struct rules rules_default(void);
 
 /*
- * Whether the first batch leaves a question that a second one must answer: NEW seems slower, or
- * BASE differs from itself.
+ * Whether the batches so far leave a question that another one may answer: NEW seems slower and has
+ * not been so twice, BASE differs from itself, or the values scatter too much to tell.
  */
 bool judge_is_open(const struct figure *figure, bool interleaved, const struct rules *rules);
 

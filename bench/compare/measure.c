@@ -145,17 +145,17 @@ static int run_batches(struct figures *figures, struct cells *cells,
 		       const struct measurement *measurement, const struct rules *rules,
 		       const char *directory)
 {
-	size_t again;
-
 	fprintf(stderr, "assay-compare: %zu cell%s, %u rounds of BASE, NEW and BASE again\n",
 		cells->count, cells->count == 1 ? "" : "s", measurement->rounds);
-	if (run_batch(figures, cells, measurement, 0, directory))
-		return -1;
-	again = reopen(cells, figures, rules);
-	if (again) {
-		fprintf(stderr, "assay-compare: %zu cell%s once more: slower, or unstable\n", again,
-			again == 1 ? "" : "s");
-		if (run_batch(figures, cells, measurement, 1, directory))
+	for (int batch = 0; batch < BATCHES; batch++) {
+		size_t open = batch ? reopen(cells, figures, rules) : 0;
+
+		if (batch && !open)
+			break;
+		if (batch)
+			fprintf(stderr, "assay-compare: %zu cell%s once more: slower or unclear\n",
+				open, open == 1 ? "" : "s");
+		if (run_batch(figures, cells, measurement, batch, directory))
 			return -1;
 	}
 	drop_failed(figures, cells);

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include "exercise.h"
+
+#include <assay/load.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+	TASKS = 4096,
+	TASKS_TOGETHER = 256, /* where each may be a thread that lives */
+};
+
+const char *const phase_names[PHASES] = {"outside", "submit", "run", "collect"};
+
+struct gate {
+	int open[2]; /* a byte lets one task through */
+	int seen[2]; /* a byte from each task that stands at the gate */
+};
+
+struct run {
+	struct board *board;
+	assay_executor *executor;
+	bool by_pointer;
+	struct gate gate;
+	assay_future *futures[TASKS];
+	assay_future *at_gate[2];
+};
+
+/* Of this process and its forks. */
+static struct board *shared;
+
+struct board *board_create(void)
+{
+	void *memory = mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int fail(struct board *board, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int fail(struct board *board, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (!board->message[0])
+		vsnprintf(board->message, sizeof board->message, format, arguments);
+	va_end(arguments);
+	return -1;
+}
+
+static int double_task(assay_call *call)
+{
+	uint64_t value = 2 * *(const uint64_t *)call->argument;
+
+	atomic_fetch_add_explicit(&shared->ran, 1, memory_order_relaxed); /* a count, no order */
+	return assay_return(call, &value, sizeof value);
+}
+
+static int gate_task(assay_call *call)
+{
+	const struct gate *gate = call->argument;
+	char byte = 1;
+
+	if (write(gate->seen[1], &byte, 1) != 1 || read(gate->open[0], &byte, 1) != 1)
+		return assay_fail(call, 1, "the gate is broken");
+	return ASSAY_OK;
+}
+
+static const struct assay_named_function functions[] = {
+	{"double", double_task}, {"gate", gate_task}, {NULL, NULL}};
+
+static int submit(struct run *run, int which, const void *argument, size_t size,
+		  assay_future **future)
+{
+	struct assay_task task = {.argument = argument, .argument_size = size};
+	int error;
+
+	if (run->by_pointer)
+		task.function = functions[which].function;
+	else
+		task.name = functions[which].name;
+	error = assay_submit(run->executor, &task, future);
+	return error ? fail(run->board, "submit: %s", assay_error_text(error)) : 0;
+}
+
+static int stand_at_gate(struct run *run, int which)
+{
+	return submit(run, 1, &run->gate, sizeof run->gate, &run->at_gate[which]);
+}
+
+static int await_gate(struct run *run)
+{
+	char byte;
+
+	return read(run->gate.seen[0], &byte, 1) == 1 ? 0 : fail(run->board, "the gate is broken");
+}
+
+static int let_through(struct run *run)
+{
+	return write(run->gate.open[1], "", 1) == 1 ? 0 : fail(run->board, "the gate is broken");
+}
+
+static int submit_all(struct run *run)
+{
+	for (uint64_t i = 0; i < run->board->tasks; i++)
+		if (submit(run, 0, &i, sizeof i, &run->futures[i]))
+			return -1;
+	return 0;
+}
+
+static int collect_all(struct run *run)
+{
+	for (uint64_t i = 0; i < run->board->tasks; i++) {
+		uint64_t value = 0;
+		int error =
+			assay_future_result(run->futures[i], ASSAY_FOREVER, &value, sizeof value);
+
+		if (error)
+			return fail(run->board, "task %llu: %s", (unsigned long long)i,
+				    assay_error_text(error));
+		if (value != 2 * i)
+			return fail(run->board, "task %llu returned %llu", (unsigned long long)i,
+				    (unsigned long long)value);
+		assay_future_release(run->futures[i]);
+	}
+	return 0;
+}
+
+static void enter(struct run *run, enum phase phase, phase_listener *listener)
+{
+	if (!listener)
+		return;
+	listener(phase);
+	atomic_store(&run->board->phase, phase);
+}
+
+static void leave(struct run *run, phase_listener *listener)
+{
+	atomic_store(&run->board->phase, PHASE_OUTSIDE);
+	if (listener)
+		listener(PHASE_OUTSIDE);
+}
+
+/* The worker stands at a gate before the first task and behind the last. */
+static int round_in_turn(struct run *run, phase_listener *listener)
+{
+	int64_t before_bytes;
+
+	if (stand_at_gate(run, 0) || await_gate(run))
+		return -1;
+	before_bytes = atomic_load(&run->board->live_bytes);
+	enter(run, PHASE_SUBMIT, listener);
+	if (submit_all(run))
+		return -1;
+	leave(run, listener);
+	if (!listener)
+		run->board->pending_bytes = atomic_load(&run->board->live_bytes) - before_bytes;
+	if (stand_at_gate(run, 1))
+		return -1;
+	enter(run, PHASE_RUN, listener);
+	if (let_through(run) || await_gate(run))
+		return -1;
+	leave(run, listener);
+	enter(run, PHASE_COLLECT, listener);
+	if (collect_all(run))
+		return -1;
+	leave(run, listener);
+	if (let_through(run))
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		if (assay_future_outcome(run->at_gate[i], ASSAY_FOREVER, NULL))
+			return fail(run->board, "the gate does not end");
+		assay_future_release(run->at_gate[i]);
+	}
+	return 0;
+}
+
+static int round_together(struct run *run, phase_listener *listener)
+{
+	enter(run, PHASE_SUBMIT, listener);
+	if (submit_all(run) || collect_all(run))
+		return -1;
+	leave(run, listener);
+	return 0;
+}
+
+static int run_rounds(struct run *run, phase_listener *listener)
+{
+	int (*round)(struct run *, phase_listener *) =
+		run->board->together ? round_together : round_in_turn;
+
+	if (round(run, NULL) || round(run, listener))
+		return -1;
+	if (atomic_load(&run->board->ran) != 2 * run->board->tasks)
+		return fail(run->board, "%llu tasks ran, expected %llu",
+			    (unsigned long long)atomic_load(&run->board->ran),
+			    (unsigned long long)(2 * run->board->tasks));
+	return 0;
+}
+
+static int exercise_backend(struct run *run, const struct assay_backend *backend,
+			    phase_listener *listener)
+{
+	struct assay_config config = assay_config_default();
+	int error, failed;
+
+	config.workers = 1;
+	config.spin_ns = 0;
+	if (backend->capabilities & ASSAY_CAP_NAMED_FUNCTIONS) {
+		config.functions = functions;
+		config.function_count = 2;
+	}
+	error = assay_executor_create(backend, &config, &run->executor);
+	if (error)
+		return fail(run->board, "cannot create an executor with 1 worker: %s",
+			    assay_error_text(error));
+	failed = run_rounds(run, listener);
+	if (failed)
+		return -1; /* tasks may stand at the gate: the process ends with them */
+	error = assay_executor_destroy(run->executor);
+	return error ? fail(run->board, "destroy: %s", assay_error_text(error)) : 0;
+}
+
+int exercise(const char *name, struct board *board, phase_listener *listener)
+{
+	const uint64_t in_turn = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT;
+	const struct assay_backend *backend;
+	struct run *run;
+	int failed;
+
+	shared = board;
+	if (assay_backend_open(name, &backend, board->message, sizeof board->message))
+		return -1;
+	board->message[0] = '\0';
+	snprintf(board->backend, sizeof board->backend, "%s", backend->name);
+	board->apart = !(backend->capabilities & ASSAY_CAP_SHARED_MEMORY);
+	board->together = (backend->capabilities & in_turn) != in_turn;
+	board->racing = board->together && backend->capabilities & ASSAY_CAP_ASYNCHRONOUS;
+	board->tasks = board->together ? TASKS_TOGETHER : TASKS;
+	run = calloc(1, sizeof *run);
+	if (!run || pipe(run->gate.open) || pipe(run->gate.seen)) {
+		free(run);
+		return fail(board, "no memory or no pipes");
+	}
+	run->board = board;
+	run->by_pointer = backend->capabilities & ASSAY_CAP_FUNCTION_POINTERS;
+	failed = exercise_backend(run, backend, listener);
+	for (int i = 0; i < 2; i++) {
+		close(run->gate.open[i]);
+		close(run->gate.seen[i]);
+	}
+	free(run);
+	return failed;
+}

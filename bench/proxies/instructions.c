@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "instructions.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#define HAVE_CALLGRIND 1
+#else
+#define HAVE_CALLGRIND 0
+#endif
+
+/* What ends is dumped under the name of its phase; what lies between phases is thrown away. */
+static void dump(enum phase phase)
+{
+	static enum phase now = PHASE_OUTSIDE;
+
+#if HAVE_CALLGRIND
+	if (phase != PHASE_OUTSIDE) {
+		CALLGRIND_ZERO_STATS;
+	} else {
+		CALLGRIND_DUMP_STATS_AT(phase_names[now]);
+	}
+#endif
+	now = phase;
+}
+
+int instructions_child(const char *backend)
+{
+	struct board *board = board_create();
+
+	if (!board)
+		return 2;
+	if (exercise(backend, board, dump)) {
+		fprintf(stderr, "%s\n", board->message);
+		_exit(2);
+	}
+	return 0;
+}
+
+static void become_valgrind(const char *backend, const char *directory)
+{
+	char output[PATH_MAX + 64], program[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+	int null = open("/dev/null", O_WRONLY);
+
+	program[length > 0 ? length : 0] = '\0';
+	snprintf(output, sizeof output, "--callgrind-out-file=%s/out", directory);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	execlp("valgrind", "valgrind", "--tool=callgrind", "--quiet", "--max-threads=2000", output,
+	       program, "instructions", backend, (char *)NULL);
+	_exit(127);
+}
+
+/* One dump: "desc: Trigger: Client Request: submit" and "totals: 12345". */
+static void read_dump(const char *path, uint64_t instructions[PHASES])
+{
+	FILE *file = fopen(path, "re");
+	char line[1024], name[64] = "";
+	uint64_t total = 0;
+
+	while (file && fgets(line, sizeof line, file)) {
+		sscanf(line, "desc: Trigger: Client Request: %63s", name);
+		sscanf(line, "totals: %" SCNu64, &total);
+	}
+	if (file)
+		fclose(file);
+	for (int phase = 1; phase < PHASES; phase++)
+		if (strcmp(name, phase_names[phase]) == 0)
+			instructions[phase] = total;
+}
+
+static void read_dumps(const char *directory, uint64_t instructions[PHASES])
+{
+	DIR *stream = opendir(directory);
+	struct dirent *entry;
+	char path[PATH_MAX + 280];
+
+	while (stream && (entry = readdir(stream))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+		read_dump(path, instructions);
+		unlink(path);
+	}
+	if (stream)
+		closedir(stream);
+	rmdir(directory);
+}
+
+int instructions_count(const char *backend, struct board *board, uint64_t instructions[PHASES])
+{
+	const char *parent = getenv("TMPDIR");
+	char directory[PATH_MAX];
+	int status = -1;
+	pid_t pid;
+
+	memset(instructions, 0, PHASES * sizeof *instructions);
+	if (!HAVE_CALLGRIND) {
+		snprintf(board->message, sizeof board->message,
+			 "built without valgrind; install the Debian package valgrind");
+		return 1;
+	}
+	snprintf(directory, sizeof directory, "%s/assay-proxies-XXXXXX",
+		 parent && *parent ? parent : "/tmp");
+	if (!mkdtemp(directory)) {
+		snprintf(board->message, sizeof board->message, "no temporary directory");
+		return -1;
+	}
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		become_valgrind(backend, directory);
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	read_dumps(directory, instructions);
+	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+		snprintf(board->message, sizeof board->message,
+			 "valgrind cannot be run; install the Debian package valgrind");
+		return 1;
+	}
+	if (status != 0 || !instructions[PHASE_SUBMIT]) {
+		snprintf(board->message, sizeof board->message,
+			 "the exercise failed under callgrind");
+		return -1;
+	}
+	return 0;
+}
