@@ -284,6 +284,14 @@ double time_scale(void)
 	return scale > 0 ? scale : 1;
 }
 
+int torture_seconds(void)
+{
+	const char *text = getenv("ASSAY_TORTURE_SECONDS");
+	long seconds = text ? strtol(text, NULL, 10) : 0;
+
+	return seconds > 0 && seconds < 1000000 ? (int)seconds : 0;
+}
+
 int64_t short_time_ns(void)
 {
 	return (int64_t)(20e6 * time_scale());

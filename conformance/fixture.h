@@ -117,6 +117,9 @@ int count_descriptors(void);
 /* $ASSAY_TIME_SCALE, or 1: how much slower than usual this machine is said to be. */
 double time_scale(void);
 
+/* $ASSAY_TORTURE_SECONDS, or 0: how much longer than usual the torture tests of STR-7 take. */
+int torture_seconds(void);
+
 /* Makes the shared memory. The runner calls it in the test's process before anything else. */
 void fixture_start(void);
 

@@ -320,7 +320,10 @@ void runner_run(const struct test *test, const char *backend_path, int workers, 
 
 	if (deadline_ms == RUNNER_DEADLINE_MS && test->deadline_ms)
 		milliseconds = test->deadline_ms;
-	runner_isolate(run_assigned, &assignment, (int64_t)(milliseconds * 1e6 * scale), result);
+	runner_isolate(run_assigned, &assignment,
+		       (int64_t)(milliseconds * 1e6 * scale) +
+			       (int64_t)torture_seconds() * 1000000000,
+		       result);
 }
 
 struct description {

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Creating executors where the system gives less and less: an error, and nothing left of it. */
+#include "family.h"
+#include "refusal.h"
+#include "sanitizer.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What there is of this process now. */
+struct census {
+	int threads;
+	int descriptors;
+};
+
+static struct census take_census(void)
+{
+	return (struct census){count_threads(), count_descriptors()};
+}
+
+static void keep_silent(void *user, enum assay_severity severity, const char *message)
+{
+	(void)user;
+	(void)severity;
+	(void)message;
+}
+
+static int return_four(assay_call *call)
+{
+	int four = 4;
+
+	return assay_return(call, &four, sizeof four);
+}
+
+/* One that was made under a limit works, or says that it cannot. */
+static void check_works_or_says(assay_executor *executor)
+{
+	struct assay_task task = {.function = return_four};
+
+	for (int i = 0; i < 3; i++) {
+		assay_future *future = NULL;
+		int value = 4, error = assay_submit(executor, &task, &future);
+
+		if (!error)
+			error = assay_future_result(future, ASSAY_FOREVER, &value, sizeof value);
+		CHECK(error == ASSAY_OK || error == ASSAY_EBROKEN || error == ASSAY_ENOMEM ||
+		      error == ASSAY_ERESOURCE);
+		CHECK_EQ(value, 4);
+		assay_future_release(future);
+	}
+}
+
+/* Creates one under a soft limit; the limit is off again when this returns. True: it was made. */
+static bool create_within(struct subject *s, int resource, rlim_t soft)
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *const untouched = (assay_executor *)s;
+	assay_executor *executor = untouched;
+	struct rlimit limit;
+	int error;
+
+	config.workers = 3;
+	config.log = keep_silent;
+	CHECK_EQ(getrlimit((__rlimit_resource_t)resource, &limit), 0);
+	limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
+	CHECK_EQ(setrlimit((__rlimit_resource_t)resource, &limit), 0);
+	error = assay_executor_create(s->backend, &config, &executor);
+	if (!error)
+		check_works_or_says(executor);
+	limit.rlim_cur = limit.rlim_max;
+	CHECK_EQ(setrlimit((__rlimit_resource_t)resource, &limit), 0);
+	if (error) {
+		CHECK(error == ASSAY_ENOMEM || error == ASSAY_ERESOURCE);
+		CHECK(executor == untouched);
+		return false;
+	}
+	executor_end(executor);
+	return true;
+}
+
+/* As often as it takes until one is made, and once more. */
+static void check_limits(struct subject *s, int resource, rlim_t first, rlim_t step, int most)
+{
+	int refused = 0, made = 0;
+	struct census before;
+	assay_executor *executor = executor_new(s, 3);
+	assay_future *future = submit_int(executor, 1);
+
+	/* What a backend makes once it may keep. */
+	CHECK_EQ(result_int(future), 1);
+	assay_future_release(future);
+	executor_end(executor);
+	before = take_census();
+	for (int i = 0; i < most && made < 2; i++) {
+		bool is_made = create_within(s, resource, first + (rlim_t)i * step);
+		struct census after = take_census();
+
+		made += is_made;
+		refused += !is_made;
+		check_childless();
+		CHECK_EQ(after.threads, before.threads);
+		CHECK_EQ(after.descriptors, before.descriptors);
+	}
+	NOTE("refused %d times, made %d times", refused, made);
+	/* And without the limit all is well. */
+	executor = executor_new(s, 3);
+	future = submit_int(executor, 2);
+	CHECK_EQ(result_int(future), 2);
+	assay_future_release(future);
+	executor_end(executor);
+	check_childless();
+}
+
+ASSAY_TEST(cfg_28_few_descriptors, .clause = "CFG-28")
+{
+	int lowest = open("/dev/null", O_RDONLY);
+
+	adopt_orphans();
+	CHECK(lowest >= 0);
+	close(lowest);
+	check_limits(s, RLIMIT_NOFILE, (rlim_t)lowest, 1, 80);
+}
+
+ASSAY_TEST(cfg_28_few_processes, .clause = "CFG-28")
+{
+	struct rlimit limit;
+
+	adopt_orphans();
+	if (getrlimit(RLIMIT_NPROC, &limit))
+		UNRESOLVED("cannot read the limit of processes: %s", strerror(errno));
+	if (BUILT_WITH_TSAN)
+		UNSUPPORTED("ThreadSanitizer needs threads of its own");
+	/* The limit does not hold for root; nobody else is nobody. */
+	if (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY))
+		UNRESOLVED("cannot give up the rights of root: %s", strerror(errno));
+	prctl(PR_SET_DUMPABLE, 1);
+	check_limits(s, RLIMIT_NPROC, 1, 1, 24);
+}
+
+static rlim_t address_space(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	if (!file || fscanf(file, "%lu", &pages) != 1)
+		UNRESOLVED("cannot read how large this process is");
+	fclose(file);
+	return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+ASSAY_TEST(cfg_28_little_memory, .clause = "CFG-28", .deadline_ms = 20000)
+{
+	adopt_orphans();
+	if (BUILT_WITH_ASAN || BUILT_WITH_TSAN)
+		UNSUPPORTED("a sanitizer needs memory itself");
+	check_limits(s, RLIMIT_AS, address_space(), (rlim_t)512 << 10, 200);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks in great number while their workers are killed at any moment. Short in every run; as long as
+ * $ASSAY_TORTURE_SECONDS says in the CTest configuration `long`. */
+#include "death.h"
+#include "family.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+
+enum {
+	WINDOW = 512,   /* tasks submitted and not looked at */
+	SLOTS = 64,     /* for the numbers of worker processes */
+	LARGE = 100000, /* bytes of every hundredth argument and result */
+	RETRIES = 20,
+};
+
+/* In memory that everybody sees. */
+struct torture {
+	uint32_t pids[SLOTS];
+	uint32_t done;  /* tasks that ended by themselves */
+	uint32_t ran[]; /* times, each task */
+};
+
+struct tortured {
+	struct torture *torture;
+	uint32_t index;
+	unsigned char bytes[LARGE];
+};
+
+#define HEAD offsetof(struct tortured, bytes)
+
+static int be_tortured(assay_call *call)
+{
+	const struct tortured *tortured = call->argument;
+	struct torture *torture = tortured->torture;
+	uint32_t pid = (uint32_t)getpid();
+
+	__atomic_fetch_add(&torture->ran[tortured->index], 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&torture->pids[pid % SLOTS], pid, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&torture->done, 1, __ATOMIC_RELAXED);
+	return assay_return(call, tortured, call->argument_size);
+}
+
+static uint64_t random_next(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* A thread of the client that kills a worker every so many tasks. */
+struct killer {
+	struct actor actor;
+	struct torture *torture;
+	uint64_t seed;
+	uint32_t is_over;
+	uint32_t kills;
+};
+
+static void kill_workers(void *argument)
+{
+	struct killer *killer = argument;
+	struct torture *torture = killer->torture;
+	uint32_t next = 0;
+
+	while (!__atomic_load_n(&killer->is_over, __ATOMIC_ACQUIRE)) {
+		uint32_t *slot = &torture->pids[random_next(&killer->seed) % SLOTS];
+		pid_t pid;
+
+		if (__atomic_load_n(&torture->done, __ATOMIC_RELAXED) < next) {
+			sched_yield();
+			continue;
+		}
+		pid = (pid_t)__atomic_exchange_n(slot, 0, __ATOMIC_RELAXED);
+		/* Its number could be somebody else's by now. */
+		if (!pid || !is_descendant(pid) || kill(pid, SIGKILL))
+			continue;
+		killer->kills++;
+		next = __atomic_load_n(&torture->done, __ATOMIC_RELAXED) +
+		       (uint32_t)(random_next(&killer->seed) % 2000);
+	}
+}
+
+static void count_call(assay_future *future, void *user)
+{
+	(void)future;
+	__atomic_fetch_add((uint32_t *)user, 1, __ATOMIC_RELAXED);
+}
+
+/* One executor's life under torture. */
+struct ordeal {
+	assay_executor *executor;
+	struct torture *torture;
+	assay_future *futures[WINDOW];
+	bool cancelled[WINDOW];
+	uint32_t *called; /* done callbacks, each task */
+	uint32_t most;    /* times a task may run */
+	uint32_t lost;
+	uint32_t again;
+	uint32_t gone; /* cancelled */
+};
+
+static size_t size_of(uint32_t index)
+{
+	return index % 100 == 17 ? sizeof(struct tortured) : HEAD;
+}
+
+static void look_at(struct ordeal *ordeal, uint32_t index)
+{
+	assay_future *future = ordeal->futures[index % WINDOW];
+	struct assay_outcome outcome = {.error = 1};
+	uint32_t ran;
+
+	CHECK_OK(assay_future_outcome(future, ASSAY_FOREVER, &outcome));
+	ran = __atomic_load_n(&ordeal->torture->ran[index], __ATOMIC_RELAXED);
+	CHECK(ran <= ordeal->most);
+	if (ordeal->cancelled[index % WINDOW]) {
+		CHECK_ERROR(outcome.error, ASSAY_ECANCELLED);
+		CHECK_EQ(ran, 0);
+		ordeal->gone++;
+	} else if (outcome.error) {
+		CHECK_ERROR(outcome.error, ASSAY_EDIED);
+		ordeal->lost++;
+	} else {
+		const struct tortured *seen = outcome.result;
+
+		CHECK_EQ(outcome.result_size, size_of(index));
+		CHECK_EQ(seen->index, index);
+		if (outcome.result_size > HEAD)
+			CHECK(seen->bytes[0] == (index & 0xff) &&
+			      seen->bytes[LARGE - 1] == (index & 0xff));
+		CHECK(ran >= 1);
+	}
+	ordeal->again += ran > 1;
+	assay_future_release(future);
+}
+
+static void submit_tortured(struct ordeal *ordeal, struct tortured *argument, uint32_t index)
+{
+	assay_future *future;
+
+	argument->index = index;
+	if (size_of(index) > HEAD)
+		memset(argument->bytes, (int)(index & 0xff), LARGE);
+	future = submit_task(ordeal->executor, be_tortured, argument, size_of(index));
+	CHECK_OK(assay_future_add_done_callback(future, count_call, &ordeal->called[index]));
+	ordeal->futures[index % WINDOW] = future;
+	ordeal->cancelled[index % WINDOW] = index % 13 == 5 && assay_future_cancel(future);
+}
+
+/* Mappings with something behind them that could be left. */
+static int count_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+	int count = 0;
+
+	if (!maps)
+		UNRESOLVED("cannot read /proc/self/maps");
+	while (fgets(line, sizeof line, maps))
+		count += strstr(line, "memfd:") || strstr(line, "/dev/shm/") ||
+			 strstr(line, "/SYSV");
+	fclose(maps);
+	return count;
+}
+
+static int count_shared_memory(void)
+{
+	DIR *directory = opendir("/dev/shm");
+	int count = 0;
+
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+static void check_counts(const struct ordeal *ordeal, uint32_t count)
+{
+	struct assay_statistics now;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (__atomic_load_n(&ordeal->called[i], __ATOMIC_RELAXED) != 1)
+			CHECK_EQ(ordeal->called[i], 1);
+	assay_executor_statistics(ordeal->executor, &now);
+	if (now.submitted == UINT64_MAX)
+		return;
+	CHECK_EQ(now.submitted, count);
+	CHECK_EQ(now.finished + now.cancelled + now.broken, count);
+	CHECK_EQ(now.cancelled, ordeal->gone);
+	CHECK_EQ(now.failed, ordeal->lost);
+}
+
+static uint32_t torture(struct subject *s, struct torture *torture, uint32_t count, int workers,
+			enum assay_on_worker_death policy, uint64_t seed)
+{
+	struct ordeal ordeal = {.torture = torture,
+				.most = policy == ASSAY_DEATH_RETRIES ? RETRIES + 1 : 1};
+	struct killer killer = {.torture = torture, .seed = seed};
+	struct tortured *argument = calloc(1, sizeof *argument);
+
+	ordeal.called = calloc(count, sizeof *ordeal.called);
+	CHECK(argument && ordeal.called);
+	memset(torture, 0, sizeof *torture + count * sizeof torture->ran[0]);
+	argument->torture = torture;
+	ordeal.executor =
+		executor_surviving(s, workers, policy, policy == ASSAY_DEATH_RETRIES ? RETRIES : 0);
+	actor_start(&killer.actor, kill_workers, &killer);
+	for (uint32_t i = 0; i < count + WINDOW; i++) {
+		if (i >= WINDOW)
+			look_at(&ordeal, i - WINDOW);
+		if (i < count)
+			submit_tortured(&ordeal, argument, i);
+	}
+	__atomic_store_n(&killer.is_over, 1, __ATOMIC_RELEASE);
+	actor_join(&killer.actor);
+	CHECK_OK(assay_executor_shutdown(ordeal.executor, ASSAY_SHUTDOWN_WAIT));
+	check_counts(&ordeal, count);
+	CHECK_OK(assay_executor_destroy(ordeal.executor));
+	check_childless();
+	NOTE("%u workers killed, %u of %u tasks lost, %u run again, seed %llu", killer.kills,
+	     ordeal.lost, count, ordeal.again, (unsigned long long)seed);
+	free(ordeal.called);
+	free(argument);
+	return killer.kills;
+}
+
+static void torture_for_long(struct subject *s, enum assay_on_worker_death policy)
+{
+	int64_t end_ns = assay_deadline_ns((int64_t)torture_seconds() * 1000000000);
+	uint32_t count = (uint32_t)scaled(100000), kills = 0;
+	struct torture *memory = shared_new(s, sizeof *memory + count * sizeof(uint32_t));
+	int descriptors = 0, mappings = 0, files = count_shared_memory();
+	uint64_t seed = 1;
+
+	adopt_orphans();
+	do {
+		kills += torture(s, memory, count, 2 + (int)(seed % 3) / 2, policy,
+				 seed * 0x9e3779b97f4a7c15u);
+		if (seed++ == 1) { /* what is opened once may stay */
+			descriptors = count_descriptors();
+			mappings = count_mappings();
+		}
+		CHECK_EQ(count_descriptors(), descriptors);
+		CHECK_EQ(count_mappings(), mappings);
+		CHECK(count_shared_memory() <= files);
+	} while (seed < 3 || assay_remaining_ns(end_ns) > 0);
+	CHECK(kills > 0);
+}
+
+ASSAY_TEST(str_7_killed_workers_lose_one_task_each, .clause = "STR-7",
+	   .needs = MORTAL | ASSAY_CAP_WORKER_REUSE, .rounds = 2, .deadline_ms = 60000)
+{
+	torture_for_long(s, ASSAY_DEATH_FAILS_TASK);
+}
+
+ASSAY_TEST(str_7_killed_workers_lose_nothing, .clause = "STR-7",
+	   .needs = MORTAL | ASSAY_CAP_WORKER_REUSE, .rounds = 2, .deadline_ms = 60000)
+{
+	torture_for_long(s, ASSAY_DEATH_RETRIES);
+}
