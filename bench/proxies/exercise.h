@@ -27,8 +27,9 @@ struct board {
 	uint64_t tasks;             /* of a round */
 	char backend[64];           /* the name in its descriptor */
 	bool apart;                 /* its workers are other processes */
-	bool together;     /* nothing keeps its tasks waiting: the first two phases are one */
-	char message[256]; /* why it failed; "" */
+	bool together;              /* nothing keeps its tasks waiting: all phases are one */
+	bool racing;                /* and they run beside each other: no two runs are the same */
+	char message[256];          /* why it failed; "" */
 };
 
 /* NULL without memory. */
