@@ -46,20 +46,17 @@ static int meet_task(assay_call *call)
 static const struct assay_named_function functions[] = {
 	{"echo", echo_task}, {"meet", meet_task}, {NULL, NULL}};
 
-static int create(struct cell *cell, int workers, assay_executor **executor)
+/* Returns an error of the contract. */
+static int create(const struct cell *cell, int workers, assay_executor **executor)
 {
 	struct assay_config config = assay_config_default();
-	int error;
 
 	config.workers = workers;
 	if (cell->backend->capabilities & ASSAY_CAP_NAMED_FUNCTIONS) {
 		config.functions = functions;
 		config.function_count = sizeof functions / sizeof *functions - 1;
 	}
-	error = assay_executor_create(cell->backend, &config, executor);
-	return error ? cell_fail(cell, "cannot create an executor with %d workers: %s", workers,
-				 assay_error_text(error))
-		     : 0;
+	return assay_executor_create(cell->backend, &config, executor);
 }
 
 static int destroy(struct cell *cell, assay_executor *executor)
@@ -82,6 +79,16 @@ static int setup(struct cell *cell)
 	sem_init(&meeting->leave, 1, 0);
 	sem_init(&meeting->arrived, 1, 0);
 	return marks_begin(cell, cell->workload->sample[cell->scale].operations);
+}
+
+/* The executor of the cell goes first: some backends have but one at a time. */
+static int warm_up(struct cell *cell, uint64_t *operations)
+{
+	assay_executor *executor = cell->executor;
+
+	(void)operations;
+	cell->executor = NULL;
+	return destroy(cell, executor);
 }
 
 static int prepare(struct cell *cell, uint64_t operations)
@@ -123,11 +130,13 @@ static int live(struct cell *cell, uint64_t index)
 	struct lives *lives = cell->state;
 	assay_executor *executor;
 	int64_t at_ns[STEPS + 1];
-	int failed;
+	int error, failed;
 
 	at_ns[0] = assay_clock_ns();
-	if (create(cell, cell->workers, &executor))
-		return -1;
+	error = create(cell, cell->workers, &executor);
+	if (error)
+		return cell_fail(cell, "cannot create an executor with %d workers: %s",
+				 cell->workers, assay_error_text(error));
 	at_ns[1] = assay_clock_ns();
 	failed = first_task(cell, executor, index);
 	at_ns[2] = assay_clock_ns();
@@ -192,7 +201,7 @@ static int measure_memory(struct cell *cell)
 	const uint64_t needed = ASSAY_CAP_CONCURRENT | ASSAY_CAP_SHARED_MAPPINGS;
 	double before, after = 0;
 	assay_executor *executor;
-	int failed;
+	int error, failed;
 
 	if ((cell->backend->capabilities & needed) != needed) {
 		cell_no_metric(cell, "worker_memory", "bytes",
@@ -201,8 +210,13 @@ static int measure_memory(struct cell *cell)
 		return 0;
 	}
 	before = processes_memory_bytes();
-	if (create(cell, MANY_WORKERS, &executor))
-		return -1;
+	error = create(cell, MANY_WORKERS, &executor);
+	if (error) {
+		cell_no_metric(cell, "worker_memory", "bytes",
+			       "an executor with %d workers cannot be created: %s", MANY_WORKERS,
+			       assay_error_text(error));
+		return 0;
+	}
 	failed = meet(cell, executor, &after);
 	failed |= destroy(cell, executor);
 	if (failed)
@@ -254,6 +268,7 @@ const struct workload lifecycle = {
 	.sample = {{.operations = 5}, {.operations = 200}, {.operations = 1000}},
 	.functions = functions,
 	.setup = setup,
+	.warm_up = warm_up,
 	.prepare = prepare,
 	.run = run,
 	.check = check,

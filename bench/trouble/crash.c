@@ -69,7 +69,16 @@ static int prepare(struct cell *cell, uint64_t operations)
 	return 0;
 }
 
-/* That of the cell has the default: to break when a worker dies. */
+/* The executor of the cell has the default: to break when a worker dies. */
+static int warm_up(struct cell *cell, uint64_t *operations)
+{
+	int error = assay_executor_destroy(cell->executor);
+
+	(void)operations;
+	cell->executor = NULL;
+	return error ? cell_fail(cell, "destroy: %s", assay_error_text(error)) : 0;
+}
+
 static int create(struct cell *cell, assay_executor **executor)
 {
 	struct assay_config config = assay_config_default();
@@ -232,6 +241,7 @@ const struct workload crash = {
 	.sample = {{.operations = 1}, {.operations = 10}, {.operations = 40}},
 	.functions = arrival_functions,
 	.setup = setup,
+	.warm_up = warm_up,
 	.prepare = prepare,
 	.run = run,
 	.check = check,
