@@ -65,7 +65,7 @@ static int list(const struct arguments *arguments)
 
 static int check_glob(const char *glob)
 {
-	const char *names[64];
+	const char *names[256];
 	size_t count = 0;
 	bool matches = false;
 

@@ -16,6 +16,8 @@ extern const struct workload poisson_30, poisson_60, poisson_80, poisson_95, mix
 extern const struct workload producers_consumers, lifecycle, payload_empty, payload_4_kib,
 	payload_1_mib, payload_64_mib;
 extern const struct workload crash;
+extern const struct workload instrument_loop, instrument_sample, instrument_clock,
+	instrument_latency;
 
 const struct workload *const workloads[] = {
 	&submit_one_producer,
@@ -70,6 +72,10 @@ const struct workload *const workloads[] = {
 	&floor_thread,
 	&floor_futex,
 	&floor_line,
+	&instrument_loop,
+	&instrument_sample,
+	&instrument_clock,
+	&instrument_latency,
 	NULL,
 };
 
