@@ -1,27 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages of 1 KiB to a server and back, over pipes and over TCP on the loopback: the shortest
- * real waits there are. A task takes one of eight channels that are always open, sends, waits for
- * the answer and gives the channel back. The server is one thread of the client, and its CPU time
- * is in the figures of all executors alike.
+ * real waits there are. A task takes one of eight channels, sends, waits for the answer and gives
+ * the channel back; each process connects to a channel once. The server is one thread of the
+ * client, and its CPU time is in the figures of all executors alike.
+ *
+ * Memory orders, by label:
+ *   turn    busy: a channel is given back by fetch_and release and taken by fetch_or acquire, so
+ *           that what one task of a process did with clients[] is seen by the next.
  */
 #include "../batch.h"
 #include "../marks.h"
 #include "echo_server.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MESSAGE_WORDS = 128, TASKS_MAX = 1 << 20 };
 
-/* Workers that are forked inherit the descriptors. */
+/* Shared with workers that are processes. */
+struct channels {
+	sem_t vacant;
+	_Atomic uint32_t busy; /* bit by bit */
+};
+
+static struct channels *channels;
+/* Forked workers know it as it was when they began. */
 static struct echo_server server;
-/* A pipe with the numbers of the channels that nobody uses: taken by reading. */
-static int vacant[2] = {-1, -1};
+/* Of this process. */
+static struct echo_client clients[CHANNELS];
 
 struct echo_work {
 	uint64_t index;
@@ -39,35 +50,50 @@ static uint64_t compose(uint64_t *words, uint64_t seed)
 	return sum;
 }
 
-/* NULL, or what went wrong, with errno. */
-static const char *exchange(const uint64_t *message, uint64_t *answer)
+/* There is one: as many passed the semaphore as channels are vacant. */
+static unsigned take_channel(void)
 {
-	const struct channel *channel;
-	const char *failed = NULL;
-	unsigned char number;
+	while (sem_wait(&channels->vacant))
+		;
+	for (unsigned i = 0;; i = (i + 1) % CHANNELS)
+		/* turn */
+		if (!(atomic_fetch_or_explicit(&channels->busy, 1u << i, memory_order_acquire) &
+		      1u << i))
+			return i;
+}
 
-	if (echo_receive(vacant[0], &number, 1))
-		return "cannot take a channel";
-	channel = &server.channels[number];
-	if (echo_send(channel->client_writes, message, MESSAGE_WORDS * sizeof *message))
-		failed = "cannot send";
-	else if (echo_receive(channel->client_reads, answer, MESSAGE_WORDS * sizeof *answer))
-		failed = "cannot receive";
-	if (echo_send(vacant[1], &number, 1))
-		failed = "cannot give a channel back";
-	return failed;
+static void give_back(unsigned channel)
+{
+	/* turn */
+	atomic_fetch_and_explicit(&channels->busy, ~(1u << channel), memory_order_release);
+	sem_post(&channels->vacant);
+}
+
+/* NULL, or what went wrong, with errno. */
+static const char *exchange(struct echo_client *client, unsigned channel, const uint64_t *message,
+			    uint64_t *answer)
+{
+	if (client->reads < 0 && echo_connect(&server, channel, client))
+		return "cannot connect";
+	if (echo_send(client->writes, message, MESSAGE_WORDS * sizeof *message))
+		return "cannot send";
+	if (echo_receive(client->reads, answer, MESSAGE_WORDS * sizeof *answer))
+		return "cannot receive";
+	return NULL;
 }
 
 static int echo_task(assay_call *call)
 {
 	const struct echo_work *work = call->argument;
 	uint64_t message[MESSAGE_WORDS], answer[MESSAGE_WORDS], sum;
+	unsigned channel = take_channel();
 	const char *failed;
 	char text[160];
 
 	mark(work->index);
 	sum = compose(message, work->seed);
-	failed = exchange(message, answer);
+	failed = exchange(&clients[channel], channel, message, answer);
+	give_back(channel);
 	if (failed) {
 		snprintf(text, sizeof text, "%s: %s", failed, errno ? strerror(errno) : "closed");
 		return assay_fail(call, 1, text);
@@ -90,13 +116,13 @@ static int setup(struct cell *cell, bool tcp)
 	batch->function = echo_task;
 	batch->argument_size = sizeof(struct echo_work);
 	batch->result_size = sizeof(uint64_t);
-	if (echo_server_start(&server, tcp, message, sizeof message))
+	for (unsigned i = 0; i < CHANNELS; i++)
+		clients[i] = (struct echo_client){-1, -1};
+	if (echo_server_start(&server, tcp, cell->directory, message, sizeof message))
 		return cell_fail(cell, "%s", message);
-	if (pipe2(vacant, O_CLOEXEC))
-		return cell_fail(cell, "cannot make a pipe: %s", strerror(errno));
-	for (unsigned char i = 0; i < CHANNELS; i++)
-		if (echo_send(vacant[1], &i, 1))
-			return cell_fail(cell, "cannot write to a pipe: %s", strerror(errno));
+	channels = shared_memory(cell, sizeof *channels);
+	if (!channels || sem_init(&channels->vacant, 1, CHANNELS))
+		return cell_fail(cell, "cannot make a semaphore");
 	return marks_begin(cell, TASKS_MAX);
 }
 
@@ -153,10 +179,11 @@ static void teardown(struct cell *cell)
 		return;
 	batch_free(cell->state);
 	free(cell->state);
+	for (unsigned i = 0; i < CHANNELS; i++)
+		echo_disconnect(&clients[i]);
 	echo_server_stop(&server);
-	for (unsigned i = 0; i < 2; i++)
-		if (vacant[i] >= 0)
-			close(vacant[i]);
+	shared_memory_free(channels, sizeof *channels);
+	channels = NULL;
 	marks_end();
 }
 

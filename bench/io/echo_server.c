@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,7 +11,14 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum { PATH_SIZE = DIRECTORY_SIZE + 32 };
+
+/* What an event is about: two descriptors, where to read and to write, or one of these. */
+#define STOP UINT64_MAX
+#define NEW_CONNECTION (UINT64_MAX - 1)
 
 int echo_send(int descriptor, const void *bytes, size_t size)
 {
@@ -40,114 +46,126 @@ int echo_receive(int descriptor, void *bytes, size_t size)
 	return 0;
 }
 
-/* Each client has one message under way and reads the answer: a write never waits for long. */
+static int watch(const struct echo_server *server, int descriptor, uint64_t about)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = about};
+
+	return epoll_ctl(server->poll, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+static int watch_pair(const struct echo_server *server, int reads, int writes)
+{
+	return watch(server, reads, (uint64_t)(uint32_t)reads << 32 | (uint32_t)writes);
+}
+
+static int no_delay(int socket)
+{
+	int one = 1;
+
+	return setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+/* A client that cannot be served sees its connection closed. */
+static void accept_client(struct echo_server *server)
+{
+	int client = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (client < 0)
+		return;
+	if (server->count == CONNECTIONS_MAX || no_delay(client) ||
+	    watch_pair(server, client, client))
+		close(client);
+	else
+		server->descriptors[server->count++] = client;
+}
+
+/* A client has one message under way and reads the answer: a write never waits for long. */
 static void *serve(void *user)
 {
 	struct echo_server *server = user;
-	struct epoll_event events[CHANNELS + 1];
+	struct epoll_event events[CHANNELS];
 	char bytes[4096];
 
 	for (;;) {
-		int count = epoll_wait(server->poll, events, CHANNELS + 1, -1);
+		int count = epoll_wait(server->poll, events, CHANNELS, -1);
 
 		for (int i = 0; i < count; i++) {
-			const struct channel *channel = events[i].data.ptr;
+			uint64_t about = events[i].data.u64;
+			int reads = (int)(about >> 32);
 			ssize_t got;
 
-			if (!channel)
+			if (about == STOP)
 				return NULL;
-			got = read(channel->server_reads, bytes, sizeof bytes);
+			if (about == NEW_CONNECTION) {
+				accept_client(server);
+				continue;
+			}
+			got = read(reads, bytes, sizeof bytes);
 			if (got > 0)
-				echo_send(channel->server_writes, bytes, (size_t)got);
+				echo_send((int)(uint32_t)about, bytes, (size_t)got);
+			else
+				epoll_ctl(server->poll, EPOLL_CTL_DEL, reads, NULL);
 		}
 	}
 }
 
-static int open_pipes(struct channel *channel)
+static int open_pipe(const struct echo_server *server, const char *which, unsigned channel,
+		     int flags)
 {
-	int there[2], back[2];
+	char path[PATH_SIZE];
 
-	if (pipe2(there, O_CLOEXEC))
+	snprintf(path, sizeof path, "%s/%s-%u", server->directory, which, channel);
+	if (flags == O_RDWR && mkfifo(path, 0600))
 		return -1;
-	channel->server_reads = there[0];
-	channel->client_writes = there[1];
-	if (pipe2(back, O_CLOEXEC))
-		return -1;
-	channel->client_reads = back[0];
-	channel->server_writes = back[1];
-	return 0;
+	return open(path, flags | O_CLOEXEC);
 }
 
-static int listen_on_loopback(struct sockaddr_in *address)
+/* The server keeps both ends of each, so that clients may come and go. */
+static int open_pipes(struct echo_server *server)
 {
-	socklen_t length = sizeof *address;
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	*address = (struct sockaddr_in){.sin_family = AF_INET,
-					.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	if (listener >= 0 && bind(listener, (struct sockaddr *)address, sizeof *address) == 0 &&
-	    listen(listener, CHANNELS) == 0 &&
-	    getsockname(listener, (struct sockaddr *)address, &length) == 0)
-		return listener;
-	if (listener >= 0)
-		close(listener);
-	return -1;
-}
-
-static int open_socket(struct channel *channel, int listener, const struct sockaddr_in *address)
-{
-	int one = 1, client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), served;
-
-	channel->client_reads = channel->client_writes = client;
-	if (client < 0 || connect(client, (const struct sockaddr *)address, sizeof *address))
-		return -1;
-	served = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	channel->server_reads = channel->server_writes = served;
-	return served < 0 || setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) ||
-			       setsockopt(served, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one)
-		       ? -1
-		       : 0;
-}
-
-static int open_channels(struct echo_server *server, bool tcp)
-{
-	struct sockaddr_in address;
-	int listener = tcp ? listen_on_loopback(&address) : -1, failed = tcp && listener < 0;
-
-	for (unsigned i = 0; i < CHANNELS && !failed; i++)
-		failed = tcp ? open_socket(&server->channels[i], listener, &address)
-			     : open_pipes(&server->channels[i]);
-	if (listener >= 0)
-		close(listener);
-	return failed ? -1 : 0;
-}
-
-static int watch_channels(struct echo_server *server)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-
-	server->poll = epoll_create1(EPOLL_CLOEXEC);
-	server->stop = eventfd(0, EFD_CLOEXEC);
-	if (server->poll < 0 || server->stop < 0 ||
-	    epoll_ctl(server->poll, EPOLL_CTL_ADD, server->stop, &event))
-		return -1;
 	for (unsigned i = 0; i < CHANNELS; i++) {
-		event.data.ptr = &server->channels[i];
-		if (epoll_ctl(server->poll, EPOLL_CTL_ADD, server->channels[i].server_reads,
-			      &event))
+		int there = open_pipe(server, "there", i, O_RDWR), back = -1;
+
+		if (there >= 0) {
+			server->descriptors[server->count++] = there;
+			back = open_pipe(server, "back", i, O_RDWR);
+		}
+		if (back < 0)
+			return -1;
+		server->descriptors[server->count++] = back;
+		if (watch_pair(server, there, back))
 			return -1;
 	}
 	return 0;
 }
 
-int echo_server_start(struct echo_server *server, bool tcp, char *message, size_t size)
+static int listen_on_loopback(struct echo_server *server)
 {
-	*server = (struct echo_server){.poll = -1, .stop = -1};
-	for (unsigned i = 0; i < CHANNELS; i++)
-		server->channels[i] = (struct channel){-1, -1, -1, -1};
-	if (open_channels(server, tcp) || watch_channels(server)) {
-		snprintf(message, size, "cannot open %d %s: %s", CHANNELS,
-			 tcp ? "connections on the loopback" : "pairs of pipes", strerror(errno));
+	struct sockaddr *address = (struct sockaddr *)&server->address;
+	socklen_t length = sizeof server->address;
+
+	server->address = (struct sockaddr_in){.sin_family = AF_INET,
+					       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return server->listener < 0 || bind(server->listener, address, length) ||
+			       listen(server->listener, SOMAXCONN) ||
+			       getsockname(server->listener, address, &length) ||
+			       watch(server, server->listener, NEW_CONNECTION)
+		       ? -1
+		       : 0;
+}
+
+int echo_server_start(struct echo_server *server, bool tcp, const char *directory, char *message,
+		      size_t size)
+{
+	*server = (struct echo_server){.tcp = tcp, .poll = -1, .stop = -1, .listener = -1};
+	snprintf(server->directory, sizeof server->directory, "%s", directory);
+	server->poll = epoll_create1(EPOLL_CLOEXEC);
+	server->stop = eventfd(0, EFD_CLOEXEC);
+	if (server->poll < 0 || server->stop < 0 || watch(server, server->stop, STOP) ||
+	    (tcp ? listen_on_loopback(server) : open_pipes(server))) {
+		snprintf(message, size, "cannot make a server that echoes over %s: %s",
+			 tcp ? "TCP" : "pipes", strerror(errno));
 		return -1;
 	}
 	if (pthread_create(&server->thread, NULL, serve, server)) {
@@ -158,25 +176,59 @@ int echo_server_start(struct echo_server *server, bool tcp, char *message, size_
 	return 0;
 }
 
-static void close_end(int reads, int writes)
-{
-	if (reads >= 0)
-		close(reads);
-	if (writes >= 0 && writes != reads)
-		close(writes);
-}
-
 void echo_server_stop(struct echo_server *server)
 {
 	const uint64_t one = 1;
+	const int others[] = {server->poll, server->stop, server->listener};
 
 	if (server->running) {
 		echo_send(server->stop, &one, sizeof one);
 		pthread_join(server->thread, NULL);
 	}
-	for (unsigned i = 0; i < CHANNELS; i++) {
-		close_end(server->channels[i].client_reads, server->channels[i].client_writes);
-		close_end(server->channels[i].server_reads, server->channels[i].server_writes);
+	while (server->count)
+		close(server->descriptors[--server->count]);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (others[i] >= 0)
+			close(others[i]);
+}
+
+static int connect_socket(const struct echo_server *server)
+{
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
+
+	if (client >= 0 &&
+	    connect(client, (const struct sockaddr *)&server->address, sizeof server->address) ==
+		    0 &&
+	    no_delay(client) == 0)
+		return client;
+	error = errno;
+	if (client >= 0)
+		close(client);
+	errno = error;
+	return -1;
+}
+
+int echo_connect(const struct echo_server *server, unsigned channel, struct echo_client *client)
+{
+	if (server->tcp) {
+		client->reads = client->writes = connect_socket(server);
+		return client->reads < 0 ? -1 : 0;
 	}
-	close_end(server->poll, server->stop);
+	client->writes = open_pipe(server, "there", channel, O_WRONLY);
+	client->reads = client->writes < 0 ? -1 : open_pipe(server, "back", channel, O_RDONLY);
+	if (client->reads < 0)
+		echo_disconnect(client);
+	return client->reads < 0 ? -1 : 0;
+}
+
+void echo_disconnect(struct echo_client *client)
+{
+	int error = errno;
+
+	if (client->reads >= 0)
+		close(client->reads);
+	if (client->writes >= 0 && client->writes != client->reads)
+		close(client->writes);
+	client->reads = client->writes = -1;
+	errno = error;
 }

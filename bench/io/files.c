@@ -19,8 +19,10 @@
 
 enum { WORKERS = 8, READ_FILES = 32, READ_BYTES = 65536, WRITE_BYTES = 4096, TASKS_MAX = 65536 };
 
-/* Inherited by workers that are forked. */
-static int directory = -1;
+/* Forked workers know it as it was when they began, and need no descriptor. */
+static char directory[4096];
+
+enum { PATH_SIZE = sizeof directory + 32 };
 
 struct file_work {
 	uint64_t index;
@@ -42,10 +44,17 @@ static uint64_t checksum(const uint64_t *words, size_t bytes)
 	return sum;
 }
 
+static const char *path_of(char path[PATH_SIZE], const char *name)
+{
+	snprintf(path, PATH_SIZE, "%s/%s", directory, name);
+	return path;
+}
+
 /* A new file with these bytes, on the device if asked for. NULL, or what failed, with errno. */
 static const char *write_file(const char *name, const void *bytes, size_t size, bool to_device)
 {
-	int file = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char path[PATH_SIZE];
+	int file = open(path_of(path, name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	const char *failed = NULL;
 
 	if (file < 0)
@@ -60,7 +69,8 @@ static const char *write_file(const char *name, const void *bytes, size_t size, 
 
 static const char *read_file(const char *name, void *bytes, size_t size)
 {
-	int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
+	char path[PATH_SIZE];
+	int file = open(path_of(path, name), O_RDONLY | O_CLOEXEC);
 	const char *failed = NULL;
 	size_t done = 0;
 
@@ -132,9 +142,7 @@ static int setup(struct cell *cell, assay_function *function)
 	batch->function = function;
 	batch->argument_size = sizeof(struct file_work);
 	batch->result_size = sizeof(uint64_t);
-	directory = open(cell->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory < 0)
-		return cell_fail(cell, "cannot open %s: %s", cell->directory, strerror(errno));
+	snprintf(directory, sizeof directory, "%s", cell->directory);
 	return marks_begin(cell, TASKS_MAX);
 }
 
@@ -164,7 +172,7 @@ static int setup_fsync(struct cell *cell)
 
 	if (setup(cell, fsync_task))
 		return -1;
-	if (fstatfs(directory, &status) == 0 &&
+	if (statfs(directory, &status) == 0 &&
 	    (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC))
 		return cell_unsupported(cell,
 					"%s is in memory, where fsync does nothing: "
@@ -227,7 +235,7 @@ static int check_fsync(struct cell *cell, uint64_t operations)
 		uint64_t found[WRITE_BYTES / sizeof(uint64_t)],
 			expected[WRITE_BYTES / sizeof(uint64_t)];
 		const char *failed;
-		char name[32];
+		char name[32], path[PATH_SIZE];
 
 		snprintf(name, sizeof name, "write-%zu", i);
 		failed = read_file(name, found, sizeof found);
@@ -236,7 +244,7 @@ static int check_fsync(struct cell *cell, uint64_t operations)
 		fill(expected, sizeof expected, work->seed);
 		if (memcmp(found, expected, sizeof found) != 0)
 			return cell_fail(cell, "file %zu: the content is wrong", i);
-		unlinkat(directory, name, 0);
+		unlink(path_of(path, name));
 	}
 	return check_sums(cell, WRITE_BYTES);
 }
@@ -246,9 +254,6 @@ static void teardown(struct cell *cell)
 	if (cell->state)
 		batch_free(cell->state);
 	free(cell->state);
-	if (directory >= 0)
-		close(directory);
-	directory = -1;
 	marks_end();
 }
 
