@@ -163,16 +163,17 @@ static char *file_of(const char *name, bool raw)
 
 static int add(struct subjects *subjects, const char *name)
 {
-	struct subject subject = {.raw = raw_is_driver(name)};
+	struct subject *subject = &subjects->list[subjects->count];
 
-	subject.file = file_of(name, subject.raw);
-	if (!subject.file)
+	*subject = (struct subject){.raw = raw_is_driver(name)};
+	subject->file = file_of(name, subject->raw);
+	if (!subject->file)
 		return -1;
-	if (ask(&subject, subject.file) || check_name(subjects, &subject)) {
-		forget(&subject);
+	if (ask(subject, subject->file) || check_name(subjects, subject)) {
+		forget(subject);
 		return -1;
 	}
-	subjects->list[subjects->count++] = subject;
+	subjects->count++;
 	return 0;
 }
 

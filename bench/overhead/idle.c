@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,24 +44,30 @@ static int spread_task(assay_call *call)
 
 static const struct assay_named_function functions[] = {{"spread", spread_task}, {NULL, NULL}};
 
+/* 0 if the line begins otherwise. */
+static double number_after(const char *line, const char *beginning)
+{
+	size_t length = strlen(beginning);
+
+	return strncmp(line, beginning, length) == 0 ? strtod(line + length, NULL) : 0;
+}
+
 static void add_thread(long process, long thread, struct usage *usage)
 {
 	char path[96], line[160];
-	unsigned long long number;
 	FILE *file;
 
 	snprintf(path, sizeof path, "/proc/%ld/task/%ld/status", process, thread);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof line, file))
-		if (sscanf(line, "voluntary_ctxt_switches: %llu", &number) == 1 ||
-		    sscanf(line, "nonvoluntary_ctxt_switches: %llu", &number) == 1)
-			usage->switches += (double)number;
+		usage->switches += number_after(line, "voluntary_ctxt_switches:") +
+				   number_after(line, "nonvoluntary_ctxt_switches:");
 	if (file)
 		fclose(file);
 	snprintf(path, sizeof path, "/proc/%ld/task/%ld/schedstat", process, thread);
 	file = fopen(path, "re");
-	if (file && fscanf(file, "%llu", &number) == 1)
-		usage->cpu_ns += (double)number;
+	if (file && fgets(line, sizeof line, file))
+		usage->cpu_ns += number_after(line, "");
 	if (file)
 		fclose(file);
 }
@@ -75,7 +82,8 @@ static void add_process(long process, long except, struct usage *usage)
 	snprintf(path, sizeof path, "/proc/%ld/task", process);
 	threads = opendir(path);
 	while (threads && (entry = readdir(threads))) {
-		long thread = strtol(entry->d_name, NULL, 10), child;
+		long thread = strtol(entry->d_name, NULL, 10);
+		char child[24];
 		FILE *children;
 
 		if (thread <= 0)
@@ -84,8 +92,8 @@ static void add_process(long process, long except, struct usage *usage)
 			add_thread(process, thread, usage);
 		snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", process, thread);
 		children = fopen(path, "re");
-		while (children && fscanf(children, "%ld", &child) == 1)
-			add_process(child, 0, usage);
+		while (children && fscanf(children, "%23s", child) == 1)
+			add_process(strtol(child, NULL, 10), 0, usage);
 		if (children)
 			fclose(children);
 	}

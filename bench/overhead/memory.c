@@ -53,8 +53,8 @@ static double resident_bytes(void)
 	FILE *file = fopen("/proc/self/smaps_rollup", "re");
 
 	while (file && kib < 0 && fgets(line, sizeof line, file))
-		if (sscanf(line, "Rss: %lf kB", &kib) != 1)
-			kib = -1;
+		if (strncmp(line, "Rss:", 4) == 0)
+			kib = strtod(line + 4, NULL);
 	if (file)
 		fclose(file);
 	return kib * 1024;

@@ -120,7 +120,8 @@ static int run(struct cell *cell, uint64_t operations)
 /* All threads are there, and have slept once. */
 static int warm_up(struct cell *cell, uint64_t *operations)
 {
-	uint64_t once = *operations < 2 * WORKERS ? *operations : 2 * WORKERS;
+	const uint64_t twice = UINT64_C(2) * WORKERS;
+	uint64_t once = *operations < twice ? *operations : twice;
 	int64_t start = assay_clock_ns();
 
 	if (prepare(cell, once) || run(cell, once))

@@ -11,6 +11,7 @@
 
 #include "../raw/work.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -110,9 +111,8 @@ static int read_all(struct producer *producer, size_t from, size_t count)
 						&producer->values[from + i], sizeof(uint64_t));
 
 		if (error)
-			failed = cell_fail(producer->cell, "task %llu: %s",
-					   (unsigned long long)(producer->first + from + i),
-					   assay_error_text(error));
+			failed = cell_fail(producer->cell, "task %" PRIu64 ": %s",
+					   producer->first + from + i, assay_error_text(error));
 		assay_future_release(producer->futures[i]);
 	}
 	return failed;

@@ -74,6 +74,17 @@ ASSAY_WRONG=open expect 1 'cannot start Serial 1.0 with 2 workers' tiny "$wrong"
 fails workers 'asked for 16 workers, Serial 1.0 says that it has 17' oversubscribed_submit
 fails marks 'cannot read' memory_per_pending_task
 
+# A pool that wakes up every millisecond with nothing to do is seen, one that sleeps is not.
+ticks() {
+	ASSAY_WRONG=$1 expect 0 wake_ups tiny "$wrong" idle_after_burst --format json
+	grep -A2 '"metric":.*wake_ups' said | grep -q "\"value\":[[:space:]]*$2" && return
+	echo "idle_after_burst with ASSAY_WRONG=$1: expected wake-ups like '$2', saw:" >&2
+	cat said >&2
+	failures=$((failures + 1))
+}
+ticks tick '[1-9]'
+ticks right '0,'
+
 # Missing and wrong files: refused before anything is measured.
 cp "$plain" plain_raw.so
 cp "$wrong" other_raw.so

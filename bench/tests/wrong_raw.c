@@ -8,9 +8,11 @@
 #include "../raw/work.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool is_wrong(const char *how)
@@ -31,9 +33,22 @@ static const char *version(void)
 	return "Serial 1.0";
 }
 
+static void *tick(void *user)
+{
+	const struct timespec gap = {.tv_nsec = 1000000};
+
+	while (!user)
+		nanosleep(&gap, NULL);
+	return NULL;
+}
+
 static int open_pool(int workers, struct raw_pool **pool, int *effective)
 {
+	pthread_t ticker;
+
 	*pool = NULL;
+	if (is_wrong("tick") && pthread_create(&ticker, NULL, tick, NULL))
+		return EAGAIN;
 	if (is_wrong("open"))
 		return EAGAIN;
 	*effective = workers + is_wrong("workers");
