@@ -84,7 +84,7 @@ static void await(struct activation *activation, struct assay_fork *child)
 			deadline_ns = assay_deadline_ns(JOIN_SPIN_NS);
 		if (assay_clock_ns() < deadline_ns)
 			continue;
-		/* relaxed on success: only the address is for the other */
+		/* relaxed: the loads after it decide; the other wants the address only */
 		__atomic_compare_exchange_n(&child->state, &forked, (uint32_t)SLEEPING, false,
 					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 		while (!is_done(child))
@@ -100,7 +100,8 @@ static bool join_op(assay_call *call, struct assay_fork *child)
 	int64_t bottom, top;
 	bool mine;
 
-	if (child->state == KEPT)
+	/* relaxed: KEPT was set by this thread; the rest is looked at in order below */
+	if (__atomic_load_n(&child->state, __ATOMIC_RELAXED) == KEPT)
 		return true;
 	bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed) - 1;
 	if (forks->top_seen <= bottom) {
