@@ -288,6 +288,7 @@ static void lose_helper(struct pool *pool)
 	for (int i = 0; i < pool->segment->workers; i++) {
 		struct lane *lane = &pool->segment->lanes[i];
 		struct pollfd watched = {.events = POLLIN};
+		siginfo_t info;
 
 		atomic_store_explicit(&lane->wanted, 0, memory_order_relaxed);
 		if (atomic_load_explicit(&lane->phase, memory_order_acquire) != LANE_ALIVE)
@@ -296,6 +297,8 @@ static void lose_helper(struct pool *pool)
 			SYS_pidfd_open, atomic_load_explicit(&lane->pid, memory_order_relaxed), 0);
 		if (watched.fd >= 0) {
 			poll(&watched, 1, LOST_MS);
+			/* It is nobody's, or of a client that adopts orphans. */
+			waitid(P_PIDFD, (id_t)watched.fd, &info, WEXITED | WNOHANG);
 			close(watched.fd);
 		}
 		atomic_store_explicit(&lane->status, SIGKILL, memory_order_relaxed);

@@ -164,9 +164,22 @@ static bool serve_lanes(struct helper *helper)
 	return any;
 }
 
+/* Nothing of the pool is left when the helper is gone. */
+static _Noreturn void end_family(struct helper *helper)
+{
+	for (int i = 0; i < helper->segment->workers; i++) {
+		struct lane *lane = &helper->segment->lanes[i];
+
+		if (atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_ALIVE)
+			kill(atomic_load_explicit(&lane->pid, memory_order_relaxed), SIGKILL);
+	}
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+	_exit(0);
+}
+
 static _Noreturn void serve(struct helper *helper)
 {
-	struct control *control = helper->segment->control;
 	struct pollfd watched[2] = {{.fd = helper->socket, .events = POLLIN},
 				    {.fd = helper->client, .events = POLLIN}};
 	sigset_t all_but_child;
@@ -179,11 +192,9 @@ static _Noreturn void serve(struct helper *helper)
 
 		if (serve_lanes(helper) || news)
 			tell_client(helper);
-		if (atomic_load_explicit(&control->quit, memory_order_acquire))
-			_exit(0);
 		ppoll(watched, 2, NULL, &all_but_child);
 		if (watched[1].revents || (watched[0].revents & (POLLHUP | POLLERR)))
-			_exit(0); /* and the workers with it */
+			end_family(helper);
 		recv(helper->socket, nudges, sizeof nudges, MSG_DONTWAIT);
 	}
 }
@@ -209,6 +220,8 @@ static _Noreturn void helper_run(struct helper *helper, void (*prepare)(void), p
 	for (int i = 0; i < helper->segment->workers && !report.error; i++)
 		report.error = start_worker(helper, i);
 	send(helper->socket, &report, sizeof report, MSG_NOSIGNAL);
+	if (report.error)
+		end_family(helper);
 	serve(helper);
 }
 
@@ -225,8 +238,8 @@ void zygote_end(struct zygote *zygote)
 {
 	siginfo_t info;
 
+	shutdown(zygote->socket, SHUT_RDWR); /* also if a child of the client has it, too */
 	close(zygote->socket);
-	syscall(SYS_pidfd_send_signal, zygote->process, SIGKILL, NULL, 0);
 	while (waitid(P_PIDFD, (id_t)zygote->process, &info, WEXITED) && errno == EINTR)
 		;
 	close(zygote->process);

@@ -27,7 +27,7 @@ void zygote_nudge(const struct zygote *zygote);
 /* Until the helper has something to say. False: it is gone. */
 bool zygote_listen(const struct zygote *zygote);
 
-/* Kills it if it still runs, and reaps it; its workers die with it. */
+/* Ends the workers that are left and the helper; all of them are reaped. */
 void zygote_end(struct zygote *zygote);
 
 /* What a worker does; it never returns. */

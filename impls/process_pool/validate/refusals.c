@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fails each call to the system of a scenario in turn, once and from then on, in the client and in
+ * the helper alike: every call must answer with an error of the closed set, every accepted task must
+ * end, and nothing may crash, hang or be left. Usage: refusals BACKEND.so
+ */
+#include <assay/load.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TASKS 6
+#define LONG 100000 /* bytes */
+
+/* Shared with the helper. */
+static struct {
+	atomic_int calls;      /* that could have failed so far */
+	atomic_int fail_at;    /* the one that does; 0: none */
+	atomic_bool fail_on;   /* and all that follow */
+	atomic_int failed[16]; /* by kind, to see that each was reached */
+} * plan;
+
+enum kind { MEMORY, THREAD, FORK, MEMFD, TRUNCATE, SEAL, MAP, ADVISE, SOCKETS, PIDFD, KINDS };
+
+static const char *const kinds[KINDS] = {"malloc",     "pthread_create", "fork", "memfd_create",
+					 "ftruncate",  "fcntl",          "mmap", "madvise",
+					 "socketpair", "pidfd_open"};
+
+static bool fails(enum kind kind, int error)
+{
+	int at, call;
+
+	if (!plan)
+		return false;
+	at = plan->fail_at;
+	call = ++plan->calls;
+	if (!at || (call != at && !(plan->fail_on && call > at)))
+		return false;
+	plan->failed[kind]++;
+	errno = error;
+	return true;
+}
+
+static void *next_definition(const char *name)
+{
+	void *symbol = dlsym(RTLD_NEXT, name);
+
+	if (!symbol)
+		abort();
+	return symbol;
+}
+
+#define NEXT(type, name)   \
+	static type *next; \
+	if (!next)         \
+	*(void **)&next = next_definition(name)
+
+/* The program's own definitions stand before the C library's, also for the backend it loads. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+void *malloc(size_t size)
+{
+	return fails(MEMORY, ENOMEM) ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	return fails(MEMORY, ENOMEM) ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+	return fails(MEMORY, ENOMEM) ? NULL : __libc_realloc(memory, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+	return fails(MEMORY, ENOMEM) ? NULL : __libc_memalign(alignment, size);
+}
+
+typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+		   void *user)
+{
+	NEXT(create_function, "pthread_create");
+	return fails(THREAD, EAGAIN) ? EAGAIN : next(thread, attributes, run, user);
+}
+
+typedef pid_t fork_function(void);
+
+pid_t fork(void)
+{
+	NEXT(fork_function, "fork");
+	return fails(FORK, EAGAIN) ? -1 : next();
+}
+
+typedef int memfd_function(const char *, unsigned);
+
+int memfd_create(const char *name, unsigned flags)
+{
+	NEXT(memfd_function, "memfd_create");
+	return fails(MEMFD, EMFILE) ? -1 : next(name, flags);
+}
+
+typedef int truncate_function(int, off_t);
+
+int ftruncate(int descriptor, off_t size)
+{
+	NEXT(truncate_function, "ftruncate");
+	return fails(TRUNCATE, EFBIG) ? -1 : next(descriptor, size);
+}
+
+typedef int fcntl_function(int, int, ...);
+
+int fcntl(int descriptor, int command, ...)
+{
+	NEXT(fcntl_function, "fcntl");
+	va_list arguments;
+	long argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	return fails(SEAL, EPERM) ? -1 : next(descriptor, command, argument);
+}
+
+typedef void *map_function(void *, size_t, int, int, int, off_t);
+
+void *mmap(void *address, size_t size, int protection, int flags, int descriptor, off_t offset)
+{
+	NEXT(map_function, "mmap");
+	return fails(MAP, ENOMEM) ? MAP_FAILED
+				  : next(address, size, protection, flags, descriptor, offset);
+}
+
+typedef int advise_function(void *, size_t, int);
+
+int madvise(void *address, size_t size, int advice)
+{
+	NEXT(advise_function, "madvise");
+	return fails(ADVISE, ENOMEM) ? -1 : next(address, size, advice);
+}
+
+typedef int sockets_function(int, int, int, int *);
+
+int socketpair(int domain, int type, int protocol, int sockets[2])
+{
+	NEXT(sockets_function, "socketpair");
+	return fails(SOCKETS, ENFILE) ? -1 : next(domain, type, protocol, sockets);
+}
+
+typedef long system_function(long, ...);
+
+long syscall(long number, ...)
+{
+	NEXT(system_function, "syscall");
+	va_list list;
+	long a[6];
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_pidfd_open && fails(PIDFD, EMFILE))
+		return -1;
+	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static void die(const char *what, int error)
+{
+	fprintf(stderr, "call %d %s: %s: %s\n", plan->fail_at,
+		plan->fail_on ? "and all after it" : "alone", what, assay_error_name(error));
+	abort();
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	fprintf(stderr, "call %d %s: hang\n", plan->fail_at,
+		plan->fail_on ? "and all after it" : "alone");
+	abort();
+}
+
+/* The errors that a refused call may become. */
+static bool is_resource(int error)
+{
+	return error == ASSAY_ENOMEM || error == ASSAY_ERESOURCE || error == ASSAY_EBROKEN ||
+	       error == ASSAY_EUNSUPPORTED;
+}
+
+static int echo(assay_call *call)
+{
+	if (call->argument_size == 1)
+		return assay_fail(call, 5, "a failure with words");
+	if (call->argument_size == 2)
+		_exit(3);
+	return assay_return(call, call->argument, call->argument_size);
+}
+
+static void count_callback(assay_future *future, void *user)
+{
+	(void)future;
+	++*(atomic_int *)user;
+}
+
+static void check_outcome(assay_future *future, size_t size)
+{
+	struct assay_outcome outcome;
+	int error = assay_future_outcome(future, ASSAY_FOREVER, &outcome);
+
+	if (error)
+		die("outcome", error);
+	if (is_resource(outcome.error))
+		return;
+	if (size == 1   ? outcome.error != ASSAY_EFAILED || outcome.code != 5
+	    : size == 2 ? outcome.error != ASSAY_EDIED || outcome.code != 256 + 3
+			: outcome.error || outcome.result_size != size)
+		die("wrong outcome", outcome.error);
+}
+
+static void submit_all(assay_executor *executor)
+{
+	static const size_t sizes[TASKS] = {8, 1, 150, 2, LONG, 30};
+	static char bytes[LONG];
+	static atomic_int called;
+	int expected = 0;
+
+	called = 0;
+	for (int i = 0; i < TASKS; i++) {
+		struct assay_task task = {echo, NULL, bytes, sizes[i]};
+		assay_future *future;
+		int error = assay_submit(executor, &task, &future);
+
+		if (error && !is_resource(error))
+			die("submit", error);
+		if (error)
+			continue;
+		error = assay_future_add_done_callback(future, count_callback, &called);
+		if (error && error != ASSAY_ENOMEM)
+			die("add_done_callback", error);
+		expected += !error;
+		check_outcome(future, sizes[i]);
+		assay_future_release(future);
+	}
+	while (called != expected) /* the last callback may still be on its way */
+		sched_yield();
+}
+
+static void quiet(void *user, enum assay_severity severity, const char *message)
+{
+	(void)user;
+	(void)severity;
+	(void)message;
+}
+
+static void scenario(const struct assay_backend *backend)
+{
+	struct assay_config config = assay_config_default();
+	struct assay_statistics now;
+	assay_executor *executor;
+	int error;
+
+	config.workers = 2;
+	config.on_worker_death = ASSAY_DEATH_FAILS_TASK;
+	config.log = quiet;
+	error = assay_executor_create(backend, &config, &executor);
+	if (error && !is_resource(error))
+		die("create", error);
+	if (error)
+		return;
+	submit_all(executor);
+	error = assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT);
+	if (error)
+		die("shutdown", error);
+	assay_executor_statistics(executor, &now);
+	if (now.submitted != now.finished + now.cancelled + now.broken)
+		die("a task was lost", 0);
+	error = assay_executor_destroy(executor);
+	if (error)
+		die("destroy", error);
+}
+
+static int count_entries(const char *path)
+{
+	DIR *directory = opendir(path);
+	int count = 0;
+
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+static int count_mappings(void)
+{
+	FILE *file = fopen("/proc/self/maps", "r");
+	char line[512];
+	int count = 0;
+
+	while (file && fgets(line, sizeof line, file))
+		count += strstr(line, "assay process pool") != NULL;
+	if (file)
+		fclose(file);
+	return count;
+}
+
+/* Who loses its parent would become a child of this process. */
+static void check_nothing_left(int descriptors, int threads)
+{
+	plan->fail_at = 0;
+	if (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD)
+		die("a process is left", 0);
+	if (count_entries("/proc/self/fd") != descriptors)
+		die("a descriptor is left", 0);
+	if (count_entries("/proc/self/task") != threads)
+		die("a thread is left", 0);
+	if (count_mappings())
+		die("a mapping is left", 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct assay_backend *backend;
+	int points = 0, descriptors, threads;
+	char message[512];
+
+	if (argc != 2 || assay_backend_open(argv[1], &backend, message, sizeof message)) {
+		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: refusals BACKEND.so");
+		return 2;
+	}
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	signal(SIGALRM, on_alarm);
+	plan = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	scenario(backend); /* what stays for ever is there */
+	descriptors = count_entries("/proc/self/fd");
+	threads = count_entries("/proc/self/task");
+	for (int on = 0; on < 2; on++) {
+		plan->fail_on = on;
+		for (int at = 1;; at++) {
+			bool reached;
+
+			alarm(20);
+			plan->calls = 0;
+			plan->fail_at = at;
+			scenario(backend);
+			reached = plan->calls >= at;
+			check_nothing_left(descriptors, threads);
+			points += reached;
+			if (!reached)
+				break;
+		}
+	}
+	for (int i = 0; i < KINDS; i++)
+		printf("%s%s %d", i ? ", " : "", kinds[i], plan->failed[i]);
+	printf("\n%s: %d calls failed in turn, nothing was lost or left\n", backend->name, points);
+	return 0;
+}
