@@ -124,17 +124,10 @@ ASSAY_TEST(cfg_28_few_descriptors, .clause = "CFG-28")
 
 ASSAY_TEST(cfg_28_few_processes, .clause = "CFG-28")
 {
-	struct rlimit limit;
-
 	adopt_orphans();
-	if (getrlimit(RLIMIT_NPROC, &limit))
-		UNRESOLVED("cannot read the limit of processes: %s", strerror(errno));
 	if (BUILT_WITH_TSAN)
 		UNSUPPORTED("ThreadSanitizer needs threads of its own");
-	/* The limit does not hold for root; nobody else is nobody. */
-	if (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY))
-		UNRESOLVED("cannot give up the rights of root: %s", strerror(errno));
-	prctl(PR_SET_DUMPABLE, 1);
+	give_up_rights(s);
 	check_limits(s, RLIMIT_NPROC, 1, 1, 24);
 }
 

@@ -3,7 +3,7 @@
 #ifndef REFUSAL_H
 #define REFUSAL_H
 
-#include "fixture.h"
+#include "family.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,31 +14,43 @@
 /* An account that owns nothing. */
 #define NOBODY 65534
 
-/* The limit does not hold for root: the process becomes somebody else, for good. */
-static inline void refuse_threads(struct subject *s)
+/* The limit does not hold for root: the process becomes somebody else, for good. To be called before
+ * there are executors, so that their processes are somebody else's, too. */
+static inline void give_up_rights(struct subject *s)
+{
+	(void)s;
+	if (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY))
+		UNRESOLVED("cannot give up the rights of root: %s", strerror(errno));
+	/* So that this process may still be looked at, by a leak checker and by itself. */
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+static inline void limit_process(pid_t process, void *is_refused)
 {
 	struct rlimit limit;
 
-	(void)s;
-	if (getrlimit(RLIMIT_NPROC, &limit))
+	if (process != getpid() && !is_descendant(process))
+		return;
+	if (prlimit(process, RLIMIT_NPROC, NULL, &limit))
 		UNRESOLVED("cannot read the limit of processes: %s", strerror(errno));
-	limit.rlim_cur = 1;
-	if (setrlimit(RLIMIT_NPROC, &limit))
+	limit.rlim_cur = *(bool *)is_refused ? 1 : limit.rlim_max;
+	if (prlimit(process, RLIMIT_NPROC, &limit, NULL))
 		UNRESOLVED("cannot set the limit of processes: %s", strerror(errno));
-	if (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY))
-		UNRESOLVED("cannot give up the rights of root: %s", strerror(errno));
-	/* So that a leak checker may still look at this process. */
-	prctl(PR_SET_DUMPABLE, 1);
+}
+
+/* For this process, and those that an executor has now. */
+static inline void refuse_threads(void)
+{
+	bool is_refused = true;
+
+	process_each(limit_process, &is_refused);
 }
 
 static inline void allow_threads(void)
 {
-	struct rlimit limit;
+	bool is_refused = false;
 
-	if (getrlimit(RLIMIT_NPROC, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NPROC, &limit);
-	}
+	process_each(limit_process, &is_refused);
 }
 
 #endif

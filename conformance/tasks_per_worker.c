@@ -268,14 +268,17 @@ ASSAY_TEST(mtc_6_replaced_workers_are_gone, .clause = "MTC-6",
 ASSAY_TEST(mtc_7_without_a_replacement_the_rest_is_broken, .clause = "MTC-7",
 	   .needs = ASSAY_CAP_TASKS_PER_WORKER | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT)
 {
-	assay_executor *executor = executor_of(s, 1, 1);
-	struct occupied workers = occupy_workers(s, executor, 1);
 	assay_future *pending[3];
+	assay_executor *executor;
+	struct occupied workers;
 	int error;
 
+	give_up_rights(s);
+	executor = executor_of(s, 1, 1);
+	workers = occupy_workers(s, executor, 1);
 	for (int i = 0; i < 3; i++)
 		pending[i] = submit_int(executor, i);
-	refuse_threads(s);
+	refuse_threads();
 	release_workers(&workers);
 	for (int i = 0; i < 3; i++) {
 		CHECK_ERROR(assay_future_result(pending[i], ASSAY_FOREVER, NULL, 0), ASSAY_EBROKEN);
