@@ -25,6 +25,7 @@ const char usage[] =
 	"\n"
 	"  --workload GLOB     only workloads whose name matches; several patterns with commas:\n"
 	"                      'submit_*,round_trip_*'\n"
+	"  --backend GLOB      instead of names: those backends whose name matches\n"
 	"  --executors-only    without the rows of a plain loop to compare with\n"
 	"  --workers N,M       instead of what each workload has by default; each up to 1024\n"
 	"  --repetitions N     samples of each cell (10; with --quick 5)\n"
@@ -111,6 +112,9 @@ static int parse_option(int option, const char *value, struct options *options)
 	case 'e':
 		options->executors_only = true;
 		break;
+	case 'B':
+		options->backend_glob = value;
+		break;
 	case 'l':
 		options->workload_glob = value;
 		break;
@@ -151,7 +155,8 @@ static int parse_option(int option, const char *value, struct options *options)
 
 int arguments_parse(int count, char **words, struct arguments *arguments)
 {
-	static const struct option known[] = {{"workload", required_argument, NULL, 'l'},
+	static const struct option known[] = {{"backend", required_argument, NULL, 'B'},
+					      {"workload", required_argument, NULL, 'l'},
 					      {"workers", required_argument, NULL, 'w'},
 					      {"repetitions", required_argument, NULL, 'r'},
 					      {"seed", required_argument, NULL, 's'},

@@ -128,6 +128,54 @@ static int check_output(const char *output)
 					: refuse_output(output, strerror(errno));
 }
 
+static int refuse_backend(const char *glob, const struct backend_file *all, size_t count)
+{
+	const char **names = calloc(count + 1, sizeof *names);
+
+	fprintf(stderr, "assay-bench: there is no backend '%s'; known are: ", glob);
+	for (size_t i = 0; names && i < count; i++)
+		names[i] = all[i].name;
+	if (names)
+		nearest_first(glob, names, count);
+	for (size_t i = 0; names && i < count; i++)
+		fprintf(stderr, "%s%s", i ? ", " : "", names[i]);
+	fputc('\n', stderr);
+	free(names);
+	return -1;
+}
+
+static int choose_by_glob(struct subjects *subjects, const char *glob)
+{
+	size_t count, matching = 0;
+	struct backend_file *all = backends_find(&count);
+	const char **names = calloc(count + 1, sizeof *names);
+	int failed = -1;
+
+	for (size_t i = 0; names && i < count; i++)
+		if (matches_any(glob, all[i].name))
+			names[matching++] = all[i].name;
+	if (matching)
+		failed = subjects_choose(subjects, names, matching);
+	else
+		refuse_backend(glob, all, count);
+	free(names);
+	backends_free(all);
+	return failed;
+}
+
+static int choose(struct subjects *subjects, const struct arguments *arguments)
+{
+	const char *glob = arguments->options.backend_glob;
+
+	*subjects = (struct subjects){.count = 0};
+	if (!glob)
+		return subjects_choose(subjects, arguments->names, arguments->name_count);
+	if (!arguments->name_count)
+		return choose_by_glob(subjects, glob);
+	fprintf(stderr, "assay-bench: expected names of backends or --backend, not both\n");
+	return -1;
+}
+
 static int run(const struct arguments *arguments)
 {
 	struct options options = arguments->options;
@@ -138,7 +186,7 @@ static int run(const struct arguments *arguments)
 	if (check_glob(options.workload_glob) || check_output(options.output) ||
 	    child_watch_interrupts())
 		return 2;
-	if (subjects_choose(&subjects, arguments->names, arguments->name_count) == 0) {
+	if (choose(&subjects, arguments) == 0) {
 		options.backends = subjects.list;
 		options.backend_count = subjects.count;
 		if (plan_make(&plan, &options) == 0)

@@ -14,6 +14,7 @@ struct options {
 	const struct subject *backends;
 	size_t backend_count;
 	const char *workload_glob; /* NULL: all */
+	const char *backend_glob;  /* of those that there are, where none is named; NULL: all */
 	int workers[WORKERS_MAX];
 	size_t worker_count; /* 0: what each workload has by default */
 	unsigned repetitions;
