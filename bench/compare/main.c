@@ -17,7 +17,7 @@ static const char usage[] =
 	"usage: assay-compare BASE NEW [--workload GLOB] [--backend GLOB] [--workers N,M]\n"
 	"                     [--rounds N] [--samples N] [--scale SCALE] [--seed N]\n"
 	"                     [--threshold KIND=PERCENT] [--force]\n"
-	"                     [--format text|json|markdown|junit] [-o FILE]\n"
+	"                     [--format text|json|markdown|junit] [-o FILE] [--markdown FILE]\n"
 	"\n"
 	"Is NEW slower than BASE? Each is a build tree (then both are measured by turns, in\n"
 	"one run, with BASE against itself as a control), or both are files of assay-bench.\n"
@@ -35,19 +35,21 @@ static const char usage[] =
 	"  --force             compare files of different machines or builds\n"
 	"  --format FORMAT     text (default), json, markdown or junit\n"
 	"  -o, --output FILE   instead of the standard output\n"
+	"  --markdown FILE     a summary besides, of the same measurement\n"
 	"  -h, --help          this text\n"
 	"\n"
 	"Exit status: 0 no regression, 1 regression, 2 could not do what was asked (nothing\n"
 	"matched, a cell failed or is missing in NEW, a broken file), 3 inconclusive.\n";
 
-typedef void output(struct text *text, const struct account *account);
+typedef void writer(struct text *text, const struct account *account);
 
 struct request {
 	struct selection selection;
 	struct measurement measurement;
 	struct rules rules;
-	output *output;
+	writer *output;
 	const char *path;
+	const char *summary; /* NULL: none */
 	bool force;
 	bool help;
 };
@@ -113,7 +115,7 @@ static int parse_format(const char *text, struct request *request)
 {
 	static const struct {
 		const char *name;
-		output *output;
+		writer *output;
 	} formats[] = {{"text", output_text},
 		       {"json", output_json},
 		       {"markdown", output_markdown},
@@ -174,6 +176,9 @@ static int parse_option(int option, const char *value, struct request *request)
 	case 'o':
 		request->path = strcmp(value, "-") == 0 ? NULL : value;
 		break;
+	case 'm':
+		request->summary = value;
+		break;
 	case 'h':
 		request->help = true;
 		break;
@@ -197,6 +202,7 @@ static int parse(int count, char **words, struct request *request)
 					      {"force", no_argument, NULL, 'F'},
 					      {"format", required_argument, NULL, 'f'},
 					      {"output", required_argument, NULL, 'o'},
+					      {"markdown", required_argument, NULL, 'm'},
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
 	int option;
@@ -255,23 +261,34 @@ static int gather(struct request *request, const char *base, const char *changed
 	return measure(figures, &request->measurement, &request->rules);
 }
 
+static int write_account(writer *output, const char *path, const struct account *account)
+{
+	struct text text = {0};
+	int failed;
+
+	output(&text, account);
+	failed = record_write(path, text.data);
+	text_free(&text);
+	return failed;
+}
+
 static int compare(struct request *request, const char *base, const char *changed)
 {
 	struct figures figures = {.count = 0};
 	struct account account = {&figures,      &request->rules,
 				  base,          changed,
 				  VERDICT_ERROR, !request->path && isatty(STDOUT_FILENO)};
-	struct text text = {0};
 	int code = VERDICT_ERROR;
 
-	if (check_output(request->path) == 0 && gather(request, base, changed, &figures) == 0) {
+	if (check_output(request->path) == 0 && check_output(request->summary) == 0 &&
+	    gather(request, base, changed, &figures) == 0) {
 		account.verdict = judge(&figures, &request->rules);
 		figures_sort(&figures);
-		request->output(&text, &account);
 		code = account.verdict;
-		if (record_write(request->path, text.data))
+		if (write_account(request->output, request->path, &account) ||
+		    (request->summary &&
+		     write_account(output_markdown, request->summary, &account)))
 			code = VERDICT_ERROR;
-		text_free(&text);
 	}
 	figures_free(&figures);
 	return code;
