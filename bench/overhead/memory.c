@@ -179,8 +179,11 @@ static int check(struct cell *cell, uint64_t operations)
 					 (unsigned long long)spread(i));
 	if (memory->readings != 2 || memory->bytes[0] < 0 || memory->bytes[1] < 0)
 		return cell_fail(cell, "cannot read /proc/self/smaps_rollup");
-	cell_metric(cell, "bytes_per_task", "bytes",
-		    (memory->bytes[1] - memory->bytes[0]) / (double)operations);
+	if (memory->bytes[1] < memory->bytes[0])
+		cell_no_metric(cell, "bytes_per_task", "bytes", "the resident set shrank");
+	else
+		cell_metric(cell, "bytes_per_task", "bytes",
+			    (memory->bytes[1] - memory->bytes[0]) / (double)operations);
 	return 0;
 }
 
