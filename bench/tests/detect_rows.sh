@@ -17,7 +17,7 @@ notices() {
 }
 
 for workload in submit_rounds oversubscribed_submit round_trip_gap idle_after_burst \
-	sleeps_64_workers uneven_grain; do
+	sleeps_64_workers uneven_grain fib_futures fib_futures_25; do
 	notices right 0 $workload
 	notices lose 1 $workload
 	notices corrupt 1 $workload
@@ -25,6 +25,9 @@ done
 # The chunks have no results: they write to the caller's array.
 notices right 0 map_ints
 notices lose 1 map_ints
+# A lost task that should hold a worker is waited for until the deadline.
+notices right 0 memory_per_pending_task
+notices corrupt 1 memory_per_pending_task
 # One task: it has to be the wrong one.
 export ASSAY_WRONG_ALL=1
 for workload in fib_fork_join oversubscribed_fib skynet; do

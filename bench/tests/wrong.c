@@ -119,7 +119,9 @@ static int create(const struct assay_config *config, assay_executor **executor)
 const struct assay_backend assay_backend = {
 	.abi = ASSAY_ABI,
 	.capabilities = ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_SHARED_MAPPINGS |
-			ASSAY_CAP_FUNCTION_POINTERS | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT,
+			ASSAY_CAP_FUNCTION_POINTERS | ASSAY_CAP_ASYNCHRONOUS |
+			ASSAY_CAP_CONCURRENT | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_NESTED_SUBMIT |
+			ASSAY_CAP_NESTED_WAIT,
 	.name = "wrong",
 	.summary = "mutex_queue with one thing wrong",
 	.argument_limit = (size_t)1 << 29,
