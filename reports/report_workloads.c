@@ -2,6 +2,7 @@
 #include "report.h"
 #include "value.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -137,15 +138,6 @@ void report_heat_map(struct page *page, const struct results *results, const str
 
 static const char *const percentiles[] = {"p50", "p99", "p99.9"};
 
-static bool has_metric(const struct results *results, size_t workload, const char *metric)
-{
-	for (size_t i = 0; i < results->cell_count; i++)
-		if (results->cells[i].workload == workload &&
-		    cell_series(&results->cells[i], metric))
-			return true;
-	return false;
-}
-
 static void value_cell(struct page *page, const struct cell *cell, const char *metric)
 {
 	const struct series *series = cell_series(cell, metric);
@@ -248,11 +240,8 @@ static void failed_cells(struct page *page, const struct results *results, size_
 	}
 }
 
-/* Metrics that have no column of their own, and values that could not be had. */
-static void other_metrics(struct page *page, const struct results *results, size_t index)
+static void unknown_values(struct page *page, const struct results *results, size_t index)
 {
-	const struct workload *workload = &results->workloads[index];
-
 	for (size_t i = 0; i < results->cell_count; i++) {
 		const struct cell *cell = &results->cells[i];
 
@@ -267,24 +256,64 @@ static void other_metrics(struct page *page, const struct results *results, size
 			page_paragraph_end(page);
 		}
 	}
-	if (strcmp(workload->metric, "ratio_to_ideal") != 0 &&
-	    has_metric(results, index, "ratio_to_ideal")) {
-		const char *separator = "";
+}
 
-		page_paragraph(page, "note");
-		page_say(page, "Ratio to the ideal time, medians: ");
-		for (size_t i = 0; i < results->cell_count; i++) {
-			const struct series *series =
-				cell_series(&results->cells[i], "ratio_to_ideal");
+static bool has_column(const struct workload *workload, const char *metric)
+{
+	/* The wall time of what runs at its own pace says nothing. */
+	return strcmp(metric, workload->metric) == 0 || strcmp(metric, "cpu_per_op") == 0 ||
+	       strcmp(metric, "wall_per_op") == 0 ||
+	       (workload->latency &&
+		(strcmp(metric, percentiles[1]) == 0 || strcmp(metric, percentiles[2]) == 0));
+}
 
-			if (results->cells[i].workload != index || !series)
-				continue;
-			page_say(page, "%s%s %.2f", separator,
-				 results->backends[results->cells[i].backend].name, series->median);
-			separator = ", ";
+static void medians(struct page *page, const struct results *results, size_t index,
+		    const char *metric)
+{
+	const char *separator = "", *words = value_metric(metric);
+
+	page_paragraph(page, "note");
+	page_say(page, "%c%s, medians: ", toupper((unsigned char)words[0]), words + 1);
+	for (size_t i = 0; i < results->cell_count; i++) {
+		const struct series *series = cell_series(&results->cells[i], metric);
+		char value[VALUE_SIZE];
+
+		if (results->cells[i].workload != index || !series)
+			continue;
+		value_format(value, series->median, series->unit);
+		page_say(page, "%s%s %s", separator,
+			 results->backends[results->cells[i].backend].name, value);
+		separator = ", ";
+	}
+	page_say(page, ".");
+	page_paragraph_end(page);
+}
+
+/* Whether an earlier cell of the workload has values of this metric. */
+static bool was_said(const struct results *results, size_t cell, const char *metric)
+{
+	for (size_t i = 0; i < cell; i++)
+		if (results->cells[i].workload == results->cells[cell].workload &&
+		    cell_series(&results->cells[i], metric))
+			return true;
+	return false;
+}
+
+/* Metrics that have no column of their own, and values that could not be had. */
+static void other_metrics(struct page *page, const struct results *results, size_t index)
+{
+	unknown_values(page, results, index);
+	for (size_t i = 0; i < results->cell_count; i++) {
+		const struct cell *cell = &results->cells[i];
+
+		for (size_t j = 0; cell->workload == index && j < cell->series_count; j++) {
+			const char *metric = cell->series[j].metric;
+
+			if (cell->series[j].count &&
+			    !has_column(&results->workloads[index], metric) &&
+			    !was_said(results, i, metric))
+				medians(page, results, index, metric);
 		}
-		page_say(page, ".");
-		page_paragraph_end(page);
 	}
 }
 

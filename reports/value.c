@@ -80,6 +80,18 @@ const char *value_metric(const char *metric)
 		{"cpu_per_op", "CPU time per operation"},
 		{"makespan", "time for all of them"},
 		{"ratio_to_ideal", "ratio to the ideal time"},
+		{"metg_cpu", "METG(50%) by CPU time"},
+		{"metg_wall", "METG(50%) by wall time"},
+		{"capacity_per_op", "time per operation at full load"},
+		{"generator_lateness", "lateness of the generator (p99)"},
+		{"drain", "time to drain a burst"},
+		{"create", "time to create"},
+		{"first_task", "time of the first task"},
+		{"destroy", "time to destroy"},
+		{"worker_memory", "memory of a worker"},
+		{"detection", "time until a death is noticed"},
+		{"recovery", "time until the throughput is back"},
+		{"dip", "slowest stretch to the usual time"},
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
