@@ -109,7 +109,8 @@ static void add_number(struct drawing *drawing, const struct cell *cell, double 
 	else if (cell->failures)
 		drawing_label(drawing, x, y, "failed", colour_of("bad", -1));
 	else if (cell->ratio == 0)
-		drawing_label(drawing, x, y, "unknown", colour_of("muted", -1));
+		drawing_label(drawing, x, y, cell->unsupported ? "not supported" : "unknown",
+			      colour_of("muted", -1));
 	else {
 		value_ratio(ratio, cell->ratio);
 		drawing_label(drawing, x, y - 8, ratio, text_colour(step_of(cell->ratio)));

@@ -63,6 +63,8 @@ static void add_measurement(struct text *line, const struct results *results,
 
 	if (cell && cell->failures) {
 		add_cell(line, "FAILED", COLUMN_WIDTH);
+	} else if (cell && cell->unsupported) {
+		add_cell(line, "not supported", COLUMN_WIDTH);
 	} else if (!series || !(cell->ratio > 0)) {
 		add_cell(line, "-", COLUMN_WIDTH);
 	} else {

@@ -34,7 +34,7 @@ static void heat_cell(struct page *page, const struct results *results, const st
 	else if (cell->failures)
 		page_say(page, "failed");
 	else if (cell->ratio == 0)
-		page_muted(page, "unknown");
+		page_muted(page, cell->unsupported ? "not supported" : "unknown");
 	else {
 		value_ratio(ratio, cell->ratio);
 		page_say(page, "%s", ratio);
@@ -251,8 +251,13 @@ static void unknown_values(struct page *page, const struct results *results, siz
 			if (!series->note || series->count)
 				continue;
 			page_paragraph(page, "note");
-			page_say(page, "%s of %s is not known: %s.", value_metric(series->metric),
-				 results->backends[cell->backend].name, series->note);
+			if (cell->unsupported)
+				page_say(page, "%s: %s.", results->backends[cell->backend].name,
+					 series->note);
+			else
+				page_say(page, "%s of %s is not known: %s.",
+					 value_metric(series->metric),
+					 results->backends[cell->backend].name, series->note);
 			page_paragraph_end(page);
 		}
 	}

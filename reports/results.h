@@ -92,6 +92,7 @@ struct cell {
 	size_t series_count;
 	size_t repetitions;
 	size_t failures;
+	bool unsupported;    /* there is nothing to measure; a note says why */
 	const char *message; /* of the first failure */
 	double ratio;        /* to the best executor of its row; 0 if there is none */
 };

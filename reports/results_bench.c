@@ -21,6 +21,7 @@ struct sample {
 	const char *message;
 	bool ok;
 	bool known; /* value is a number */
+	bool unsupported;
 	double value;
 	size_t position;
 };
@@ -129,6 +130,7 @@ static int read_sample(struct results *results, const struct place *place, const
 	    json_integer(place, object, "repetition", 0, INT_MAX, &sample->repetition) ||
 	    read_value(place, object, sample))
 		return -1;
+	sample->unsupported = cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(object, "supported"));
 	sample->workers = (int)workers;
 	sample->workload = workload_of(results, workload);
 	sample->backend = results_backend(results, backend);
@@ -223,6 +225,7 @@ static int add_sample(const struct place *place, struct cell *cell, const struct
 				   sample->metric);
 	if (!sample->known) {
 		series->note = sample->message ? sample->message : "not known";
+		cell->unsupported |= sample->unsupported;
 		return 0;
 	}
 	series->values = reallocate(series->values, series->count + 1, sizeof *series->values);
