@@ -206,8 +206,8 @@ void forks_run(struct worker *worker, struct stolen stolen)
 bool forks_wait(struct pool *pool)
 {
 	for (int i = 0; i < pool->settings.config.workers; i++)
-		if (!looks_empty(
-			    atomic_load_explicit(&pool->workers[i].forks, memory_order_relaxed)))
+		if (!looks_empty(atomic_load_explicit(&pool->workers[i].forks,
+						      memory_order_acquire))) /* J5 */
 			return true;
 	return false;
 }
