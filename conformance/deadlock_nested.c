@@ -178,7 +178,7 @@ static int wait_for_the_passed(assay_call *call)
 	struct passed_on *passed = *(struct passed_on *const *)call->argument;
 	struct waiter waiter = {.call = passed->call, .timeout_ns = ASSAY_FOREVER};
 
-	passed->tid = gettid();
+	__atomic_store_n(&passed->tid, gettid(), __ATOMIC_RELAXED); /* by any of several */
 	probe_hit(passed->started);
 	gate_wait(passed->known);
 	waiter.future = passed->future;
