@@ -8,6 +8,7 @@
 #include <Python.h>
 
 #include "../adapter.h"
+#include "../probe.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@ const bool rival_survives_fork = true;
 struct rival {
 	PyObject *executor;
 	PyObject *submit;
+	PyObject *threads; /* a set that grows */
+	int workers;
 };
 
 /* A task on its way through Python: a capsule whose context says how far it came. Under the GIL. */
@@ -225,11 +228,15 @@ int rival_create(int workers, struct rival **out)
 		return ASSAY_ENOMEM;
 	}
 	rival->executor = PyObject_CallFunction(executor_class, "i", workers);
+	rival->workers = workers;
 	if (rival->executor)
 		rival->submit = PyObject_GetAttrString(rival->executor, "submit");
-	if (!rival->submit) {
+	if (rival->submit)
+		rival->threads = PyObject_GetAttrString(rival->executor, "_threads");
+	if (!rival->threads) {
 		int error = take_error();
 
+		Py_CLEAR(rival->submit);
 		Py_CLEAR(rival->executor);
 		PyGILState_Release(gil);
 		free(rival);
@@ -245,9 +252,13 @@ int rival_create(int workers, struct rival **out)
 static int submit(struct rival *rival, PyObject *capsule)
 {
 	PyObject *arguments[] = {run_callable, capsule};
-	PyObject *future = PyObject_Vectorcall(rival->submit, arguments, 2, NULL);
+	PyObject *future;
 	int error;
 
+	/* A thread that starts without memory dies, and Python waits for it for ever. */
+	if (PySet_Size(rival->threads) < rival->workers && probe_memory(1))
+		return ASSAY_ENOMEM;
+	future = PyObject_Vectorcall(rival->submit, arguments, 2, NULL);
 	if (future) {
 		Py_DECREF(future); /* ours says more */
 		return ASSAY_OK;
@@ -304,6 +315,7 @@ void rival_free(struct rival *rival)
 	PyGILState_STATE gil;
 
 	if (enter(&gil)) {
+		Py_DECREF(rival->threads);
 		Py_DECREF(rival->submit);
 		Py_DECREF(rival->executor);
 		PyGILState_Release(gil);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* GLib's GThreadPool with threads of its own: a GAsyncQueue under its mutex. */
 #include "../adapter.h"
+#include "../probe.h"
 
 #include <glib.h>
 
@@ -19,8 +20,11 @@ static void run(gpointer task, gpointer user)
 int rival_create(int workers, struct rival **rival)
 {
 	GError *error = NULL;
-	GThreadPool *pool = g_thread_pool_new(run, NULL, workers, TRUE, &error);
+	GThreadPool *pool;
 
+	if (probe_memory(workers))
+		return ASSAY_ENOMEM; /* GLib would end the program */
+	pool = g_thread_pool_new(run, NULL, workers, TRUE, &error);
 	if (error) {
 		g_error_free(error);
 		/* It exists, with the threads that were started. */

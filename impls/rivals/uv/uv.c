@@ -19,6 +19,9 @@
 /* What libuv cuts UV_THREADPOOL_SIZE to. */
 #define MOST_WORKERS 1024
 
+/* What a loop opens, and two that libuv opens once. */
+#define LOOP_DESCRIPTORS 8
+
 /* libuv starts its pool anew in a forked child. */
 const bool rival_survives_fork = true;
 
@@ -185,7 +188,8 @@ int rival_create(int workers, struct rival **out)
 		error = ASSAY_ENOMEM;
 		goto disown;
 	}
-	if (uv_loop_init(&rival->loop))
+	/* A loop that is refused its last descriptor keeps its first. */
+	if (probe_descriptors(LOOP_DESCRIPTORS) || uv_loop_init(&rival->loop))
 		goto free_rival;
 	error = size_pool(&rival->loop, workers);
 	if (!error)
