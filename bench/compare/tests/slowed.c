@@ -124,6 +124,7 @@ __attribute__((constructor)) static void load_other(void)
 	slowed.name = other->name;
 	/* By pointer: a name would have to be known to the other. */
 	slowed.capabilities =
-		other->capabilities & (ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_FUNCTION_POINTERS |
-				       ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT);
+		other->capabilities &
+		(ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_FUNCTION_POINTERS | ASSAY_CAP_ASYNCHRONOUS |
+		 ASSAY_CAP_CONCURRENT | ASSAY_CAP_WORKER_LIMIT);
 }
