@@ -149,7 +149,7 @@ static int check(struct cell *cell, uint64_t operations)
 		const struct block *block = batch_argument(batch, i);
 		double returned = *(const double *)batch_result(batch, i), sum = 0;
 
-		for (size_t j = 0; j < BLOCK * BLOCK; j++)
+		for (size_t j = 0; j < (size_t)BLOCK * BLOCK; j++)
 			sum += (double)c[(block->row + j / BLOCK) * n + block->column + j % BLOCK];
 		if (sum < returned || sum > returned)
 			return cell_fail(cell, "block %zu: the sum is %.0f, its task returned %g",

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open loop: tasks arrive at times that were drawn beforehand, whether or not earlier ones are done,
- * and a latency runs from the time at which its task was due to arrive until its callback. A
+ * Open loop: tasks arrive at times that were drawn beforehand, whether or not earlier ones are
+ * done, and a latency runs from the time at which its task was due to arrive until its callback. A
  * generator that waits for a slow executor therefore hides nothing: what could not be sent in time
  * has been waiting since it was due.
  *
  * A generator that is late by itself (the machine did not wake it) would be taken for a slow
  * executor. Its own lateness is the time from when a task was due, or the previous submit returned
  * if that was later, until it is submitted. Where that is more than a tenth of the p99 of the
- * latencies, at its own p99, the percentiles are refused. So they are where the queue grew all along.
+ * latencies, at its own p99, the percentiles are refused. So they are where the queue grew all
+ * along.
  */
 #ifndef BENCH_ARRIVALS_H
 #define BENCH_ARRIVALS_H
@@ -19,7 +20,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-/* What a task does: some steps of computing, then waiting for a timer. Zeroed but for what is used. */
+/* What a task does: some steps of computing, then waiting for a timer. 0 or NULL: not that. */
 struct service {
 	uint64_t index;
 	uint64_t iterations;

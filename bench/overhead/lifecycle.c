@@ -171,12 +171,14 @@ static int meet(struct cell *cell, assay_executor *executor, double *bytes)
 	uint64_t submitted = 0;
 	int failed = 0;
 
-	for (; submitted < MANY_WORKERS && !failed; submitted += !failed) {
+	for (; submitted < MANY_WORKERS; submitted++) {
 		struct assay_task task = cell_task(cell, meet_task, &submitted, sizeof submitted);
 		int error = assay_submit(executor, &task, &futures[submitted]);
 
-		if (error)
+		if (error) {
 			failed = cell_fail(cell, "submit: %s", assay_error_text(error));
+			break;
+		}
 	}
 	for (uint64_t i = 0; i < submitted; i++)
 		while (sem_wait(&meeting->arrived))
@@ -232,10 +234,11 @@ static int measure_memory(struct cell *cell)
 static int check(struct cell *cell, uint64_t operations)
 {
 	const struct lives *lives = cell->state;
+	uint64_t middle = operations / 2;
 
 	for (unsigned i = 0; i < STEPS; i++) {
 		qsort(lives->times_ns[i], operations, sizeof(uint64_t), compare);
-		cell_metric(cell, steps[i], "ns", (double)lives->times_ns[i][operations / 2]);
+		cell_metric(cell, steps[i], "ns", (double)lives->times_ns[i][middle]);
 	}
 	return marks_check(cell, operations) || measure_memory(cell) ? -1 : 0;
 }

@@ -124,8 +124,10 @@ static int compare_times(const void *left, const void *right)
 
 static double median(int64_t *values, size_t count)
 {
+	size_t middle = count / 2;
+
 	qsort(values, count, sizeof *values, compare_times);
-	return (double)values[count / 2];
+	return (double)values[middle];
 }
 
 static int64_t window_ns(const struct crash *crash, size_t first)
@@ -133,7 +135,7 @@ static int64_t window_ns(const struct crash *crash, size_t first)
 	return crash->done_ns[first + WINDOW] - crash->done_ns[first];
 }
 
-/* The order in which tasks were done, and the usual time of WINDOW of them: most are undisturbed. */
+/* The order in which tasks were done, and the usual time of WINDOW: most are undisturbed. */
 static int order(struct cell *cell, struct crash *crash)
 {
 	size_t windows = crash->arrivals.count - WINDOW;
