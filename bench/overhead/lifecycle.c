@@ -167,7 +167,7 @@ static int compare(const void *left, const void *right)
 /* All workers at the meeting at once; those that cannot be are not there. */
 static int meet(struct cell *cell, assay_executor *executor, double *bytes)
 {
-	assay_future *futures[MANY_WORKERS];
+	assay_future *futures[MANY_WORKERS] = {NULL};
 	uint64_t submitted = 0;
 	int failed = 0;
 
