@@ -14,6 +14,7 @@ const struct kind_facts kinds[KINDS] = {
 	[KIND_LATENCY] = {"latency", 0.25, false},
 	[KIND_MEMORY] = {"memory", 0.05, false},
 	[KIND_INSTRUCTIONS] = {"instructions", 0.005, true},
+	[KIND_CALLS] = {"calls", 0.05, true},
 	[KIND_COUNT] = {"count", 0, true},
 };
 
@@ -37,13 +38,14 @@ enum kind kind_of(const char *metric, const char *unit)
 	} units[] = {{"instructions", KIND_INSTRUCTIONS},
 		     {"allocations", KIND_COUNT},
 		     {"allocated bytes", KIND_COUNT},
-		     {"system calls", KIND_COUNT},
+		     {"system calls", KIND_CALLS},
 		     {"bytes", KIND_MEMORY},
 		     {"ns", KIND_WALL}};
 
-	if (!unit)
+	/* The generator's own lateness says whether a latency can be trusted, not how good it is. */
+	if (!unit || strcmp(metric, "generator_lateness") == 0)
 		return KINDS;
-	if (strcmp(unit, "ns") == 0 && strncmp(metric, "cpu", 3) == 0)
+	if (strcmp(unit, "ns") == 0 && strstr(metric, "cpu"))
 		return KIND_CPU;
 	if (strcmp(unit, "ns") == 0 && metric[0] == 'p' && metric[1] >= '0' && metric[1] <= '9')
 		return KIND_LATENCY;

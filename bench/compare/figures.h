@@ -20,6 +20,7 @@ enum kind {
 	KIND_LATENCY,
 	KIND_MEMORY,
 	KIND_INSTRUCTIONS, /* from here on the same in every run: no statistics */
+	KIND_CALLS,
 	KIND_COUNT,
 	KINDS
 };

@@ -31,7 +31,7 @@ static const char usage[] =
 	"  --scale SCALE       of the samples: tiny, quick (default) or full\n"
 	"  --seed N            of the order, of random inputs and of the intervals (1)\n"
 	"  --threshold KIND=P  what is a regression, in percent: cpu=5, wall=10, latency=25,\n"
-	"                      memory=5, instructions=0.5, count=0; may be repeated\n"
+	"                      memory=5, instructions=0.5, calls=5, count=0; repeatable\n"
 	"  --force             compare files of different machines or builds\n"
 	"  --format FORMAT     text (default), json, markdown or junit\n"
 	"  -o, --output FILE   instead of the standard output\n"
@@ -106,9 +106,10 @@ static int parse_threshold(const char *text, struct rules *rules)
 			rules->thresholds[kind] = percent / 100;
 			return 0;
 		}
-	return mistake("--threshold", text,
-		       "a kind (cpu, wall, latency, memory, instructions or count), =, and a "
-		       "percentage from 0 to 10000");
+	return mistake(
+		"--threshold", text,
+		"a kind (cpu, wall, latency, memory, instructions, calls or count), =, and a "
+		"percentage from 0 to 10000");
 }
 
 static int parse_format(const char *text, struct request *request)
