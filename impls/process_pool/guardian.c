@@ -121,7 +121,9 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 			memory_order_acq_rel, memory_order_relaxed))
 			;
 		pthread_mutex_lock(&pool->submit_mutex);
-		ring_push(pool, (uint64_t)GENERATION(word) << 32 | index);
+		ring_ready(pool); /* there is room, see there; without memory the kernel decides */
+		ring_put(pool, (uint64_t)GENERATION(word) << 32 | index);
+		ring_publish(pool);
 		pthread_mutex_unlock(&pool->submit_mutex);
 		return;
 	}
@@ -175,10 +177,9 @@ static void bury(struct pool *pool, int index)
 	describe(text, sizeof text, pid, status);
 	if (leaving == LEAVING_INITIALIZER)
 		break_pool(pool, "the initializer failed", 0);
-	else if (!was_running && leaving != LEAVING_PLANNED && pool->settings.config.initializer &&
-		 !atomic_load_explicit(&lane->ready, memory_order_relaxed) &&
-		 (crashed || leaving == LEAVING_EXIT) && policy != ASSAY_DEATH_BREAKS)
-		break_pool(pool, text, code_of(status)); /* it would go on for ever */
+	else if (leaving != LEAVING_PLANNED && pool->settings.config.initializer &&
+		 !atomic_load_explicit(&lane->ready, memory_order_relaxed))
+		break_pool(pool, text, code_of(status)); /* or it would go on for ever */
 	else if (crashed && policy == ASSAY_DEATH_BREAKS)
 		break_pool(pool, text, code_of(status));
 	if (was_running)
@@ -306,35 +307,42 @@ static void lose_helper(struct pool *pool)
 	}
 }
 
-/* All processes are dead: ends what is left. */
-static void conclude_all(struct pool *pool)
+/* All processes are dead: ends what is left in this status. */
+static void conclude_all(struct pool *pool, enum status from)
 {
-	const char *reason = pool->reason[0] ? pool->reason : "the workers were stopped";
 	bool broken = atomic_load_explicit(&pool->broken, memory_order_relaxed);
-	int code = pool->reason_code;
+	const char *reason = broken ? pool->reason : "the workers were stopped";
 	uint32_t end;
 
 	pthread_mutex_lock(&pool->submit_mutex);
 	end = pool->fresh;
 	pthread_mutex_unlock(&pool->submit_mutex);
 	for (uint32_t i = 0; i < end; i++) {
-		if (conclude(pool, i, SLOT_PENDING, ASSAY_EBROKEN, code, reason) ||
-		    conclude(pool, i, SLOT_AGAIN, broken ? ASSAY_EBROKEN : ASSAY_EDIED, code,
-			     reason))
+		if (!conclude(pool, i, from, broken ? ASSAY_EBROKEN : ASSAY_EDIED,
+			      pool->reason_code, reason))
+			continue;
+		if (from == SLOT_PENDING) {
 			count(&pool->broken_count);
+		} else { /* it did start, once */
+			count(&pool->other_started);
+			count(&pool->other_finished);
+			if (broken)
+				count(&pool->failed);
+		}
 	}
 }
 
 static void finish(struct pool *pool)
 {
+	conclude_all(pool, SLOT_AGAIN);
 	pthread_mutex_lock(&pool->mutex);
-	/* Who cancels what is pending goes first, unless it may wait for what is not. */
+	/* Who cancels what is pending goes first; a break does not wait, not even for that. */
 	while (pool->guests && !atomic_load_explicit(&pool->broken, memory_order_relaxed))
 		pthread_cond_wait(&pool->changed, &pool->mutex);
 	pool->zygote_alive = false;
 	pthread_mutex_unlock(&pool->mutex);
 	zygote_end(&pool->zygote);
-	conclude_all(pool);
+	conclude_all(pool, SLOT_PENDING);
 	atomic_store_explicit(&pool->final, 1, memory_order_seq_cst);
 	ring_bell_again(pool->segment->control);
 	pthread_join(pool->collector, NULL);

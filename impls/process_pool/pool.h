@@ -68,6 +68,7 @@ struct pool {
 	uint32_t free_list;
 	uint32_t fresh;     /* slots from here on were never used */
 	uint32_t fresh_end; /* have memory up to here */
+	uint64_t ring_tail; /* published or not */
 	uint64_t ring_end;  /* entries of the ring that have memory */
 	uint64_t reaped;    /* entries before are done with */
 	uint64_t submitted;
@@ -77,8 +78,9 @@ struct pool {
 	_Atomic uint64_t broken_count;
 	_Atomic uint64_t failed;
 	_Atomic uint64_t wakes;
-	_Atomic uint64_t caller_started;
-	_Atomic uint64_t caller_finished;
+	/* Of tasks that no worker counts. */
+	_Atomic uint64_t other_started;
+	_Atomic uint64_t other_finished;
 	_Atomic uint32_t scan;  /* the collector looks at every slot */
 	_Atomic uint32_t final; /* and then leaves */
 };
@@ -131,7 +133,9 @@ void slot_free(struct pool *pool, uint32_t index, uint32_t generation);
 /* Room for one more hint. False without memory. */
 bool ring_ready(struct pool *pool);
 /* Puts a hint into the ring, where there is room. */
-void ring_push(struct pool *pool, uint64_t hint);
+void ring_put(struct pool *pool, uint64_t hint);
+/* Lets the workers see what was put there. */
+void ring_publish(struct pool *pool);
 
 /* Wakes up to so many parked workers. */
 void rouse(struct pool *pool, size_t wanted);

@@ -13,6 +13,8 @@
 
 /* How long an idle worker, and who waits for a result, look before they sleep. */
 #define SPIN_NS 10000
+/* Tasks that submit_many hands over at once. */
+#define BATCH 64
 
 /*
  * Submitting
@@ -100,7 +102,7 @@ static int allocate(struct pool *pool, struct parcel *parcel)
 	return ASSAY_ENOMEM;
 }
 
-/* Under submit_mutex. Nothing can fail any more. */
+/* Under submit_mutex. Nothing can fail any more; the ring is published by the caller. */
 static void publish(struct pool *pool, const struct parcel *parcel)
 {
 	const struct assay_task *task = parcel->task;
@@ -125,7 +127,7 @@ static void publish(struct pool *pool, const struct parcel *parcel)
 			      generation << 32 | SLOT_PENDING | (parcel->future ? 0 : SLOT_TELL),
 			      memory_order_relaxed);
 	pool->submitted++;
-	ring_push(pool, hint);
+	ring_put(pool, hint);
 }
 
 /* The copy of a long argument, which takes its time, is made without the lock. */
@@ -204,7 +206,7 @@ struct guest_task {
 
 static void conclude_here(struct guest_task *task, struct future_outcome outcome)
 {
-	count(&task->visit.pool->caller_finished);
+	count(&task->visit.pool->other_finished);
 	if (future_settle(task->future, outcome))
 		future_notify(task->future);
 	future_release(task->future);
@@ -243,7 +245,7 @@ static int run_here(struct pool *pool, const struct parcel *parcel, assay_future
 	}
 	arrive(pool, &guest.visit);
 	pthread_mutex_unlock(&pool->mutex);
-	count(&pool->caller_started);
+	count(&pool->other_started);
 	guest.running.call.ops = &future_call_ops;
 	future_start(guest.future);
 	pthread_cleanup_push(guest_ended, &guest);
@@ -268,6 +270,7 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 		return error;
 	pthread_mutex_lock(&pool->submit_mutex);
 	error = hand_over(pool, &parcel);
+	ring_publish(pool);
 	pthread_mutex_unlock(&pool->submit_mutex);
 	if (error) {
 		if (parcel.future)
@@ -283,6 +286,57 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	return ASSAY_OK;
 }
 
+/* Hands over what was prepared, under one lock; how many were. *error says why no more. */
+static size_t hand_over_all(struct pool *pool, struct parcel *parcels, size_t count, int *error)
+{
+	size_t done;
+
+	pthread_mutex_lock(&pool->submit_mutex);
+	for (done = 0; done < count; done++) {
+		int refused = hand_over(pool, &parcels[done]);
+
+		if (refused) {
+			*error = refused;
+			break;
+		}
+	}
+	ring_publish(pool);
+	for (size_t i = done + 1; i < count; i++)
+		if (parcels[i].task->argument_size > SLOT_BYTES)
+			undo_long(pool, &parcels[i]);
+	pthread_mutex_unlock(&pool->submit_mutex);
+	return done;
+}
+
+static int submit_many(assay_executor *executor, const struct assay_task *tasks, size_t count,
+		       assay_future **futures, size_t *accepted)
+{
+	struct pool *pool = pool_of(executor);
+	struct parcel parcels[BATCH];
+	int error = check_open(pool);
+
+	if (is_bounded(pool)) /* each may have to wait */
+		return assay_default_submit_many(executor, tasks, count, futures, accepted);
+	while (!error && *accepted < count) {
+		size_t ready = 0, done;
+
+		while (ready < BATCH && *accepted + ready < count && !error) {
+			error = prepare(pool, &tasks[*accepted + ready], futures != NULL,
+					&parcels[ready]);
+			ready += !error;
+		}
+		done = hand_over_all(pool, parcels, ready, &error);
+		for (size_t i = 0; futures && i < ready; i++)
+			if (i < done)
+				futures[*accepted + i] = &parcels[i].future->base;
+			else
+				future_discard(parcels[i].future);
+		*accepted += done;
+		rouse(pool, done);
+	}
+	return error;
+}
+
 static void statistics(assay_executor *executor, struct assay_statistics *out, size_t size)
 {
 	struct pool *pool = pool_of(executor);
@@ -294,13 +348,13 @@ static void statistics(assay_executor *executor, struct assay_statistics *out, s
 		return;
 	}
 	/* relaxed throughout: each is exact when nothing moves, as documented */
-	here = atomic_load_explicit(&pool->caller_started, memory_order_relaxed);
+	here = atomic_load_explicit(&pool->other_started, memory_order_relaxed);
 	now.workers = (uint64_t)pool->settings.config.workers;
 	pthread_mutex_lock(&pool->submit_mutex);
 	now.submitted = pool->submitted + here;
 	pthread_mutex_unlock(&pool->submit_mutex);
 	now.started = here;
-	now.finished = atomic_load_explicit(&pool->caller_finished, memory_order_relaxed);
+	now.finished = atomic_load_explicit(&pool->other_finished, memory_order_relaxed);
 	now.failed = atomic_load_explicit(&pool->failed, memory_order_relaxed);
 	now.cancelled = atomic_load_explicit(&pool->cancelled, memory_order_relaxed);
 	now.broken = atomic_load_explicit(&pool->broken_count, memory_order_relaxed);
@@ -324,7 +378,7 @@ static void statistics(assay_executor *executor, struct assay_statistics *out, s
 static const struct assay_executor_ops ops = {
 	.backend = &assay_backend,
 	.submit = submit,
-	.submit_many = assay_default_submit_many,
+	.submit_many = submit_many,
 	.shutdown = pool_shutdown,
 	.destroy = pool_destroy,
 	.statistics = statistics,

@@ -134,3 +134,16 @@ void segment_release(struct segment *segment)
 		free(segment);
 	}
 }
+
+void segment_retire(struct segment *segment)
+{
+	size_t top = atomic_load_explicit(&segment->control->unit_top, memory_order_relaxed);
+
+	if (atomic_load_explicit(&segment->references, memory_order_acquire) == 1)
+		return;
+	madvise(segment->ring, (size_t)((char *)segment->owners - (char *)segment->ring),
+		MADV_REMOVE);
+	for (size_t i = 0; i < top; i++)
+		if (atomic_load_explicit(&segment->owners[i], memory_order_relaxed) == OWNER_WARM)
+			madvise(segment->arena + i * UNIT, UNIT, MADV_REMOVE);
+}

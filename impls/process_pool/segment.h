@@ -143,7 +143,9 @@ struct segment {
 /* ASSAY_ENOMEM, ASSAY_ERESOURCE, ASSAY_EUNSUPPORTED (a kernel before 5.14): nothing is left. */
 int segment_create(int workers, struct segment **segment);
 void segment_release(struct segment *segment);
-/* The part of it that a process maps which has nothing to do with it. */
+/* The pool is gone, but results that futures hold: gives back all other memory. */
+void segment_retire(struct segment *segment);
+/* In a process that has nothing to do with it. */
 void segment_unmap(struct segment *segment);
 
 /* Memory for a part of the mapping: afterwards no access to it can fail. */

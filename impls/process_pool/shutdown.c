@@ -87,6 +87,16 @@ static void drain(struct pool *pool)
 	struct segment *segment = pool->segment;
 	uint64_t at = atomic_load_explicit(&segment->control->head, memory_order_acquire);
 	uint64_t tail = atomic_load_explicit(&segment->control->tail, memory_order_acquire);
+
+	for (; at < tail && !settings_are_orphaned(&pool->settings); at++)
+		ticket_cancel(pool,
+			      atomic_load_explicit(&segment->ring[at & (segment->ring_count - 1)],
+						   memory_order_relaxed));
+}
+
+/* Of a stopped pool: cancels what is pending, and before that sends the signal, if there is one. */
+static void cut_short(struct pool *pool, int signal)
+{
 	struct visit visit;
 
 	pthread_mutex_lock(&pool->mutex);
@@ -94,12 +104,12 @@ static void drain(struct pool *pool)
 		pthread_mutex_unlock(&pool->mutex);
 		return;
 	}
-	arrive(pool, &visit);
+	arrive(pool,
+	       &visit); /* before the workers die: what is pending is to be cancelled, not lost */
+	if (signal)
+		terminate(pool, signal);
 	pthread_mutex_unlock(&pool->mutex);
-	for (; at < tail && !settings_are_orphaned(&pool->settings); at++)
-		ticket_cancel(pool,
-			      atomic_load_explicit(&segment->ring[at & (segment->ring_count - 1)],
-						   memory_order_relaxed));
+	drain(pool);
 	depart(&visit);
 }
 
@@ -129,18 +139,15 @@ static void join(struct pool *pool)
 int pool_shutdown(assay_executor *executor, unsigned flags)
 {
 	struct pool *pool = pool_of(executor);
-	unsigned forced = flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL);
+	int signal = flags & ASSAY_SHUTDOWN_KILL        ? SIGKILL
+		     : flags & ASSAY_SHUTDOWN_TERMINATE ? SIGTERM
+							: 0;
 
 	if (settings_are_orphaned(&pool->settings))
 		return ASSAY_OK;
 	stop(pool);
-	if (forced) {
-		pthread_mutex_lock(&pool->mutex);
-		terminate(pool, forced & ASSAY_SHUTDOWN_KILL ? SIGKILL : SIGTERM);
-		pthread_mutex_unlock(&pool->mutex);
-	}
-	if (forced || flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
-		drain(pool);
+	if (signal || flags & ASSAY_SHUTDOWN_CANCEL_PENDING)
+		cut_short(pool, signal);
 	if (!(flags & ASSAY_SHUTDOWN_WAIT) || settings_are_orphaned(&pool->settings))
 		return ASSAY_OK;
 	if (belongs(pool))
@@ -162,6 +169,7 @@ static void take_down(struct pool *pool)
 						     memory_order_acq_rel, memory_order_relaxed))
 		return;
 	munmap(pool->tickets, pool->segment->slot_count * sizeof *pool->tickets);
+	segment_retire(pool->segment);
 	segment_release(pool->segment);
 	pool_unused(pool);
 }

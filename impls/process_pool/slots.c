@@ -92,7 +92,7 @@ uint32_t slot_take(struct pool *pool)
 bool ring_ready(struct pool *pool)
 {
 	struct segment *segment = pool->segment;
-	uint64_t tail = atomic_load_explicit(&segment->control->tail, memory_order_relaxed);
+	uint64_t tail = pool->ring_tail;
 
 	if (tail - pool->reaped >= segment->ring_count)
 		reap(pool, SIZE_MAX);
@@ -107,14 +107,18 @@ bool ring_ready(struct pool *pool)
 	return true;
 }
 
-void ring_push(struct pool *pool, uint64_t hint)
+void ring_put(struct pool *pool, uint64_t hint)
 {
 	struct segment *segment = pool->segment;
-	uint64_t tail = atomic_load_explicit(&segment->control->tail, memory_order_relaxed);
 
-	atomic_store_explicit(&segment->ring[tail & (segment->ring_count - 1)], hint,
+	atomic_store_explicit(&segment->ring[pool->ring_tail++ & (segment->ring_count - 1)], hint,
 			      memory_order_relaxed);
-	atomic_store_explicit(&segment->control->tail, tail + 1, memory_order_seq_cst); /* S1 K1 */
+}
+
+void ring_publish(struct pool *pool)
+{
+	atomic_store_explicit(&pool->segment->control->tail, pool->ring_tail,
+			      memory_order_seq_cst); /* S1 K1 */
 }
 
 void rouse(struct pool *pool, size_t wanted)

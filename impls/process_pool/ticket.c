@@ -80,9 +80,18 @@ static struct future_outcome succeed(struct future *future, const char *bytes, s
 	return (struct future_outcome){HEAP};
 }
 
+/* What a slot says of an outcome. */
+struct outline {
+	size_t size;
+	size_t extent;
+	int32_t error;
+	int32_t code;
+	uint32_t offset;
+};
+
 /* The result becomes the future's, where it lies. */
 static struct future_outcome keep_extent(struct pool *pool, struct future *future,
-					 const struct slot *slot)
+					 const struct outline *slot)
 {
 	struct segment *segment = pool->segment;
 	struct long_result result = {{segment->arena + slot->extent, slot->size}, segment};
@@ -94,7 +103,7 @@ static struct future_outcome keep_extent(struct pool *pool, struct future *futur
 }
 
 /* What a task left in the slot may be anything, if it wrote where it must not. */
-static bool is_sound(struct pool *pool, const struct slot *slot, uint32_t index)
+static bool is_sound(struct pool *pool, const struct outline *slot, uint32_t index)
 {
 	if (slot->offset != SLOT_EXTENT)
 		return slot->offset <= SLOT_BYTES && slot->size <= SLOT_BYTES - slot->offset;
@@ -105,8 +114,12 @@ static bool is_sound(struct pool *pool, const struct slot *slot, uint32_t index)
 static struct future_outcome read_slot(struct pool *pool, struct future *future, uint32_t index)
 {
 	static const char damaged[] = "a worker damaged the outcome";
-	struct slot copy = pool->segment->slots[index], *slot = &copy;
-	const char *bytes = (const char *)slot->bytes + slot->offset;
+	struct slot *shared = &pool->segment->slots[index];
+	/* Looked at once: whoever wrote it may be writing still. */
+	struct outline copy = {shared->size, shared->extent, shared->error, shared->code,
+			       shared->offset};
+	const struct outline *slot = &copy;
+	const char *bytes = (const char *)shared->bytes + slot->offset;
 	struct future_outcome outcome = {0};
 
 	if (!is_sound(pool, slot, index))
@@ -163,9 +176,14 @@ static void release(struct future *future)
 static void end(struct future *future, struct future_outcome outcome)
 {
 	future_start(future);
-	if (future_settle(future, outcome))
+	if (outcome.flags & HEAP) { /* which the core would free */
+		if (future_settle(future, outcome))
+			future_notify(future);
+		release(future);
+	} else if (future_end(future, outcome)) {
 		future_notify(future);
-	release(future);
+		release(future);
+	}
 }
 
 bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)

@@ -206,6 +206,7 @@ struct report {
 static _Noreturn void helper_run(struct helper *helper, void (*prepare)(void), pid_t client)
 {
 	struct report report = {0};
+	char name[32];
 
 	helper->self = getpid();
 	helper->client = move_up(open_pidfd(client));
@@ -217,6 +218,8 @@ static _Noreturn void helper_run(struct helper *helper, void (*prepare)(void), p
 	__fpurge(stdout); /* what the client has not written yet is the client's to write */
 	close_others(helper);
 	empty_input();
+	snprintf(name, sizeof name, "%.11s_fork", helper->settings->name);
+	prctl(PR_SET_NAME, name);
 	for (int i = 0; i < helper->segment->workers && !report.error; i++)
 		report.error = start_worker(helper, i);
 	send(helper->socket, &report, sizeof report, MSG_NOSIGNAL);
