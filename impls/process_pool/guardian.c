@@ -6,6 +6,7 @@
  */
 #include "pool.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 
 /* How long workers are given to die after the helper: the kernel kills them as it ends. */
 #define LOST_MS 1000
+
+static_assert(sizeof((struct pool *)0)->reason <= SLOT_BYTES, "a reason fits a slot");
 
 /* As strsignal(), which is not for threads. */
 static void describe(char *text, size_t size, int pid, int status)
@@ -52,7 +55,7 @@ static bool conclude(struct pool *pool, uint32_t index, enum status from, int er
 	slot->error = error;
 	slot->code = code;
 	slot->offset = 0;
-	slot->size = strnlen(message, SLOT_BYTES);
+	slot->size = strlen(message); /* at most that of pool->reason */
 	memcpy(slot->bytes, message, slot->size);
 	word = atomic_load_explicit(&slot->word, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&slot->word, &word,

@@ -122,10 +122,11 @@ static void publish(struct pool *pool, const struct parcel *parcel)
 	ticket->extent = parcel->extent;
 	if (parcel->future)
 		ticket_bind(parcel->future, hint);
-	/* relaxed: the ring publishes it (S1); no hint of this generation is about yet */
+	/* The ring publishes it to workers (S1). For the thread that collects, the way leads through a
+	 * worker, which no checker of this process sees: hence release. */
 	atomic_store_explicit(&slot->word,
 			      generation << 32 | SLOT_PENDING | (parcel->future ? 0 : SLOT_TELL),
-			      memory_order_relaxed);
+			      memory_order_release);
 	pool->submitted++;
 	ring_put(pool, hint);
 }
