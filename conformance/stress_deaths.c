@@ -78,7 +78,7 @@ static void kill_workers(void *argument)
 			continue;
 		killer->kills++;
 		next = __atomic_load_n(&torture->done, __ATOMIC_RELAXED) +
-		       (uint32_t)(random_next(&killer->seed) % 2000);
+		       (uint32_t)(random_next(&killer->seed) % 1000);
 	}
 }
 
@@ -193,8 +193,13 @@ static void check_counts(const struct ordeal *ordeal, uint32_t count)
 	CHECK_EQ(now.failed, ordeal->lost);
 }
 
-static uint32_t torture(struct subject *s, struct torture *torture, uint32_t count, int workers,
-			enum assay_on_worker_death policy, uint64_t seed)
+/* Over all executors of a test. */
+struct totals {
+	unsigned long long kills, lost, again;
+};
+
+static void torture(struct subject *s, struct torture *torture, uint32_t count, int workers,
+		    enum assay_on_worker_death policy, uint64_t seed, struct totals *totals)
 {
 	struct ordeal ordeal = {.torture = torture,
 				.most = policy == ASSAY_DEATH_RETRIES ? RETRIES + 1 : 1};
@@ -220,25 +225,31 @@ static uint32_t torture(struct subject *s, struct torture *torture, uint32_t cou
 	check_counts(&ordeal, count);
 	CHECK_OK(assay_executor_destroy(ordeal.executor));
 	check_childless();
-	NOTE("%u workers killed, %u of %u tasks lost, %u run again, seed %llu", killer.kills,
-	     ordeal.lost, count, ordeal.again, (unsigned long long)seed);
+	totals->kills += killer.kills;
+	totals->lost += ordeal.lost;
+	totals->again += ordeal.again;
 	free(ordeal.called);
 	free(argument);
-	return killer.kills;
 }
 
 static void torture_for_long(struct subject *s, enum assay_on_worker_death policy)
 {
-	int64_t end_ns = assay_deadline_ns((int64_t)torture_seconds() * 1000000000);
-	uint32_t count = (uint32_t)scaled(100000), kills = 0;
+	int64_t seconds = torture_seconds() ? torture_seconds() : 2;
+	int64_t end_ns = assay_deadline_ns(seconds * 1000000000);
+	uint32_t count = (uint32_t)scaled(100000);
+	struct totals totals = {0, 0, 0};
 	struct torture *memory = shared_new(s, sizeof *memory + count * sizeof(uint32_t));
 	int descriptors = 0, mappings = 0, files = count_shared_memory();
 	uint64_t seed = 1;
 
 	adopt_orphans();
 	do {
-		kills += torture(s, memory, count, 2 + (int)(seed % 3) / 2, policy,
-				 seed * 0x9e3779b97f4a7c15u);
+		torture(s, memory, count, 2 + (int)(seed % 3) / 2, policy,
+			seed * 0x9e3779b97f4a7c15u, &totals);
+		NOTE("%llu workers killed, %llu tasks lost and %llu run again, of %llu; last seed "
+		     "%llu",
+		     totals.kills, totals.lost, totals.again, (unsigned long long)(seed * count),
+		     (unsigned long long)seed);
 		if (seed++ == 1) { /* what is opened once may stay */
 			descriptors = count_descriptors();
 			mappings = count_mappings();
@@ -247,7 +258,7 @@ static void torture_for_long(struct subject *s, enum assay_on_worker_death polic
 		CHECK_EQ(count_mappings(), mappings);
 		CHECK(count_shared_memory() <= files);
 	} while (seed < 3 || assay_remaining_ns(end_ns) > 0);
-	CHECK(kills > 0);
+	CHECK(totals.kills > 0);
 }
 
 ASSAY_TEST(str_7_killed_workers_lose_one_task_each, .clause = "STR-7",
