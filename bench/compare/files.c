@@ -127,15 +127,14 @@ static void settle_sides(struct figures *figures)
 
 		if (!figure->metric)
 			continue;
-		if (cell && cell->state == STATE_FAILED)
+		/* Null on both sides, as a percentile of too few, or part of what failed. */
+		if ((!base && !changed) || (cell && cell->state == STATE_FAILED))
 			figure->kind = KINDS;
 		else if (base && !changed)
 			figure_settle(figure, STATE_MISSING,
 				      cell ? "NEW no longer supports it" : "only BASE has it");
-		else if (!base && changed)
-			figure_settle(figure, STATE_ADDED, "only NEW has it");
 		else if (!base)
-			figure->kind = KINDS; /* null on both sides, as a percentile of too few */
+			figure_settle(figure, STATE_ADDED, "only NEW has it");
 	}
 }
 

@@ -285,7 +285,7 @@ static int compare(struct request *request, const char *base, const char *change
 	    gather(request, base, changed, &figures) == 0) {
 		account.verdict = judge(&figures, &request->rules);
 		figures_sort(&figures);
-		code = account.verdict;
+		code = (int)account.verdict;
 		if (write_account(request->output, request->path, &account) ||
 		    (request->summary &&
 		     write_account(output_markdown, request->summary, &account)))

@@ -3,6 +3,7 @@
 
 #include <assay/load.h>
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,13 +196,14 @@ static int run_rounds(struct run *run, phase_listener *listener)
 {
 	int (*round)(struct run *, phase_listener *) =
 		run->board->together ? round_together : round_in_turn;
+	uint64_t ran;
 
 	if (round(run, NULL) || round(run, listener))
 		return -1;
-	if (atomic_load(&run->board->ran) != 2 * run->board->tasks)
-		return fail(run->board, "%llu tasks ran, expected %llu",
-			    (unsigned long long)atomic_load(&run->board->ran),
-			    (unsigned long long)(2 * run->board->tasks));
+	ran = atomic_load(&run->board->ran);
+	if (ran != 2 * run->board->tasks)
+		return fail(run->board, "%" PRIu64 " tasks ran, expected two rounds of %" PRIu64,
+			    ran, run->board->tasks);
 	return 0;
 }
 

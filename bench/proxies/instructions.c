@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +69,8 @@ static void read_dump(const char *path, uint64_t instructions[PHASES])
 
 	while (file && fgets(line, sizeof line, file)) {
 		sscanf(line, "desc: Trigger: Client Request: %63s", name);
-		sscanf(line, "totals: %" SCNu64, &total);
+		if (strncmp(line, "totals: ", 8) == 0)
+			total = strtoull(line + 8, NULL, 10);
 	}
 	if (file)
 		fclose(file);

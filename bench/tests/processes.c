@@ -42,9 +42,10 @@ static pid_t start(int done, bool lives)
 	burn();
 	if (write(done, "", 1) != 1)
 		_exit(2);
-	while (lives)
+	if (!lives)
+		_exit(0);
+	for (;;)
 		pause();
-	_exit(0);
 }
 
 static void await(int done)
