@@ -261,9 +261,10 @@ int main(int argc, char **argv)
 	runs = mmap(NULL, tasks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (runs == MAP_FAILED || !state)
 		die("memory", tasks);
+	alarm(250);
+	torment(backend, ASSAY_DEATH_FAILS_TASK, 100); /* what stays for ever is there */
 	descriptors = count_entries("/proc/self/fd");
 	threads = count_entries("/proc/self/task");
-	alarm(100);
 	torment(backend, ASSAY_DEATH_FAILS_TASK, tasks);
 	torment(backend, ASSAY_DEATH_RETRIES, tasks);
 	if (count_entries("/proc/self/fd") != descriptors)
