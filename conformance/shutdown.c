@@ -168,9 +168,10 @@ ASSAY_TEST(shd_3_nowait_returns_while_a_task_runs, .clause = "SHD-3",
 	struct gate *gate = gate_new(s);
 	struct probe *started = probe_new(s);
 	assay_future *running = submit_gated(executor, gate, started, 1);
-	assay_future *waiting = submit_int(executor, 2);
+	assay_future *waiting;
 
-	probe_await(started, 1);
+	probe_await(started, 1); /* who keeps no order might start the other first */
+	waiting = submit_int(executor, 2);
 	CHECK_OK(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_NOWAIT));
 	CHECK_EQ(assay_future_state(running), ASSAY_RUNNING);
 	CHECK(!assay_future_is_done(waiting));
