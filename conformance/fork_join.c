@@ -20,11 +20,22 @@ static assay_executor *executor_with_idle(struct subject *s, int workers)
 	return executor;
 }
 
-/* A chance for another worker, if there is one; whether it takes the child is its own affair. */
+/* A chance for another worker, if there is one; whether it takes the child is its own affair. Where
+ * none ever does, chances become short. */
 static void offer(struct probe *started)
 {
-	for (int i = 0; i < 2000 && !probe_count(started); i++)
+	static int64_t left_ns = -1;
+	int64_t start_ns = assay_clock_ns(), end_ns;
+
+	if (left_ns < 0)
+		left_ns = 10 * short_time_ns();
+	end_ns = start_ns + (left_ns < short_time_ns() ? left_ns : short_time_ns());
+	while (!probe_count(started) && assay_remaining_ns(end_ns) > 0)
 		sched_yield();
+	if (!probe_count(started)) {
+		left_ns -= assay_clock_ns() - start_ns;
+		left_ns = left_ns > 0 ? left_ns : 0;
+	}
 }
 
 struct counted {
@@ -66,17 +77,21 @@ static int fork_siblings(assay_call *call)
 
 ASSAY_TEST(fj_1_every_child_runs_once, .clause = "FJ-1", .rounds = 100)
 {
-	assay_executor *executor = executor_with_idle(s, 2);
+	/* Where nobody else is, and where somebody may be. */
+	for (int workers = 1; workers <= 2; workers++) {
+		assay_executor *executor = executor_with_idle(s, workers);
 
-	for (int round = 0; round < scaled(100); round++) {
-		struct probe *ran = probe_new(s);
-		assay_future *future = submit_task(executor, fork_siblings, &ran, sizeof ran);
+		for (int round = 0; round < scaled(100); round++) {
+			struct probe *ran = probe_new(s);
+			assay_future *future =
+				submit_task(executor, fork_siblings, &ran, sizeof ran);
 
-		CHECK_EQ(result_int(future), 0);
-		CHECK_EQ(probe_count(ran), SIBLINGS);
-		assay_future_release(future);
+			CHECK_EQ(result_int(future), 0);
+			CHECK_EQ(probe_count(ran), SIBLINGS);
+			assay_future_release(future);
+		}
+		executor_end(executor);
 	}
-	executor_end(executor);
 }
 
 /* What a child that waits needs, and what it leaves. */
@@ -269,6 +284,30 @@ static int look_where_it_runs(assay_call *call)
 	return ASSAY_OK;
 }
 
+ASSAY_TEST(fj_4_a_join_does_not_return_before, .clause = "FJ-4",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT, .rounds = 10)
+{
+	assay_executor *executor = executor_with_idle(s, 2);
+
+	for (int round = 0; round < scaled(10); round++) {
+		struct joining *joining = shared_new(s, sizeof *joining);
+		assay_future *parent;
+
+		joining->gate = gate_new(s);
+		joining->started = probe_new(s);
+		joining->joins = probe_new(s);
+		parent = submit_task(executor, join_gated, &joining, sizeof joining);
+		probe_await(joining->joins, 1);
+		probe_await(joining->started, 1);
+		/* Whoever runs the child, it is still at the gate. */
+		CHECK_ERROR(assay_future_wait(parent, short_time_ns() / 4), ASSAY_ETIMEDOUT);
+		gate_open(joining->gate);
+		CHECK_EQ(result_int(parent), 3);
+		assay_future_release(parent);
+	}
+	executor_end(executor);
+}
+
 ASSAY_TEST(fj_6_a_join_runs_nothing_of_other_tasks, .clause = "FJ-6",
 	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT, .rounds = 10)
 {
@@ -309,12 +348,13 @@ static int tell_thread(assay_call *call, void *frame)
 /* Returns how many of the children ran on another thread than this one. */
 static int count_taken(assay_call *call)
 {
+	int64_t end_ns = assay_deadline_ns(short_time_ns() / 10);
 	int tids[SIBLINGS], taken = 0;
 	struct assay_fork children[SIBLINGS];
 
 	for (int i = 0; i < SIBLINGS; i++)
 		assay_fork(call, &children[i], tell_thread, &tids[i]);
-	for (int i = 0; i < 1000; i++)
+	while (assay_remaining_ns(end_ns) > 0)
 		sched_yield();
 	for (int i = SIBLINGS - 1; i >= 0; i--)
 		if (assay_join(call, &children[i]))
