@@ -81,6 +81,7 @@ static bool take_run(struct segment *segment, size_t count, uint32_t owner, size
 		}
 		if (take_unit(&segment->owners[start + have], owner, cold)) {
 			have++;
+			STEP();
 			continue;
 		}
 		if (have) /* of unknown warmth: its memory, if any, is only late in coming back */

@@ -23,6 +23,14 @@
 
 #include "../core/port.h"
 
+/* A moment in which a worker may die: validate/steps.c lets it. */
+#ifdef PROCESS_POOL_STEPS
+void process_pool_step(void);
+#define STEP() process_pool_step()
+#else
+#define STEP() ((void)0)
+#endif
+
 #define SLOT_BYTES 208 /* of argument or result that travel inside a slot */
 #define SLOT_EXTENT UINT32_MAX
 #define MOST_WORKERS 4096 /* of one pool */
@@ -72,7 +80,8 @@ struct slot {
 	_Alignas(16) unsigned char bytes[SLOT_BYTES];
 };
 
-/* How a worker's process stands: written by the helper, but for HANDLED. */
+/* How a worker's process stands: the helper fills an empty lane and says when it ended, the guardian
+ * empties it. */
 enum phase { LANE_EMPTY, LANE_ALIVE, LANE_ENDED };
 /* Why a worker left of its own will. */
 enum leaving { LEAVING_NOT, LEAVING_PLANNED, LEAVING_EXIT, LEAVING_INITIALIZER };
@@ -199,8 +208,10 @@ static inline _Atomic uint32_t *slot_futex(struct slot *slot)
 static inline void ring_bell(struct control *control)
 {
 	if (atomic_load_explicit(&control->bell, memory_order_seq_cst) && /* K1 */
-	    atomic_exchange_explicit(&control->bell, 0, memory_order_seq_cst))
+	    atomic_exchange_explicit(&control->bell, 0, memory_order_seq_cst)) {
+		STEP();
 		shared_wake(&control->bell, 1);
+	}
 }
 
 static inline void ring_bell_again(struct control *control)

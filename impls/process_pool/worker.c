@@ -135,12 +135,14 @@ static bool store_bytes(struct worker *worker, const void *bytes, size_t size)
 		slot->offset = (uint32_t)start;
 		if (size)
 			memcpy(slot->bytes + start, bytes, size);
+		STEP();
 	} else {
 		if (!take_extent(worker, size))
 			return false;
 		memcpy(worker->segment->arena + worker->extent, bytes, size);
 		slot->offset = SLOT_EXTENT;
 		slot->extent = worker->extent;
+		STEP();
 	}
 	slot->size = size;
 	return true;
@@ -218,8 +220,10 @@ static void tell(struct worker *worker)
 	} else {
 		atomic_store_explicit(&lane->told[tail % TOLD_RING], worker->slot_index,
 				      memory_order_relaxed);
+		STEP();
 		atomic_store_explicit(&lane->told_tail, tail + 1, memory_order_seq_cst); /* S3 K1 */
 	}
+	STEP();
 	ring_bell(worker->segment->control);
 }
 
@@ -237,10 +241,13 @@ static void finish(struct worker *worker)
 						      memory_order_acq_rel, /* S2 */
 						      memory_order_relaxed))
 		;
+	STEP();
 	if (word & SLOT_SLEEPERS)
 		shared_wake(slot_futex(worker->slot), INT_MAX);
+	STEP();
 	if (word & SLOT_TELL)
 		tell(worker);
+	STEP();
 }
 
 static void call_function(struct worker *worker)
@@ -257,7 +264,9 @@ static void call_function(struct worker *worker)
 		.result_capacity = SLOT_BYTES,
 	};
 	worker->argument_size = slot->size;
+	STEP();
 	returned = slot->function(&worker->call);
+	STEP();
 	store_outcome(worker, returned);
 }
 
@@ -283,6 +292,7 @@ static void wake_submitter(struct control *control)
 {
 	if (atomic_load_explicit(&control->blocked, memory_order_seq_cst) == 0) /* K2 */
 		return;
+	STEP();
 	atomic_fetch_add_explicit(&control->room, 1, memory_order_relaxed);
 	shared_wake(&control->room, 1);
 }
@@ -311,6 +321,7 @@ static bool claim(struct worker *worker)
 		word = atomic_load_explicit(&slot->word, memory_order_relaxed);
 		atomic_store_explicit(&lane->claim, number, memory_order_relaxed);
 		atomic_store_explicit(&lane->current, hint, memory_order_relaxed);
+		STEP();
 		while (GENERATION(word) == GENERATION(hint) &&
 		       (status_of(word) == SLOT_PENDING || status_of(word) == SLOT_AGAIN)) {
 			uint64_t mine = (word & ~SLOT_STATUS) | SLOT_RUNNING |
@@ -320,6 +331,7 @@ static bool claim(struct worker *worker)
 								   memory_order_acq_rel,
 								   memory_order_relaxed))
 				continue;
+			STEP();
 			atomic_compare_exchange_strong_explicit(&control->head, &head, head + 1,
 								memory_order_acq_rel,
 								memory_order_relaxed);
@@ -361,6 +373,7 @@ static void park(struct worker *worker)
 	uint64_t bit = UINT64_C(1) << worker->index % 64;
 
 	atomic_fetch_or_explicit(idle, bit, memory_order_seq_cst); /* K1 */
+	STEP();
 	if ((has_work(control) || is_stopping(control)) &&
 	    (atomic_fetch_and_explicit(idle, ~bit, memory_order_seq_cst) & bit))
 		return;
@@ -368,6 +381,7 @@ static void park(struct worker *worker)
 	atomic_fetch_add_explicit(&lane->parks, 1, memory_order_relaxed); /* a statistic */
 	while (!atomic_exchange_explicit(&lane->token, 0, memory_order_acquire))
 		shared_sleep(&lane->token, 0, ASSAY_FOREVER);
+	STEP(); /* woken for a task that another must take now */
 }
 
 /* Until there may be work. */

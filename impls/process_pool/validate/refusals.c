@@ -38,6 +38,8 @@ static const char *const kinds[KINDS] = {"malloc",     "pthread_create", "fork",
 					 "ftruncate",  "fcntl",          "mmap", "madvise",
 					 "socketpair", "pidfd_open"};
 
+static int failing; /* the call of this scenario, for messages */
+
 static bool fails(enum kind kind, int error)
 {
 	int at, call;
@@ -184,7 +186,7 @@ long syscall(long number, ...)
 
 static void die(const char *what, int error)
 {
-	fprintf(stderr, "call %d %s: %s: %s\n", plan->fail_at,
+	fprintf(stderr, "call %d %s: %s: %s\n", failing,
 		plan->fail_on ? "and all after it" : "alone", what, assay_error_name(error));
 	abort();
 }
@@ -192,7 +194,7 @@ static void die(const char *what, int error)
 static void on_alarm(int signal)
 {
 	(void)signal;
-	fprintf(stderr, "call %d %s: hang\n", plan->fail_at,
+	fprintf(stderr, "call %d %s: hang\n", failing,
 		plan->fail_on ? "and all after it" : "alone");
 	abort();
 }
@@ -358,7 +360,7 @@ int main(int argc, char **argv)
 
 			alarm(20);
 			plan->calls = 0;
-			plan->fail_at = at;
+			plan->fail_at = failing = at;
 			scenario(backend);
 			reached = plan->calls >= at;
 			check_nothing_left(descriptors, threads);

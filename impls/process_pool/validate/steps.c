@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ends a worker at each of the moments that its source marks, one after the other: the n-th marked
+ * moment of a scenario is the last of its process, for n from 1 until there are fewer. Under each
+ * policy every future must end, with an outcome that the policy allows, and the counts must add up.
+ * Usage: steps BACKEND.so, of a backend built with PROCESS_POOL_STEPS
+ */
+#include <assay/load.h>
+
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define TASKS 10
+#define LONG 20000 /* bytes */
+#define ROUNDS 3   /* of the submitter: the workers sleep in between */
+
+static struct plan {
+	atomic_int steps;                /* marked moments so far */
+	atomic_int fatal;                /* the one that is the last; 0: none */
+	atomic_int runs[TASKS * ROUNDS]; /* of each task */
+	atomic_int deaths;
+} * plan;
+
+static pid_t client;
+static enum assay_on_worker_death policy;
+
+__attribute__((visibility("default"))) void process_pool_step(void);
+
+void process_pool_step(void)
+{
+	if (getpid() == client || ++plan->steps != plan->fatal)
+		return;
+	plan->deaths++;
+	kill(getpid(), SIGKILL);
+}
+
+static void die(const char *what, long value)
+{
+	fprintf(stderr, "steps: policy %d, step %d: %s (%ld)\n", (int)policy, plan->fatal, what,
+		value);
+	abort();
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	die("hang", 0);
+}
+
+struct order {
+	int index;
+	int size; /* of the result, beginning with the index */
+	char padding[64];
+};
+
+static int obey(assay_call *call)
+{
+	struct order order = *(const struct order *)call->argument;
+	void *result;
+	int error;
+
+	plan->runs[order.index]++;
+	if (order.padding[63] != (char)order.index)
+		return assay_fail(call, 2, "the argument is damaged");
+	if (order.size == 0)
+		return assay_fail(call, 1, "as it was told");
+	error = assay_call_result(call, (size_t)order.size, &result);
+	if (!error) {
+		memset(result, 0x55, (size_t)order.size);
+		memcpy(result, &order.index, sizeof order.index);
+	}
+	return error;
+}
+
+static void count_call(assay_future *future, void *user)
+{
+	(void)future;
+	++*(atomic_int *)user;
+}
+
+static struct order order_of(int index)
+{
+	static const int sizes[] = {4, 0, 200, LONG, 150};
+	struct order order = {.index = index, .size = sizes[index % 5]};
+
+	order.padding[63] = (char)index;
+	return order;
+}
+
+/* Returns whether it died with its worker. */
+static bool check(assay_future *future, int index)
+{
+	struct order order = order_of(index);
+	struct assay_outcome outcome;
+	int error = assay_future_outcome(future, ASSAY_FOREVER, &outcome);
+	int runs = plan->runs[index];
+
+	if (error)
+		die("wait", error);
+	if (runs > 1 + (policy == ASSAY_DEATH_RETRIES))
+		die("a task ran too often", index);
+	if (policy == ASSAY_DEATH_BREAKS && outcome.error == ASSAY_EBROKEN)
+		return true;
+	if (policy == ASSAY_DEATH_FAILS_TASK && outcome.error == ASSAY_EDIED &&
+	    outcome.code == SIGKILL)
+		return true;
+	if (!runs)
+		die("a task did not run", index);
+	if (order.size == 0 ? outcome.error != ASSAY_EFAILED || outcome.code != 1 ||
+				      strcmp(outcome.message, "as it was told") != 0
+			    : outcome.error || outcome.result_size != (size_t)order.size ||
+				      memcmp(outcome.result, &order.index, sizeof order.index) != 0)
+		die(outcome.message, index);
+	return false;
+}
+
+/* Returns how many tasks were accepted. */
+static int submit_round(assay_executor *executor, int first, int *lost)
+{
+	static atomic_int called;
+	assay_future *futures[TASKS];
+	int count = 0, expected = 0;
+
+	called = 0;
+	for (int i = 0; i < TASKS; i++) {
+		struct order order = order_of(first + i);
+		struct assay_task task = {obey, NULL, &order, sizeof order};
+		int error = assay_submit(executor, &task, &futures[count]);
+
+		if (error && (policy != ASSAY_DEATH_BREAKS || error != ASSAY_EBROKEN))
+			die("submit", error);
+		if (error)
+			break;
+		if (i % 3 == 0) {
+			if (assay_future_add_done_callback(futures[count], count_call, &called))
+				die("callback", i);
+			expected++;
+		}
+		count++;
+	}
+	for (int i = 0; i < count; i++)
+		*lost += check(futures[i], first + i);
+	while (called != expected)
+		sched_yield();
+	for (int i = 0; i < count; i++)
+		assay_future_release(futures[i]);
+	return count;
+}
+
+static void quiet(void *user, enum assay_severity severity, const char *message)
+{
+	(void)user;
+	(void)severity;
+	(void)message;
+}
+
+static void scenario(const struct assay_backend *backend, size_t capacity)
+{
+	struct assay_config config = assay_config_default();
+	struct assay_statistics now;
+	assay_executor *executor;
+	int accepted = 0, lost = 0, error;
+
+	config.workers = 2;
+	config.on_worker_death = policy;
+	config.retries = policy == ASSAY_DEATH_RETRIES;
+	config.queue_capacity = capacity;
+	config.spin_ns = 0;
+	config.log = quiet;
+	plan->steps = plan->deaths = 0;
+	for (int i = 0; i < TASKS * ROUNDS; i++)
+		plan->runs[i] = 0;
+	error = assay_executor_create(backend, &config, &executor);
+	if (error)
+		die("create", error);
+	for (int i = 0; i < ROUNDS; i++)
+		accepted += submit_round(executor, i * TASKS, &lost);
+	assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT);
+	assay_executor_statistics(executor, &now);
+	if (now.submitted != (uint64_t)accepted || now.started != now.finished ||
+	    now.submitted != now.finished + now.broken)
+		die("counts do not add up", (long)now.finished);
+	if (policy != ASSAY_DEATH_BREAKS && lost > plan->deaths)
+		die("more tasks died than workers", lost);
+	assay_executor_destroy(executor);
+}
+
+int main(int argc, char **argv)
+{
+	const struct assay_backend *backend;
+	char message[512];
+	int points = 0;
+
+	if (argc != 2 || assay_backend_open(argv[1], &backend, message, sizeof message)) {
+		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: steps BACKEND.so");
+		return 2;
+	}
+	client = getpid();
+	plan = mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (plan == MAP_FAILED)
+		return 1;
+	signal(SIGALRM, on_alarm);
+	for (int i = 0; i < 6; i++) {
+		policy = (enum assay_on_worker_death)(i % 3);
+		for (int fatal = 1;; fatal++) {
+			alarm(20);
+			plan->fatal = fatal;
+			scenario(backend, i < 3 ? ASSAY_UNLIMITED : 2);
+			if (plan->steps < fatal)
+				break;
+			points += plan->deaths;
+		}
+		if (plan->fatal < TASKS * ROUNDS)
+			die("the backend marks too few moments", plan->fatal);
+	}
+	printf("%s: workers ended at %d moments, nothing was lost\n", backend->name, points);
+	return 0;
+}
