@@ -109,7 +109,7 @@ static void add(cJSON *object, const char *name, double value)
 /* The kernel counts in ticks: of less than a second it knows little. */
 static double share(double part_s, double total_s)
 {
-	return total_s >= 1 ? fmax(0, part_s) / total_s : NAN;
+	return total_s >= 1 && !isnan(part_s) ? fmax(0, part_s) / total_s : NAN;
 }
 
 static double steal_of(const struct machine *before, const struct machine *after)
