@@ -35,6 +35,7 @@ static const char usage[] =
 	"  --force             compare files of different machines or builds\n"
 	"  --format FORMAT     text (default), json, markdown or junit\n"
 	"  -o, --output FILE   instead of the standard output\n"
+	"  --names BASE,NEW    what the two are called in what is written\n"
 	"  --markdown FILE     a summary besides, of the same measurement\n"
 	"  -h, --help          this text\n"
 	"\n"
@@ -50,6 +51,7 @@ struct request {
 	writer *output;
 	const char *path;
 	const char *summary; /* NULL: none */
+	char *names;         /* NULL: as on the command line; cut at the comma once read */
 	bool force;
 	bool help;
 };
@@ -177,6 +179,9 @@ static int parse_option(int option, const char *value, struct request *request)
 	case 'o':
 		request->path = strcmp(value, "-") == 0 ? NULL : value;
 		break;
+	case 'N':
+		request->names = (char *)value;
+		return strchr(value, ',') ? 0 : mistake("--names", value, "two with a comma");
 	case 'm':
 		request->summary = value;
 		break;
@@ -204,6 +209,7 @@ static int parse(int count, char **words, struct request *request)
 					      {"format", required_argument, NULL, 'f'},
 					      {"output", required_argument, NULL, 'o'},
 					      {"markdown", required_argument, NULL, 'm'},
+					      {"names", required_argument, NULL, 'N'},
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
 	int option;
@@ -283,6 +289,13 @@ static int compare(struct request *request, const char *base, const char *change
 
 	if (check_output(request->path) == 0 && check_output(request->summary) == 0 &&
 	    gather(request, base, changed, &figures) == 0) {
+		if (request->names) {
+			char *comma = strchr(request->names, ',');
+
+			*comma = '\0';
+			account.base = request->names;
+			account.changed = comma + 1;
+		}
 		account.verdict = judge(&figures, &request->rules);
 		figures_sort(&figures);
 		code = (int)account.verdict;

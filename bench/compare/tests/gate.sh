@@ -176,6 +176,10 @@ case_outputs() {
 	expect 2 'cannot write' sh -c 'ulimit -f 1; "$@"' sh "$compare" base slow --format json -o whole
 	[ "$(cat whole)" = earlier ] || { echo "an earlier file was lost" >&2; wrong=1; }
 	[ -z "$(ls whole.* 2>/dev/null)" ] || { echo "a temporary file was left" >&2; wrong=1; }
+	expect 1 '(main against HEAD)' "$compare" base slow --names main,HEAD --format markdown
+	expect 2 'two with a comma' "$compare" base slow --names main
+	expect 1 '' "$compare" base slow --markdown summary.md
+	grep -q '### Benchmark gate: regression' summary.md || { echo "no summary" >&2; wrong=1; }
 	expect 2 'expected BASE and NEW' "$compare" base
 	expect 2 "expected a kind" "$compare" base slow --threshold speed=3
 	expect 2 "expected a kind" "$compare" base slow --threshold cpu=fast
