@@ -153,7 +153,6 @@ static bool tidy_up(struct pool *pool, int index)
 				  memory_order_seq_cst);
 	atomic_store_explicit(&lane->token, 0, memory_order_relaxed);
 	ring_bell_again(segment->control);
-	make_room(pool);
 	if (GENERATION(word) != GENERATION(hint))
 		return false;
 	if (status_of(word) == SLOT_DONE) {
@@ -190,6 +189,7 @@ static void bury(struct pool *pool, int index)
 			  (uint32_t)WORD_INDEX(
 				  atomic_load_explicit(&lane->current, memory_order_relaxed)),
 			  code_of(status), text, crashed && policy == ASSAY_DEATH_RETRIES);
+	make_room(pool); /* last: now the counts are right */
 }
 
 static bool is_alive(struct lane *lane)

@@ -64,7 +64,7 @@ static int obey(assay_call *call)
 	int error;
 
 	plan->runs[order.index]++;
-	if (order.padding[63] != (char)order.index)
+	if (call->argument_size != sizeof order || order.padding[63] != (char)order.index)
 		return assay_fail(call, 2, "the argument is damaged");
 	if (order.size == 0)
 		return assay_fail(call, 1, "as it was told");
@@ -165,7 +165,7 @@ static void scenario(const struct assay_backend *backend, size_t capacity)
 	assay_executor *executor;
 	int accepted = 0, lost = 0, error;
 
-	config.workers = 2;
+	config.workers = capacity == 1 ? 1 : 2;
 	config.on_worker_death = policy;
 	config.retries = policy == ASSAY_DEATH_RETRIES;
 	config.queue_capacity = capacity;
@@ -209,7 +209,7 @@ int main(int argc, char **argv)
 		for (int fatal = 1;; fatal++) {
 			alarm(20);
 			plan->fatal = fatal;
-			scenario(backend, i < 3 ? ASSAY_UNLIMITED : 2);
+			scenario(backend, i < 3 ? ASSAY_UNLIMITED : 1);
 			if (plan->steps < fatal)
 				break;
 			points += plan->deaths;
