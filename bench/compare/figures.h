@@ -12,7 +12,7 @@
 /* BASE, NEW, and BASE once more: what moves between the first and the last is not the code. */
 enum arm { ARM_BASE, ARM_NEW, ARM_AGAIN, ARMS };
 
-enum { BATCHES = 3 }; /* at most */
+enum { BATCHES = 4 }; /* at most */
 
 enum kind {
 	KIND_CPU,
