@@ -118,6 +118,7 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 		slot->extent = ticket->extent;
 		/* It counts as one task, however often it runs. */
 		atomic_store_explicit(&lane->started, claim - 1, memory_order_seq_cst);
+		atomic_store_explicit(&lane->finished, claim - 1, memory_order_relaxed);
 		while (!atomic_compare_exchange_weak_explicit(
 			&slot->word, &word,
 			(word & ~SLOT_STATUS & UINT64_C(0xffffffff000000ff)) | SLOT_AGAIN,

@@ -236,6 +236,7 @@ static void finish(struct worker *worker)
 	atomic_store_explicit(&lane->finished,
 			      atomic_load_explicit(&lane->claim, memory_order_relaxed),
 			      memory_order_relaxed);
+	STEP();
 	while (!atomic_compare_exchange_weak_explicit(&worker->slot->word, &word,
 						      word + SLOT_DONE - SLOT_RUNNING,
 						      memory_order_acq_rel, /* S2 */
