@@ -24,8 +24,8 @@ void drop(struct pool *pool, struct future *future, _Atomic uint64_t *cancelled)
 
 uint64_t unfinished(struct pool *pool)
 {
-	uint64_t ended = atomic_load_explicit(&pool->drained_cancelled, memory_order_relaxed) +
-			 atomic_load_explicit(&pool->drained_broken, memory_order_relaxed);
+	uint64_t ended = atomic_load_explicit(&pool->drained_cancelled, memory_order_acquire) +
+			 atomic_load_explicit(&pool->drained_broken, memory_order_acquire);
 
 	for (int i = 0; i < pool->settings.config.workers; i++) {
 		struct worker *worker = &pool->workers[i];
@@ -49,22 +49,35 @@ void await_taken(struct pool *pool)
 	}
 }
 
-void end_broken(struct pool *pool, struct future *future)
+/* False: the task was cancelled, or has started. */
+static bool fail_broken(struct pool *pool, struct future *future)
 {
 	struct future_outcome outcome;
 
-	if (!future_start(future)) {
-		drop(pool, future, &pool->drained_cancelled);
-		return;
-	}
+	if (!future_start(future))
+		return false;
 	make_room(pool);
 	count_shared(&pool->drained_broken);
 	future_fail(future, ASSAY_EBROKEN, "a worker could not be initialized or started",
 		    &outcome);
-	if (future_end(future, outcome)) {
+	if (future_settle(future, outcome))
 		future_notify(future);
+	return true;
+}
+
+void end_broken(struct pool *pool, struct future *future)
+{
+	if (fail_broken(pool, future))
 		future_release(future);
-	}
+	else
+		drop(pool, future, &pool->drained_cancelled);
+}
+
+static void break_awaited(struct runner *runner, struct future *future)
+{
+	struct visit *visit = (struct visit *)runner;
+
+	fail_broken(visit->pool, future);
 }
 
 void stop(struct pool *pool)
@@ -74,7 +87,8 @@ void stop(struct pool *pool)
 	pthread_mutex_lock(&pool->mutex);
 	atomic_store_explicit(&pool->stopping, true, memory_order_seq_cst); /* P2 K1 */
 	pthread_mutex_unlock(&pool->mutex);
-	atomic_fetch_add_explicit(&pool->room, 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst); /* K1, before the look at the sleepers */
+	atomic_fetch_add_explicit(&pool->room, 1, memory_order_release); /* P2 */
 	port_wake(&pool->room, INT_MAX);
 	while (park_wake(&pool->park))
 		;
@@ -82,29 +96,51 @@ void stop(struct pool *pool)
 
 void break_pool(struct pool *pool)
 {
+	struct visit visit;
+
 	atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
 	stop(pool);
+	pthread_mutex_lock(&pool->mutex);
+	arrive(pool, &visit, break_awaited);
+	pthread_mutex_unlock(&pool->mutex);
 	/* Twice: a worker may have been moving tasks to where only the second look finds them. */
 	for (int look = 0; look < 2; look++) {
 		struct future *future;
 
-		while ((future = queue_pop(pool->queue, WORKER_NONE))) {
+		while ((future = queue_pop(pool->queue, WORKER_NONE, NULL))) {
 			end_broken(pool, future);
-			if (settings_are_orphaned(&pool->settings))
+			if (settings_are_orphaned(&pool->settings)) {
+				depart(&visit);
 				return; /* in a child that a callback forked */
+			}
 		}
 		if (look == 0)
 			await_taken(pool);
 	}
+	depart(&visit);
 }
 
-/* Under the mutex: gives the waiting tasks one more worker, if there is one to be had. */
-static int grow(struct pool *pool)
+/* Workers that run a child of another worker's task. */
+static uint64_t helping(const struct pool *pool)
+{
+	uint64_t count = 0;
+
+	for (int i = 0; i < pool->settings.config.workers; i++)
+		count += atomic_load_explicit(&pool->workers[i].helping, memory_order_relaxed);
+	return count;
+}
+
+/* Under the mutex: gives what waits, tasks or `children`, one more worker, if there is one to be
+ * had. After a stop only to what is in the queue: a task that runs needs nobody. */
+static int grow(struct pool *pool, uint64_t children)
 {
 	int alive = atomic_load_explicit(&pool->alive, memory_order_relaxed);
 
-	if (alive >= pool->settings.config.workers || unfinished(pool) <= (uint64_t)alive ||
-	    atomic_load_explicit(&pool->broken, memory_order_relaxed))
+	if (alive >= pool->settings.config.workers ||
+	    unfinished(pool) + helping(pool) + children <= (uint64_t)alive ||
+	    atomic_load_explicit(&pool->broken, memory_order_relaxed) ||
+	    (atomic_load_explicit(&pool->stopping, memory_order_relaxed) && !children &&
+	     queue_looks_empty(pool->queue)))
 		return ASSAY_OK;
 	for (int i = 0;; i++)
 		if (!pool->workers[i].alive)
@@ -144,12 +180,14 @@ void leave(struct worker *worker)
 	worker->to_join = true;
 	atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_relaxed);
 	port_fence_heavy(pool->park.lopsided); /* P5 */
-	if (grow(pool) && !atomic_load_explicit(&pool->alive, memory_order_relaxed)) {
+	if (!queue_looks_empty(pool->queue))
+		park_wake(&pool->park); /* for what this worker leaves behind */
+	if (grow(pool, 0) && !atomic_load_explicit(&pool->alive, memory_order_relaxed)) {
 		struct visit visit;
 
 		/* Nobody gets a worker any more, so nobody can take this slot meanwhile. */
 		atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
-		arrive(pool, &visit);
+		arrive(pool, &visit, NULL);
 		pthread_mutex_unlock(&pool->mutex);
 		give_up(pool);
 		current_worker = NULL;
@@ -169,11 +207,9 @@ int start_worker(struct worker *worker)
 
 	worker->tasks_left = pool->settings.config.tasks_per_worker;
 	worker->initialized = false;
-	worker->searching = true;
-	park_search(&pool->park); /* from now on, so that nobody starts another for the same task */
+	worker->searching = false; /* before it is initialized nobody may rely on it */
 	if (port_thread_start(&worker->thread, pool->settings.config.stack_size, worker_main,
 			      worker)) {
-		park_found(&pool->park);
 		worker->thread = before;
 		return ASSAY_ERESOURCE;
 	}
@@ -210,7 +246,7 @@ int ensure_worker(struct pool *pool)
 static bool grow_or_fail(struct pool *pool)
 {
 	/* With a worker alive, one that cannot be started is no loss: the tasks still run. */
-	return grow(pool) && !atomic_load_explicit(&pool->alive, memory_order_relaxed);
+	return grow(pool, 0) && !atomic_load_explicit(&pool->alive, memory_order_relaxed);
 }
 
 void grow_if_short(struct pool *pool)
@@ -233,7 +269,7 @@ static void grow_for_push(struct pool *pool)
 	lost = grow_or_fail(pool);
 	if (lost) {
 		atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
-		arrive(pool, &visit);
+		arrive(pool, &visit, NULL);
 	}
 	pthread_mutex_unlock(&pool->mutex);
 	if (lost) {
@@ -249,4 +285,14 @@ void rouse(struct pool *pool)
 	if (atomic_load_explicit(&pool->alive, memory_order_relaxed) <
 	    pool->settings.config.workers)
 		grow_for_push(pool);
+}
+
+void rouse_for_child(struct pool *pool)
+{
+	if (park_wake(&pool->park) ||
+	    atomic_load_explicit(&pool->stopping, memory_order_relaxed)) /* a hint */
+		return;
+	pthread_mutex_lock(&pool->mutex);
+	(void)grow(pool, 1); /* the caller is a worker: none to be had is no loss */
+	pthread_mutex_unlock(&pool->mutex);
 }

@@ -84,7 +84,7 @@ struct future *deque_pop(struct deque *deque)
 		return NULL;
 	atomic_store_explicit(&deque->bottom, bottom, memory_order_release); /* D1 */
 	port_fence_light(deque->lopsided);                                   /* D2 */
-	top = atomic_load_explicit(&deque->top, memory_order_relaxed);
+	top = atomic_load_explicit(&deque->top, memory_order_acquire);       /* D3, for top_seen */
 	if (top < bottom) {
 		if (bottom - top >= DEQUE_AHEAD)
 			port_prefetch(atomic_load_explicit(
@@ -100,7 +100,7 @@ struct future *deque_pop(struct deque *deque)
 					      memory_order_relaxed);
 		if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1,
 							     memory_order_seq_cst, /* D3 */
-							     memory_order_relaxed))
+							     memory_order_acquire))
 			future = NULL;
 	}
 	deque->top_seen = bottom + 1;
@@ -151,4 +151,62 @@ size_t deque_take(struct deque *deque, struct future **futures, size_t most)
 						     memory_order_relaxed))
 		return 0;
 	return count;
+}
+
+bool deque_pop_if(struct deque *deque, const struct future *wanted)
+{
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+
+	return deque->top_seen < bottom &&
+	       atomic_load_explicit(&slots->at[(size_t)(bottom - 1) & slots->mask],
+				    memory_order_relaxed) == wanted &&
+	       deque_pop(deque);
+}
+
+void deque_prune(struct deque *deque)
+{
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 */
+	size_t kept = 0;
+
+	/* Everything, by one exchange: from here on it is the owner's alone. */
+	while (!atomic_compare_exchange_weak_explicit(&deque->top, &top, bottom,
+						      memory_order_seq_cst, /* D3 */
+						      memory_order_acquire))
+		;
+	deque->top_seen = bottom;
+	/* Kept ones go where they are in no slot that is still to be read: never ahead of it. */
+	for (int64_t i = top; i < bottom; i++) {
+		struct future *future = atomic_load_explicit(&slots->at[(size_t)i & slots->mask],
+							     memory_order_relaxed);
+
+		if (future_has_started(future))
+			future_release(future);
+		else
+			atomic_store_explicit(&slots->at[((size_t)bottom + kept++) & slots->mask],
+					      future, memory_order_relaxed);
+	}
+	atomic_store_explicit(&deque->bottom, bottom + (int64_t)kept,
+			      memory_order_release); /* D1 */
+}
+
+struct future *deque_shift(struct deque *deque)
+{
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 */
+
+	/* No fence: only the owner pops, and it does not pop now. */
+	while (top < bottom) {
+		struct future *future = atomic_load_explicit(&slots->at[(size_t)top & slots->mask],
+							     memory_order_relaxed);
+
+		if (atomic_compare_exchange_weak_explicit(&deque->top, &top, top + 1,
+							  memory_order_seq_cst, /* D3 */
+							  memory_order_acquire))
+			return future;
+	}
+	return NULL;
 }

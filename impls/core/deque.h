@@ -52,6 +52,9 @@ void deque_push_many(struct deque *deque, struct future *const *futures, size_t 
 /* The owner: the latest; NULL if there is none. */
 struct future *deque_pop(struct deque *deque);
 
+/* The owner: the latest, if it is this one. False: it is not, or was stolen. */
+bool deque_pop_if(struct deque *deque, const struct future *wanted);
+
 /* Anybody: the oldest; NULL if there is none, or if another thief was quicker. */
 struct future *deque_steal(struct deque *deque);
 
@@ -59,11 +62,41 @@ struct future *deque_steal(struct deque *deque);
  * is, in order. 0: none, or another was quicker. */
 size_t deque_take(struct deque *deque, struct future **futures, size_t most);
 
+/* The owner: the oldest; NULL if there is none. */
+struct future *deque_shift(struct deque *deque);
+
+/* The owner: takes out what has started already, and gives up its references; at the price of a look
+ * at everything, and nobody else finds anything meanwhile. */
+void deque_prune(struct deque *deque);
+
+/* Elements that the owner's array holds. */
+static inline size_t deque_room(struct deque *deque)
+{
+	return atomic_load_explicit(&deque->slots, memory_order_relaxed)->mask + 1;
+}
+
+/* The owner: a push would have to grow the deque. */
+static inline bool deque_is_full(struct deque *deque)
+{
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+
+	return slots &&
+	       (size_t)(atomic_load_explicit(&deque->bottom, memory_order_relaxed) -
+			atomic_load_explicit(&deque->top, memory_order_relaxed)) > slots->mask;
+}
+
 /* A hint. */
+static inline int64_t deque_length(const struct deque *deque)
+{
+	return atomic_load_explicit(&deque->bottom, memory_order_relaxed) -
+	       atomic_load_explicit(&deque->top, memory_order_relaxed);
+}
+
+/* A hint. acquire: what made it empty happened before (P6 in queue.h). */
 static inline bool deque_looks_empty(const struct deque *deque)
 {
-	return atomic_load_explicit(&deque->top, memory_order_relaxed) >=
-	       atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+	return atomic_load_explicit(&deque->top, memory_order_acquire) >=
+	       atomic_load_explicit(&deque->bottom, memory_order_acquire);
 }
 
 #endif

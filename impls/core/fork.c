@@ -43,6 +43,8 @@ static void fork_op(assay_call *call, struct assay_fork *child)
 	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
 	int64_t bottom = forks ? atomic_load_explicit(&forks->bottom, memory_order_relaxed) : 0;
 
+	child->reserved[0] = (uintptr_t)worker->unjoined;
+	worker->unjoined = child;
 	if (__builtin_expect(!forks || bottom - forks->top_seen >= FORKS, 0) &&
 	    !has_room(worker, &forks)) {
 		child->state = KEPT;
@@ -55,8 +57,53 @@ static void fork_op(assay_call *call, struct assay_fork *child)
 			      memory_order_relaxed);
 	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
 	/* Without K3's fence: a child that a searcher overlooks is run by its join. */
-	if (park_is_idle(&worker->pool->park))
-		park_wake(&worker->pool->park);
+	if (crew_is_short(worker->pool))
+		rouse_for_child(worker->pool);
+}
+
+/* The last touch of a child: its frame may be gone then. */
+static void end_child(struct assay_fork *child, int returned)
+{
+	child->returned = returned;
+	if (__atomic_exchange_n(&child->state, (uint32_t)DONE, __ATOMIC_ACQ_REL) == /* J4 */
+	    SLEEPING) /* see port_wake() */
+		port_wake((_Atomic uint32_t *)&child->state, INT_MAX);
+}
+
+/* Something that it waited for ended the thread under it. */
+static void stolen_ended(void *user)
+{
+	end_child(user, ASSAY_EDIED);
+}
+
+static void run_stolen(struct worker *worker, struct stolen stolen)
+{
+	struct activation activation = {.worker = worker, .tree = stolen.tree};
+	int returned;
+
+	activation.running.call.ops = &fork_call_ops;
+	activation.running.call.executor = &worker->pool->base;
+	pthread_cleanup_push(stolen_ended, stolen.child);
+	returned = stolen.child->function(&activation.running.call, stolen.child->frame);
+	end_child(stolen.child, returned);
+	pthread_cleanup_pop(0);
+}
+
+static void helped(void *user)
+{
+	struct worker *worker = user;
+
+	atomic_store_explicit(&worker->helping, 0, memory_order_relaxed);
+}
+
+void forks_run(struct worker *worker, struct stolen stolen)
+{
+	/* Until it has run this worker is as good as busy with a task. */
+	atomic_store_explicit(&worker->helping, 1, memory_order_relaxed);
+	grow_if_short(worker->pool);
+	pthread_cleanup_push(helped, worker);
+	run_stolen(worker, stolen);
+	pthread_cleanup_pop(1);
 }
 
 static bool is_done(struct assay_fork *child)
@@ -64,17 +111,29 @@ static bool is_done(struct assay_fork *child)
 	return __atomic_load_n(&child->state, __ATOMIC_ACQUIRE) == DONE; /* J4 */
 }
 
+static void sleep_until_done(struct assay_fork *child)
+{
+	uint32_t forked = FORKED;
+
+	/* relaxed: the loads after it decide; the other wants the address only */
+	__atomic_compare_exchange_n(&child->state, &forked, (uint32_t)SLEEPING, false,
+				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	while (!is_done(child))
+		port_sleep((_Atomic uint32_t *)&child->state, SLEEPING, ASSAY_FOREVER);
+}
+
 /* The child runs on another worker. */
 static void await(struct activation *activation, struct assay_fork *child)
 {
+	struct worker *worker = activation->worker;
 	int64_t deadline_ns = 0;
 	struct stolen other;
 
 	while (!is_done(child)) {
-		uint32_t forked = FORKED;
-
-		if (forks_steal(activation->worker, activation->tree, &other)) {
-			forks_run(activation->worker, other);
+		if (worker->joins < JOINS && forks_steal(worker, activation->tree, &other)) {
+			worker->joins++;
+			run_stolen(worker, other);
+			worker->joins--;
 			deadline_ns = 0;
 			continue;
 		}
@@ -84,12 +143,42 @@ static void await(struct activation *activation, struct assay_fork *child)
 			deadline_ns = assay_deadline_ns(JOIN_SPIN_NS);
 		if (assay_clock_ns() < deadline_ns)
 			continue;
-		/* relaxed: the loads after it decide; the other wants the address only */
-		__atomic_compare_exchange_n(&child->state, &forked, (uint32_t)SLEEPING, false,
-					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-		while (!is_done(child))
-			port_sleep((_Atomic uint32_t *)&child->state, SLEEPING, ASSAY_FOREVER);
+		sleep_until_done(child);
 	}
+}
+
+static bool take_back(struct forks *forks)
+{
+	int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed) - 1, top;
+	bool mine;
+
+	if (forks->top_seen > bottom)
+		return false;
+	atomic_store_explicit(&forks->bottom, bottom, memory_order_release); /* J1 */
+	port_fence_light(forks->lopsided);                                   /* J2 */
+	top = atomic_load_explicit(&forks->top, memory_order_acquire);       /* J3, for top_seen */
+	if (__builtin_expect(top < bottom, 1))
+		return true;
+	/* The last: whoever moves top has it. */
+	mine = top == bottom && atomic_compare_exchange_strong_explicit(
+					&forks->top, &top, top + 1, memory_order_seq_cst, /* J3 */
+					memory_order_acquire);
+	forks->top_seen = bottom + 1;
+	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
+	return mine;
+}
+
+void forks_abandon(struct worker *worker)
+{
+	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
+	struct assay_fork *child = worker->unjoined;
+
+	/* Latest first, as joins would: those that are still here, then those that were stolen. */
+	for (; child; child = (struct assay_fork *)child->reserved[0])
+		if (__atomic_load_n(&child->state, __ATOMIC_RELAXED) != KEPT && !take_back(forks))
+			sleep_until_done(child);
+	worker->unjoined = NULL;
+	worker->joins = 0;
 }
 
 static bool join_op(assay_call *call, struct assay_fork *child)
@@ -97,29 +186,13 @@ static bool join_op(assay_call *call, struct assay_fork *child)
 	struct activation *activation = (struct activation *)call;
 	struct forks *forks =
 		atomic_load_explicit(&activation->worker->forks, memory_order_relaxed);
-	int64_t bottom, top;
-	bool mine;
 
+	activation->worker->unjoined = (struct assay_fork *)child->reserved[0];
 	/* relaxed: KEPT was set by this thread; the rest is looked at in order below */
 	if (__atomic_load_n(&child->state, __ATOMIC_RELAXED) == KEPT)
 		return true;
-	bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed) - 1;
-	if (forks->top_seen <= bottom) {
-		atomic_store_explicit(&forks->bottom, bottom, memory_order_release); /* J1 */
-		port_fence_light(forks->lopsided);                                   /* J2 */
-		top = atomic_load_explicit(&forks->top, memory_order_relaxed);
-		if (__builtin_expect(top < bottom, 1))
-			return true;
-		/* The last: whoever moves top has it. */
-		mine = top == bottom &&
-		       atomic_compare_exchange_strong_explicit(&forks->top, &top, top + 1,
-							       memory_order_seq_cst, /* J3 */
-							       memory_order_relaxed);
-		forks->top_seen = bottom + 1;
-		atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
-		if (mine)
-			return true;
-	}
+	if (take_back(forks))
+		return true;
 	await(activation, child);
 	return false;
 }
@@ -188,19 +261,6 @@ bool forks_steal(struct worker *thief, uintptr_t tree, struct stolen *stolen)
 		victim = victim + 1 < workers ? victim + 1 : 0;
 	}
 	return false;
-}
-
-void forks_run(struct worker *worker, struct stolen stolen)
-{
-	struct activation activation = {.worker = worker, .tree = stolen.tree};
-	struct assay_fork *child = stolen.child;
-
-	activation.running.call.ops = &fork_call_ops;
-	activation.running.call.executor = &worker->pool->base;
-	child->returned = child->function(&activation.running.call, child->frame);
-	if (__atomic_exchange_n(&child->state, (uint32_t)DONE, __ATOMIC_ACQ_REL) == /* J4 */
-	    SLEEPING) /* its frame may be gone: see port_wake() */
-		port_wake((_Atomic uint32_t *)&child->state, 1);
 }
 
 bool forks_wait(struct pool *pool)

@@ -7,8 +7,11 @@
  *
  * While its child runs elsewhere, a join runs children of the same tree alone (of the same task and
  * what it forked, directly or not). Nothing else may wait for these, and they are done before their
- * task is: so what a join piles up on its stack never waits for what lies below. Its depth is that
- * of the tree.
+ * task is: so what a join piles up on its stack never waits for what lies below. It piles up no more
+ * than JOINS of them at a time; then it only waits.
+ *
+ * A task that a child waits for is run in place, and may end the thread. Then the frames below are
+ * lost, but not before forks_abandon() has seen to it that nobody works in them any more.
  *
  * Ordering
  *   J1  fork: release store of bottom  ->  steal: acquire load of bottom       the child, its frame
@@ -47,6 +50,9 @@ struct stolen {
 	uintptr_t tree;
 };
 
+/* Children that joins of one stack run in place of waiting, one inside another. */
+#define JOINS 64
+
 /* Any tree, for forks_steal(). */
 #define ANY_TREE 0
 
@@ -55,6 +61,9 @@ bool forks_steal(struct worker *thief, uintptr_t tree, struct stolen *stolen);
 
 /* Runs it, and tells its parent. */
 void forks_run(struct worker *worker, struct stolen stolen);
+
+/* The thread ends: takes back the children that nobody took, and waits for the others. */
+void forks_abandon(struct worker *worker);
 
 /* A hint: some worker has children that can be stolen. */
 bool forks_wait(struct pool *pool);

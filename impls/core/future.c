@@ -266,6 +266,11 @@ bool future_is_pending(const struct future *future)
 	       ASSAY_PENDING;
 }
 
+bool future_has_started(const struct future *future)
+{
+	return atomic_load_explicit(&future->word, memory_order_relaxed) & ASSAY_RUNNING;
+}
+
 bool future_was_cancelled(const struct future *future)
 {
 	return (atomic_load_explicit(&future->word, memory_order_relaxed) & STATUS) ==
@@ -374,10 +379,22 @@ static uint64_t await(struct future *future, int64_t timeout_ns)
 	return word;
 }
 
-/* The calling thread waits without a limit: it may run the future itself. */
+/* The future is of the executor that the calling thread works for. */
 static bool is_own(const struct future *future)
 {
 	return current_runner && current_runner->executor == future->home;
+}
+
+/* In a child that a task forked nobody will ever end what was pending. */
+static bool is_lost(void)
+{
+	return current_runner->forks != atomic_load_explicit(&port_forks, memory_order_relaxed);
+}
+
+/* A wait that never ends by itself. [RES-14] */
+static bool is_unlimited(int64_t timeout_ns)
+{
+	return timeout_ns > 0 && assay_deadline_ns(timeout_ns) == ASSAY_FOREVER;
 }
 
 static int outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
@@ -385,7 +402,9 @@ static int outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outco
 	struct future *future = future_of(base);
 	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 
-	if ((word & STATUS) == ASSAY_PENDING && timeout_ns == ASSAY_FOREVER && is_own(future)) {
+	if ((word & STATUS) == ASSAY_PENDING && is_own(future) && is_unlimited(timeout_ns)) {
+		if (is_lost())
+			return ASSAY_EUNREACHABLE;
 		current_runner->run(current_runner, future);
 		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 	}
@@ -400,7 +419,8 @@ static int outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outco
 
 static bool helps_op(assay_future *base)
 {
-	return is_own(future_of(base));
+	/* What is running is not helped by anything; what is pending may help later no more. */
+	return is_own(future_of(base)) && state_op(base) == ASSAY_PENDING;
 }
 
 static int add_done_callback_op(assay_future *base, assay_callback *function, void *user)
@@ -465,8 +485,9 @@ static int park_op(assay_future *base, struct assay_signal *signal, int64_t time
 	uint32_t state = ASSAY_SIGNAL_CLEAR;
 	bool in_time = timeout_ns > 0;
 
-	if (timeout_ns == ASSAY_FOREVER && state_op(base) == ASSAY_PENDING &&
-	    is_own(future_of(base))) {
+	if (helps_op(base) && is_unlimited(timeout_ns)) {
+		if (is_lost())
+			return ASSAY_EUNREACHABLE;
 		current_runner->run(current_runner, future_of(base));
 		return ASSAY_OK; /* early, to be asked with the next one */
 	}

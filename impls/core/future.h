@@ -51,6 +51,7 @@ static inline struct future *future_of(assay_future *base)
  */
 struct runner {
 	const assay_executor *executor;
+	unsigned forks; /* port_forks where it runs: in a child nothing of the executor is left */
 	void (*run)(struct runner *runner, struct future *future);
 };
 
@@ -73,6 +74,8 @@ bool future_start(struct future *future);
 
 bool future_is_pending(const struct future *future);
 bool future_was_cancelled(const struct future *future);
+/* Started: found in a queue, it is run by somebody who waits for it. */
+bool future_has_started(const struct future *future);
 
 /*
  * Running a started future takes three steps in one thread, so that the caller can count in

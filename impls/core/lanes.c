@@ -86,6 +86,11 @@ int lane_push(struct lanes *lanes, struct lane *lane, struct future *const *futu
 {
 	if (!lane_open(lanes, lane))
 		return ASSAY_ESHUTDOWN;
+	if (lane->left && deque_is_full(&lane->deque) &&
+	    2 * lane->left >= deque_room(&lane->deque)) {
+		lane->left = 0;
+		deque_prune(&lane->deque);
+	}
 	if (!deque_reserve(&lane->deque, count)) {
 		lane_done(lane);
 		return ASSAY_ENOMEM;
@@ -150,11 +155,11 @@ size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures
 		/* Until something was taken or the lane is empty: a race lost is no answer. */
 		while (lane && !taken && !deque_looks_empty(&lane->deque))
 			taken = deque_take(&lane->deque, futures, most);
+		i = i + 1 < count ? i + 1 : 0;
 		if (taken) {
-			*cursor = i;
+			*cursor = i; /* by turns: a lane that never runs dry keeps nobody waiting */
 			return taken;
 		}
-		i = i + 1 < count ? i + 1 : 0;
 	}
 	return 0;
 }

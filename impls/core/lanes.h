@@ -25,6 +25,7 @@ struct lane {
 	/* Beside bottom, written by the same thread. */
 	_Alignas(PORT_APART) _Atomic uint64_t pushed;
 	_Atomic uint32_t pushing;
+	uint32_t left; /* the owner's: futures it ran where they were, whose entries may be here */
 };
 
 #define LANE_BLOCKS 32
@@ -63,7 +64,8 @@ static inline void lane_done(struct lane *lane)
 	atomic_store_explicit(&lane->pushing, 0, memory_order_release); /* E2 */
 }
 
-/* Opens, pushes, counts and is done. ASSAY_ESHUTDOWN, ASSAY_ENOMEM: nothing was pushed. */
+/* Opens, pushes, counts and is done; where the owner has left many entries behind, these go before
+ * the lane grows. ASSAY_ESHUTDOWN, ASSAY_ENOMEM: nothing was pushed. */
 int lane_push(struct lanes *lanes, struct lane *lane, struct future *const *futures, size_t count);
 
 /* From the return on no lane opens; `others` are lanes outside the directory that close with it. */
@@ -73,8 +75,8 @@ void lanes_close(struct lanes *lanes, struct lane *others, uint32_t other_count)
 uint64_t lanes_pushed(struct lanes *lanes);
 
 /*
- * Up to `most` of the oldest of some lane, beginning with lane *cursor, which is moved on to where
- * something was found. Half of what a lane holds at most, so that others find work, too.
+ * Up to `most` of the oldest of some lane, beginning with lane *cursor, which is moved on behind
+ * where something was found. Half of what a lane holds at most, so that others find work, too.
  */
 size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most);
 

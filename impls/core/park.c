@@ -68,15 +68,17 @@ bool park_withdraw(struct park *park, uint32_t worker)
 {
 	unsigned step = 0;
 
-	if (take_one(park)) {
-		if (claim(park, worker))
+	/* A wake that has counted this sleeper may choose another one that has just announced itself
+	 * and is not counted yet: then its place in the count is this one's to take. */
+	while (atomic_load_explicit(&park->asleep[worker], memory_order_acquire)) { /* K2 */
+		if (take_one(park)) {
+			/* Chosen meanwhile: the place just taken is another sleeper's. */
+			if (!claim(park, worker))
+				wake_any(park);
 			return false;
-		/* Chosen meanwhile: the place just taken is another sleeper's. */
-		wake_any(park);
-		return false;
-	}
-	while (atomic_load_explicit(&park->asleep[worker], memory_order_acquire)) /* K2 */
+		}
 		port_backoff(&step);
+	}
 	return true;
 }
 

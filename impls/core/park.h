@@ -80,14 +80,6 @@ static inline bool park_is_needed(struct park *park)
 	return park_searchers(atomic_load_explicit(&park->counts, memory_order_relaxed)) == 0;
 }
 
-/* Somebody sleeps and nobody searches, as far as can be seen without a fence. */
-static inline bool park_is_idle(struct park *park)
-{
-	uint64_t counts = atomic_load_explicit(&park->counts, memory_order_relaxed);
-
-	return park_sleepers(counts) && !park_searchers(counts);
-}
-
 /* Wakes one sleeper, who becomes a searcher. False: nobody sleeps. */
 bool park_wake(struct park *park);
 

@@ -40,7 +40,7 @@ static int admit(struct pool *pool)
 				return ASSAY_OK;
 		if (pool->settings.config.when_full != ASSAY_FULL_BLOCK || belongs(pool))
 			return ASSAY_EFULL;
-		room = atomic_load_explicit(&pool->room, memory_order_relaxed);
+		room = atomic_load_explicit(&pool->room, memory_order_acquire);     /* P2 */
 		atomic_fetch_add_explicit(&pool->blocked, 1, memory_order_seq_cst); /* P4 */
 		queued = atomic_load_explicit(&pool->queued, memory_order_seq_cst); /* P4 */
 		if (queued >= capacity &&
@@ -96,7 +96,7 @@ static int run_here(struct pool *pool, struct future *future, assay_future **out
 		future_discard(future);
 		return refusal(pool);
 	}
-	arrive(pool, &task.visit);
+	arrive(pool, &task.visit, NULL);
 	pthread_mutex_unlock(&pool->mutex);
 	future_start(future);
 	count_shared(&pool->caller_started);
@@ -269,6 +269,12 @@ static void join(struct pool *pool)
 	pthread_setcancelstate(cancellable, NULL);
 }
 
+static void cancel_awaited(struct runner *runner, struct future *future)
+{
+	(void)runner;
+	assay_future_cancel(&future->base);
+}
+
 /* Cancels what has not started. Callbacks run here. */
 static void drain(struct pool *pool)
 {
@@ -276,11 +282,13 @@ static void drain(struct pool *pool)
 	struct visit visit;
 
 	pthread_mutex_lock(&pool->mutex);
-	arrive(pool, &visit);
+	arrive(pool, &visit, cancel_awaited);
 	pthread_mutex_unlock(&pool->mutex);
 	/* Twice: a worker may have been moving tasks to where only the second look finds them. */
 	for (int look = 0; look < 2; look++) {
-		while ((future = queue_pop(pool->queue, worker_index(pool)))) {
+		bool moved; /* to where the next look finds it */
+
+		while ((future = queue_pop(pool->queue, worker_index(pool), &moved))) {
 			assay_future_cancel(&future->base);
 			drop(pool, future, &pool->drained_cancelled);
 			if (settings_are_orphaned(&pool->settings))
@@ -313,6 +321,11 @@ static int shutdown(assay_executor *executor, unsigned flags)
 
 static void free_pool(struct pool *pool)
 {
+	struct future *left;
+
+	/* Entries of futures that were run by who waited for them. */
+	while ((left = queue_pop(pool->queue, WORKER_NONE, NULL)))
+		future_release(left);
 	queue_destroy(pool->queue);
 	park_free(&pool->park);
 	for (int i = 0; i < pool->settings.config.workers; i++)

@@ -35,17 +35,17 @@ int queue_push(struct queue *queue, int worker, struct future *const *futures, s
 
 /*
  * Any thread. Never sleeps. NULL: nothing was found, or after close: nothing will be. A worker may
- * move further tasks to where it takes its next ones from, and others can still get them; what one
- * call moves, another sees when it has returned.
+ * move further tasks to where it takes its next ones from, and others can still get them: then it
+ * sets *moved. While it moves them nobody else finds them.
  */
-struct future *queue_pop(struct queue *queue, int worker);
+struct future *queue_pop(struct queue *queue, int worker, bool *moved);
 
 /*
- * A worker, before it runs `wanted` in place of whoever would have popped it: takes out what was
- * pushed last if that is `wanted`, or is not pending any more. NULL: neither, or the policy does not
- * care for it.
+ * A worker, before it runs `wanted` in place of whoever would have popped it: takes it out, if it is
+ * what the worker would pop next, or can be had as easily. False: it stays behind, and is to be
+ * skipped; a policy sees to it that such entries do not pile up.
  */
-struct future *queue_take_latest(struct queue *queue, int worker, const struct future *wanted);
+bool queue_take_back(struct queue *queue, int worker, const struct future *wanted);
 
 /* A hint: no task can be popped. */
 bool queue_looks_empty(struct queue *queue);

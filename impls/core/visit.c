@@ -4,9 +4,14 @@
 _Thread_local const struct pool *home __attribute__((tls_model("initial-exec")));
 static _Thread_local struct visit *visits __attribute__((tls_model("initial-exec")));
 
-void arrive(struct pool *pool, struct visit *visit)
+void arrive(struct pool *pool, struct visit *visit,
+	    void (*run)(struct runner *runner, struct future *future))
 {
-	*visit = (struct visit){.pool = pool, .outer = visits};
+	*visit = (struct visit){.pool = pool, .outer = visits, .before = current_runner};
+	if (run) {
+		visit->runner = (struct runner){&pool->base, pool->settings.forks, run};
+		current_runner = &visit->runner;
+	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit->cancellable);
 	visits = visit;
 	pool->guests++;
@@ -17,6 +22,7 @@ void depart(struct visit *visit)
 	struct pool *pool = visit->pool;
 
 	visits = visit->outer;
+	current_runner = visit->before;
 	/* In a child that a task or callback forked, nobody may ever unlock the mutex. */
 	if (!settings_are_orphaned(&pool->settings)) {
 		pthread_mutex_lock(&pool->mutex);

@@ -49,6 +49,7 @@ static void run_ended(void *user)
 	struct future_outcome outcome;
 
 	end_if_orphaned(worker->pool);
+	forks_abandon(worker);
 	if (activation->notifying) { /* its remaining callbacks are lost */
 		atomic_fetch_sub_explicit(&worker->notifying, 1, memory_order_release);
 		if (activation->owned)
@@ -107,27 +108,35 @@ static void run_awaited(struct runner *runner, struct future *future)
 {
 	struct worker *worker = (struct worker *)runner;
 	struct pool *pool = worker->pool;
-	struct future *latest;
+	bool taken, broken, starts;
 
-	/* What was submitted last is waited for first, mostly, and then leaves no trace in the queue. */
-	while ((latest = queue_take_latest(pool->queue, worker->index, future)) && latest != future)
-		drop(pool, latest, &worker->cancelled);
-	if (atomic_load_explicit(&pool->broken, memory_order_acquire)) { /* P2 */
-		if (latest)
-			end_broken(pool, future);
-	} else if (future_start(future)) {
+	atomic_store_explicit(&worker->taking, 1, memory_order_relaxed); /* P6 */
+	taken = queue_take_back(pool->queue, worker->index, future);
+	broken = atomic_load_explicit(&pool->broken, memory_order_acquire); /* P2 */
+	starts = !broken && future_start(future);
+	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
+	if (starts) {
 		make_room(pool);
-		run(worker, future, latest != NULL);
+		if (worker->tasks_left > 0 && worker->tasks_left != INT_MAX)
+			worker->tasks_left--;
+		run(worker, future, taken);
 		end_if_orphaned(pool); /* a callback may have forked */
-	} else if (latest) {
+	} else if (taken && broken) {
+		end_broken(pool, future);
+	} else if (taken) {
 		drop(pool, future, &worker->cancelled);
 	}
 }
 
 static bool find(struct worker *worker, struct work *work)
 {
+	bool moved;
+
 	atomic_store_explicit(&worker->taking, 1, memory_order_relaxed); /* P6 */
-	work->future = queue_pop(worker->pool->queue, worker->index);
+	work->future = queue_pop(worker->pool->queue, worker->index, &moved);
+	/* A searcher sees to it when it stops; on anybody else nobody relies. */
+	if (moved && !worker->searching)
+		rouse(worker->pool);
 	if (work->future)
 		return true;
 	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
@@ -167,9 +176,13 @@ static void stop_searching(struct worker *worker)
 	if (!worker->searching)
 		return;
 	worker->searching = false;
-	if (park_found(&pool->park) &&
-	    (!queue_looks_empty(pool->queue) || forks_wait(pool))) /* K3 */
+	if (!park_found(&pool->park))
+		return;
+	atomic_thread_fence(memory_order_seq_cst); /* K3 */
+	if (!queue_looks_empty(pool->queue))
 		rouse(pool);
+	else if (forks_wait(pool))
+		rouse_for_child(pool);
 }
 
 /* False: the worker has nothing more to do in its life. */
@@ -217,7 +230,8 @@ static void work(struct worker *worker)
 	while (worker->tasks_left > 0 && next(worker, &work)) {
 		if (!work.future)
 			forks_run(worker, work.stolen);
-		else if (run_popped(worker, work.future) && worker->tasks_left != INT_MAX)
+		else if (run_popped(worker, work.future) && worker->tasks_left > 0 &&
+			 worker->tasks_left != INT_MAX)
 			worker->tasks_left--;
 		end_if_orphaned(worker->pool); /* a callback may have forked, too */
 	}
@@ -253,8 +267,11 @@ void *worker_main(void *user)
 		break_pool(pool);
 	} else {
 		worker->initialized = true;
-		worker->runner = (struct runner){&pool->base, run_awaited};
+		worker->runner = (struct runner){&pool->base, pool->settings.forks, run_awaited};
 		current_runner = &worker->runner;
+		/* Like one that was woken: it sees to the next when it finds something. */
+		worker->searching = true;
+		park_search(&pool->park);
 		work(worker);
 	}
 	pthread_cleanup_pop(0);

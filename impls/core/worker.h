@@ -47,7 +47,9 @@ struct worker {
 	bool initialized;
 	bool searching; /* counted among the searchers */
 	int tasks_left;
-	int64_t spin_ns; /* how long it looks for work before it sleeps: adapts */
+	struct assay_fork *unjoined; /* children of all tasks on its stack, latest first: fork.c */
+	unsigned joins;              /* that run something else meanwhile, on its stack */
+	int64_t spin_ns;             /* how long it looks for work before it sleeps: adapts */
 	uint32_t random;
 	/* Written by the worker only. */
 	_Atomic uint64_t started;
@@ -55,6 +57,7 @@ struct worker {
 	_Atomic uint64_t failed;
 	_Atomic uint64_t cancelled;
 	_Atomic uint64_t steals;    /* of children; the queue counts those of tasks */
+	_Atomic uint32_t helping;   /* 1 while it runs a child of another worker's task */
 	_Atomic uint32_t notifying; /* tasks it has counted and calls the callbacks of */
 	_Atomic uint32_t taking;    /* 1 from before a pop until the task is started or dropped */
 };
@@ -114,13 +117,18 @@ extern _Thread_local const struct pool *home __attribute__((tls_model("initial-e
 /* A stay of a thread that is no worker, or acts as none, while it runs, cancels or breaks tasks.
  * shutdown(WAIT) waits for it to end. */
 struct visit {
+	/* Where the visitor ends the tasks of the queue: what a callback waits for meanwhile is
+	 * ended out of turn, since nobody else will. */
+	struct runner runner; /* first: run gets its address */
+	struct runner *before;
 	struct pool *pool;
 	struct visit *outer; /* the thread's visits, innermost first */
 	int cancellable; /* the thread's cancel state before: a cancelled guest would never depart */
 };
 
-/* Under the mutex. */
-void arrive(struct pool *pool, struct visit *visit);
+/* Under the mutex. `run` is for what the thread waits for meanwhile; NULL: it only waits. */
+void arrive(struct pool *pool, struct visit *visit,
+	    void (*run)(struct runner *runner, struct future *future));
 /* Without it; the pool may be gone afterwards. */
 void depart(struct visit *visit);
 
@@ -171,6 +179,19 @@ int refusal(struct pool *pool);
 /* Sees to it that pushed tasks find workers: where nobody searches, one is woken or started, and
  * that one sees to the next. */
 void rouse(struct pool *pool);
+
+/* Nobody searches, and one more could: as far as can be seen without a fence. */
+static inline bool crew_is_short(struct pool *pool)
+{
+	uint64_t counts = atomic_load_explicit(&pool->park.counts, memory_order_relaxed);
+
+	return !park_searchers(counts) &&
+	       (park_sleepers(counts) || atomic_load_explicit(&pool->alive, memory_order_relaxed) <
+						 pool->settings.config.workers);
+}
+
+/* The same for a child that was forked. */
+void rouse_for_child(struct pool *pool);
 
 /* For a worker that will be busy for an unknown time: another may be needed. */
 void grow_if_short(struct pool *pool);

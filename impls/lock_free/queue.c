@@ -61,7 +61,7 @@ int queue_push(struct queue *queue, int worker, struct future *const *futures, s
 }
 
 /* Tasks of a lane: the first for now, the others for later. */
-static struct future *take_batch(struct queue *queue, struct own *own)
+static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
 {
 	struct future *batch[BATCH], *reversed[BATCH];
 	/* Without room for more, one has to be enough. */
@@ -75,6 +75,7 @@ static struct future *take_batch(struct queue *queue, struct own *own)
 		if (i <= DEQUE_AHEAD)
 			port_prefetch(batch[i]);
 	}
+	*moved = count > 1;
 	if (count > 1)
 		deque_push_many(&own->taken, reversed, count - 1);
 	return batch[0];
@@ -83,10 +84,12 @@ static struct future *take_batch(struct queue *queue, struct own *own)
 static struct future *steal(struct queue *queue, struct own *own)
 {
 	for (uint32_t left = queue->workers; left > 0; left--) {
-		struct future *future;
+		struct future *future = NULL;
 
 		own->victim = own->victim + 1 < queue->workers ? own->victim + 1 : 0;
-		future = deque_steal(&queue->own[own->victim].taken);
+		/* A race lost is no answer. */
+		while (!future && !deque_looks_empty(&queue->own[own->victim].taken))
+			future = deque_steal(&queue->own[own->victim].taken);
 		if (future) {
 			atomic_store_explicit(
 				&own->steals,
@@ -115,27 +118,31 @@ static struct future *pop_outside(struct queue *queue)
 	return NULL;
 }
 
-struct future *queue_pop(struct queue *queue, int worker)
+struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 {
 	struct own *own;
 	struct future *future;
 
 	if (worker == WORKER_NONE)
 		return pop_outside(queue);
+	*moved = false;
 	own = &queue->own[worker];
 	future = deque_pop(&own->taken);
 	if (!future)
-		future = take_batch(queue, own);
+		future = take_batch(queue, own, moved);
 	return future ? future : steal(queue, own);
 }
 
-/* First in, first out: the latest is not next. */
-struct future *queue_take_latest(struct queue *queue, int worker, const struct future *wanted)
+/* First in, first out: the latest is not next. Its entry stays behind. */
+bool queue_take_back(struct queue *queue, int worker, const struct future *wanted)
 {
-	(void)queue;
+	struct lane *lane = lanes_mine(&queue->lanes);
+
 	(void)worker;
 	(void)wanted;
-	return NULL;
+	if (lane)
+		lane->left++;
+	return false;
 }
 
 bool queue_looks_empty(struct queue *queue)

@@ -26,6 +26,7 @@ struct queue {
 	size_t size; /* a power of two */
 	size_t first;
 	size_t count;
+	size_t left; /* futures that were run where they were, whose entries may be here */
 	uint64_t pushed;
 	bool closed;
 	/* Written under the mutex: looked at first, so that who finds nothing needs no lock. */
@@ -64,11 +65,37 @@ void queue_destroy(struct queue *queue)
 	free(queue);
 }
 
+static void set_count(struct queue *queue, size_t count)
+{
+	queue->count = count;
+	atomic_store_explicit(&queue->length, count, memory_order_release); /* K1 P6 */
+}
+
+/* Under the mutex: takes out what has started already. */
+static void prune(struct queue *queue)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < queue->count; i++) {
+		struct future *future = queue->ring[(queue->first + i) & (queue->size - 1)];
+
+		if (future_has_started(future))
+			future_release(future);
+		else
+			queue->ring[(queue->first + kept++) & (queue->size - 1)] = future;
+	}
+	queue->left = 0;
+	set_count(queue, kept);
+}
+
 /* Under the mutex. */
 static bool make_room(struct queue *queue, size_t count)
 {
 	size_t size = queue->size;
 	struct future **ring;
+
+	if (queue->count == size && 2 * queue->left >= size)
+		prune(queue);
 
 	while (size < queue->count + count)
 		size *= 2;
@@ -84,12 +111,6 @@ static bool make_room(struct queue *queue, size_t count)
 	queue->size = size;
 	queue->first = 0;
 	return true;
-}
-
-static void set_count(struct queue *queue, size_t count)
-{
-	queue->count = count;
-	atomic_store_explicit(&queue->length, count, memory_order_relaxed); /* K1 as a push */
 }
 
 int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
@@ -118,8 +139,8 @@ static size_t take(struct queue *queue, struct future **futures, size_t most)
 {
 	size_t count = 0;
 
-	/* relaxed: K1 makes it as good as the count under the mutex */
-	if (atomic_load_explicit(&queue->length, memory_order_relaxed) == 0)
+	/* As good as the count under the mutex: K1 P6 */
+	if (atomic_load_explicit(&queue->length, memory_order_acquire) == 0)
 		return 0;
 	pthread_mutex_lock(&queue->mutex);
 	if (queue->count) {
@@ -135,7 +156,7 @@ static size_t take(struct queue *queue, struct future **futures, size_t most)
 }
 
 /* The first of them for now, the others for later. */
-static struct future *take_batch(struct queue *queue, struct own *own)
+static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
 {
 	struct future *batch[BATCH], *reversed[BATCH];
 	/* Without room for more, one has to be enough. */
@@ -148,6 +169,7 @@ static struct future *take_batch(struct queue *queue, struct own *own)
 		if (i <= DEQUE_AHEAD)
 			port_prefetch(batch[i]);
 	}
+	*moved = count > 1;
 	if (count > 1)
 		deque_push_many(&own->taken, reversed, count - 1);
 	return batch[0];
@@ -166,15 +188,16 @@ static struct future *steal(struct queue *queue, int worker)
 	return NULL;
 }
 
-struct future *queue_pop(struct queue *queue, int worker)
+struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 {
 	struct future *future = NULL;
 
 	if (worker == WORKER_NONE)
 		return take(queue, &future, 1) ? future : steal(queue, worker);
+	*moved = false;
 	future = deque_pop(&queue->own[worker].taken);
 	if (!future)
-		future = take_batch(queue, &queue->own[worker]);
+		future = take_batch(queue, &queue->own[worker], moved);
 	if (!future) {
 		future = steal(queue, worker);
 		if (future)
@@ -184,26 +207,25 @@ struct future *queue_pop(struct queue *queue, int worker)
 	return future;
 }
 
-struct future *queue_take_latest(struct queue *queue, int worker, const struct future *wanted)
+bool queue_take_back(struct queue *queue, int worker, const struct future *wanted)
 {
-	struct future *latest = NULL;
+	bool taken;
 
 	(void)worker;
 	pthread_mutex_lock(&queue->mutex);
-	if (queue->count) {
-		latest = queue->ring[(queue->first + queue->count - 1) & (queue->size - 1)];
-		if (latest == wanted || !future_is_pending(latest))
-			set_count(queue, queue->count - 1);
-		else
-			latest = NULL;
-	}
+	taken = queue->count &&
+		queue->ring[(queue->first + queue->count - 1) & (queue->size - 1)] == wanted;
+	if (taken)
+		set_count(queue, queue->count - 1);
+	else
+		queue->left++;
 	pthread_mutex_unlock(&queue->mutex);
-	return latest;
+	return taken;
 }
 
 bool queue_looks_empty(struct queue *queue)
 {
-	if (atomic_load_explicit(&queue->length, memory_order_relaxed))
+	if (atomic_load_explicit(&queue->length, memory_order_acquire))
 		return false;
 	for (uint32_t i = 0; i < queue->workers; i++)
 		if (!deque_looks_empty(&queue->own[i].taken))

@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A thief asks for more where it finds at least so many. */
+#define MANY 16
+/* Pops after which those who wait outside come first. */
+#define TURN 61
 /* Tasks taken at once: enough to share the price of a cache line between the cores. */
 #define BATCH 32
 
@@ -20,10 +24,17 @@ struct queue {
 	struct lane own[]; /* the workers' deques */
 };
 
-/* What a worker remembers. */
+/*
+ * What a worker remembers, and what it has put outside its deque: a thief takes one task at a time
+ * from a deque, and has to make the owner pass a barrier for it. Where there is much more it asks,
+ * and finds the older ones here, of which it may take several with one exchange.
+ */
 struct thief {
-	_Alignas(PORT_APART) uint32_t cursor; /* the lane that had something last */
+	struct deque shared;                     /* its owner never pops */
+	_Alignas(PORT_APART) _Atomic bool asked; /* for the owner, at its next push or pop */
+	uint32_t cursor;                         /* the lane to look at next */
 	uint32_t random;
+	uint32_t pops;
 	_Atomic uint64_t steals;
 };
 
@@ -45,6 +56,7 @@ struct queue *queue_create(int workers, bool lopsided)
 	for (int i = 0; i < workers; i++) {
 		queue->thieves[i] = (struct thief){.random = 2654435769u * (uint32_t)(i + 1)};
 		deque_init(&queue->own[i].deque, lopsided);
+		deque_init(&queue->thieves[i].shared, lopsided);
 	}
 	return queue;
 }
@@ -53,42 +65,104 @@ void queue_destroy(struct queue *queue)
 {
 	for (uint32_t i = 0; i < queue->workers; i++)
 		deque_free(&queue->own[i].deque);
+	for (uint32_t i = 0; i < queue->workers; i++)
+		deque_free(&queue->thieves[i].shared);
 	lanes_free(&queue->lanes);
 	free(queue->thieves);
 	free(queue);
+}
+
+/* The owner was asked: moves its oldest tasks to where several can be taken at once. */
+static void share(struct queue *queue, int worker)
+{
+	struct thief *thief = &queue->thieves[worker];
+	struct deque *own = &queue->own[worker].deque;
+	struct future *oldest[BATCH];
+	size_t count = 0;
+
+	atomic_store_explicit(&thief->asked, false, memory_order_relaxed); /* a hint */
+	if (!deque_reserve(&thief->shared, BATCH))
+		return;
+	while (count < BATCH && deque_length(own) > 1 && (oldest[count] = deque_shift(own)))
+		count++;
+	if (count)
+		deque_push_many(&thief->shared, oldest, count);
 }
 
 int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
 {
 	struct lane *lane = worker == WORKER_NONE ? lanes_mine(&queue->lanes) : &queue->own[worker];
 
-	return lane ? lane_push(&queue->lanes, lane, futures, count) : ASSAY_ENOMEM;
+	if (!lane)
+		return ASSAY_ENOMEM;
+	if (worker != WORKER_NONE &&
+	    atomic_load_explicit(&queue->thieves[worker].asked, memory_order_relaxed) &&
+	    lane_open(&queue->lanes, lane)) { /* so that a close waits for what is moved */
+		share(queue, worker);
+		lane_done(lane);
+	}
+	return lane_push(&queue->lanes, lane, futures, count);
 }
 
-/* Tasks of a lane: the first for now, the others for later, the oldest of them next. */
-static struct future *take_batch(struct queue *queue, int worker)
+/* Moves tasks, oldest first, to the worker's deque, so that the oldest is popped first. */
+static struct future *keep(struct deque *own, struct future **batch, size_t count, bool *moved)
 {
-	struct deque *own = &queue->own[worker].deque;
-	struct future *batch[BATCH], *reversed[BATCH];
-	/* Without room for more, one has to be enough. */
-	size_t most = deque_reserve(own, BATCH) ? BATCH : 1;
-	size_t count = lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch, most);
+	struct future *reversed[BATCH];
 
-	if (!count)
-		return NULL;
 	for (size_t i = 1; i < count; i++) {
 		reversed[count - 1 - i] = batch[i];
 		if (i <= DEQUE_AHEAD)
 			port_prefetch(batch[i]);
 	}
+	*moved = *moved || count > 1;
 	if (count > 1)
 		deque_push_many(own, reversed, count - 1);
-	return batch[0];
+	return count ? batch[0] : NULL;
+}
+
+/* Without room for more, one has to be enough. */
+static size_t most(struct deque *own)
+{
+	return deque_reserve(own, BATCH) ? BATCH : 1;
+}
+
+static struct future *take_from_lanes(struct queue *queue, int worker, bool *moved)
+{
+	struct deque *own = &queue->own[worker].deque;
+	struct future *batch[BATCH];
+	size_t count = lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch, most(own));
+
+	return keep(own, batch, count, moved);
+}
+
+static struct future *take_shared(struct queue *queue, int worker, struct deque *shared,
+				  bool *moved)
+{
+	struct deque *own = &queue->own[worker].deque;
+	struct future *batch[BATCH];
+	size_t count = 0;
+
+	while (!count && !deque_looks_empty(shared))
+		count = deque_take(shared, batch, most(own));
+	return keep(own, batch, count, moved);
+}
+
+static struct future *steal_from(struct queue *queue, int worker, uint32_t victim, bool *moved)
+{
+	struct deque *deque = &queue->own[victim].deque;
+	struct future *future = take_shared(queue, worker, &queue->thieves[victim].shared, moved);
+
+	if (!future && deque_length(deque) >= MANY)
+		atomic_store_explicit(&queue->thieves[victim].asked, true, memory_order_relaxed);
+	while (!future && !deque_looks_empty(deque)) /* a race lost is no answer */
+		future = deque_steal(deque);
+	return future;
 }
 
 /* Once round the other workers, from a random one on. */
-static struct future *steal(struct queue *queue, struct thief *thief)
+static struct future *steal(struct queue *queue, int worker, bool *moved)
 {
+	struct thief *thief = &queue->thieves[worker];
 	uint32_t victim;
 
 	thief->random ^= thief->random << 13; /* xorshift */
@@ -96,7 +170,9 @@ static struct future *steal(struct queue *queue, struct thief *thief)
 	thief->random ^= thief->random << 5;
 	victim = thief->random % queue->workers;
 	for (uint32_t left = queue->workers; left > 0; left--) {
-		struct future *future = deque_steal(&queue->own[victim].deque);
+		struct future *future = victim == (uint32_t)worker
+						? NULL
+						: steal_from(queue, worker, victim, moved);
 
 		if (future) {
 			atomic_store_explicit(
@@ -118,36 +194,54 @@ static struct future *pop_outside(struct queue *queue)
 
 	if (lanes_take(&queue->lanes, &cursor, &future, 1))
 		return future;
-	for (uint32_t i = 0; i < queue->workers; i++)
-		while (!deque_looks_empty(&queue->own[i].deque)) {
-			future = deque_steal(&queue->own[i].deque);
+	for (uint32_t i = 0; i < queue->workers; i++) {
+		struct deque *deque = &queue->own[i].deque, *shared = &queue->thieves[i].shared;
+
+		while (!deque_looks_empty(shared))
+			if (deque_take(shared, &future, 1))
+				return future;
+		while (!deque_looks_empty(deque)) {
+			future = deque_steal(deque);
 			if (future)
 				return future;
 		}
+	}
 	return NULL;
 }
 
-struct future *queue_pop(struct queue *queue, int worker)
+struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 {
-	struct future *future;
+	struct thief *thief;
+	struct future *future = NULL;
 
 	if (worker == WORKER_NONE)
 		return pop_outside(queue);
-	future = deque_pop(&queue->own[worker].deque);
+	*moved = false;
+	thief = &queue->thieves[worker];
+	if (atomic_load_explicit(&thief->asked, memory_order_relaxed)) {
+		share(queue, worker);
+		*moved = true;
+	}
+	/* Tasks that keep submitting must not keep out what comes from outside. */
+	if (++thief->pops % TURN == 0)
+		future = take_from_lanes(queue, worker, moved);
 	if (!future)
-		future = take_batch(queue, worker);
-	return future ? future : steal(queue, &queue->thieves[worker]);
+		future = deque_pop(&queue->own[worker].deque);
+	if (!future)
+		future = take_shared(queue, worker, &thief->shared, moved);
+	if (!future)
+		future = take_from_lanes(queue, worker, moved);
+	return future ? future : steal(queue, worker, moved);
 }
 
-struct future *queue_take_latest(struct queue *queue, int worker, const struct future *wanted)
+bool queue_take_back(struct queue *queue, int worker, const struct future *wanted)
 {
-	struct deque *own = &queue->own[worker].deque;
-	struct future *latest = deque_pop(own);
+	struct lane *own = &queue->own[worker];
+	bool taken = deque_pop_if(&own->deque, wanted);
 
-	if (!latest || latest == wanted || !future_is_pending(latest))
-		return latest;
-	deque_push(own, latest); /* in the room that it has just left */
-	return NULL;
+	if (!taken)
+		own->left++;
+	return taken;
 }
 
 bool queue_looks_empty(struct queue *queue)
@@ -155,7 +249,8 @@ bool queue_looks_empty(struct queue *queue)
 	if (!lanes_look_empty(&queue->lanes))
 		return false;
 	for (uint32_t i = 0; i < queue->workers; i++)
-		if (!deque_looks_empty(&queue->own[i].deque))
+		if (!deque_looks_empty(&queue->own[i].deque) ||
+		    !deque_looks_empty(&queue->thieves[i].shared))
 			return false;
 	return true;
 }

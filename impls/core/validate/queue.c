@@ -75,7 +75,8 @@ static void *produce(void *user)
 
 static bool pop_one(int worker, int64_t *latest)
 {
-	struct future *future = queue_pop(queue, worker);
+	bool moved;
+	struct future *future = queue_pop(queue, worker, &moved);
 	struct ticket ticket;
 
 	if (!future)
@@ -154,7 +155,7 @@ static void run_round(int tickets, int close_at, bool lopsided)
 	make(0, 0, 1, &late);
 	MUST(queue_push(queue, WORKER_NONE, &late, 1) == ASSAY_ESHUTDOWN);
 	future_discard(late);
-	MUST(!queue_pop(queue, 0));
+	MUST(!queue_pop(queue, WORKER_NONE, NULL));
 	queue_destroy(queue);
 }
 
