@@ -36,14 +36,16 @@ void ticket_bind(struct future *future, uint64_t hint)
 	future->base.ops = &ticket_ops;
 }
 
-static bool is_orphaned(const struct future *future)
-{
-	return settings_are_orphaned(&pool_of(future->home)->settings);
-}
-
 static uint64_t word_of(struct future *future)
 {
 	return atomic_load_explicit(&future->word, memory_order_acquire);
+}
+
+/* In a child of the process that it belongs to. A future that has just been done may look so, if its
+ * pool is already used again: hence the second look. */
+static bool is_orphaned(struct future *future)
+{
+	return settings_are_orphaned(&pool_of(future->home)->settings) && !is_done(word_of(future));
 }
 
 /*
@@ -370,16 +372,11 @@ static bool cancel_op(assay_future *base)
 	return cancelled || future_ops.state(base) == ASSAY_CANCELLED;
 }
 
-static int64_t wait_spin_ns(const struct pool *pool)
-{
-	return pool->settings.config.spin_ns;
-}
-
 /* Until the slot of the future has an answer: true; false: the deadline passed. */
 static bool await_slot(struct pool *pool, uint64_t hint, int64_t deadline_ns)
 {
 	struct slot *slot = slot_of(pool, hint);
-	int64_t spin_until_ns = assay_clock_ns() + wait_spin_ns(pool), now_ns = 0;
+	int64_t spin_ns = pool->settings.config.spin_ns, spin_until_ns = 0, now_ns = 0;
 	uint64_t word;
 
 	for (unsigned i = 1; read_word(pool, hint, &word); i++) {
@@ -389,10 +386,12 @@ static bool await_slot(struct pool *pool, uint64_t hint, int64_t deadline_ns)
 		}
 		if (status_of(word) >= SLOT_DONE)
 			return true;
-		if (now_ns < spin_until_ns) {
+		if (spin_ns > 0 && now_ns <= spin_until_ns) {
 			port_pause();
-			if (i % 16 == 0)
-				now_ns = assay_clock_ns();
+			if (i % 32)
+				continue;
+			now_ns = assay_clock_ns(); /* not before the first looks */
+			spin_until_ns = spin_until_ns ? spin_until_ns : now_ns + spin_ns;
 			if (now_ns < deadline_ns)
 				continue;
 			return false;

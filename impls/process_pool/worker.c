@@ -298,6 +298,18 @@ static void wake_submitter(struct control *control)
 	shared_wake(&control->room, 1);
 }
 
+static void count_start(struct worker *worker, uint64_t number)
+{
+	_Atomic uint64_t *started = &worker->lane->started;
+
+	if (worker->settings->config.queue_capacity == ASSAY_UNLIMITED) {
+		atomic_store_explicit(started, number, memory_order_relaxed); /* nobody waits */
+	} else {
+		atomic_store_explicit(started, number, memory_order_seq_cst); /* K2 */
+		wake_submitter(worker->segment->control);
+	}
+}
+
 /*
  * The hint at the head stays in the ring until its slot is not pending any more: whoever finds it so
  * moves the head on. So no death between two instructions loses a task.
@@ -336,9 +348,8 @@ static bool claim(struct worker *worker)
 			atomic_compare_exchange_strong_explicit(&control->head, &head, head + 1,
 								memory_order_acq_rel,
 								memory_order_relaxed);
-			atomic_store_explicit(&lane->started, number,
-					      memory_order_seq_cst); /* K2 */
-			wake_submitter(control);
+			STEP();
+			count_start(worker, number);
 			worker->slot = slot;
 			worker->word = mine;
 			worker->slot_index = WORD_INDEX(hint);
@@ -390,17 +401,18 @@ static void look(struct worker *worker)
 {
 	struct control *control = worker->segment->control;
 	int64_t spin_ns = worker->settings->config.spin_ns;
-	int64_t until_ns;
+	int64_t until_ns = 0, now_ns = 0;
 
 	if (spin_ns > 0) {
-		until_ns = assay_clock_ns() + spin_ns;
-		do
+		do {
 			for (int i = 0; i < 32; i++) {
 				if (has_work(control) || is_stopping(control))
 					return;
 				port_pause();
 			}
-		while (assay_clock_ns() < until_ns);
+			now_ns = assay_clock_ns(); /* not before the first looks */
+			until_ns = until_ns ? until_ns : now_ns + spin_ns;
+		} while (now_ns < until_ns);
 	}
 	park(worker);
 }

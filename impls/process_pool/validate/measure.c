@@ -337,6 +337,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "measure: rounds are 1 to %d, saw %s\n", MOST_ROUNDS, argv[2]);
 		return 2;
 	}
+	report("create, task, destroy", "us", life_of_pool, life_of_processes, "2 fork and wait");
 	report("round trip, busy", "us", busy_pool, line_floor, "line");
 	report("round trip, parked", "us", parked_pool, sleep_floor, "futex or pipe");
 	report("throughput, 2 workers", "k/s", throughput, pipe_throughput, "pipe pair");
@@ -352,7 +353,6 @@ int main(int argc, char **argv)
 		snprintf(what, sizeof what, "echo of %zu MiB", payload >> 20);
 		report(what, "GB/s", copy_pool, copy_plain, "three copies");
 	}
-	report("create, task, destroy", "us", life_of_pool, life_of_processes, "2 fork and wait");
 	rounds = 1;
 	report("wake-ups while idle", "", idle_wakeups, NULL, NULL);
 	return 0;
