@@ -91,9 +91,41 @@ void future_release(struct future *future)
 		future_discard(future);
 }
 
+/* The last client of a future whose record an entry in a queue still holds: nobody will read the
+ * outcome, which may be large. False: somebody else's reference went meanwhile. */
+static bool release_outcome(struct future *future, uint64_t word)
+{
+	unsigned char bytes[FUTURE_INLINE];
+
+	memcpy(bytes, future->bytes, sizeof bytes);
+	if (!atomic_compare_exchange_strong_explicit(
+		    &future->word, &word, (word - REFERENCE) & ~(uint64_t)(HEAP | FAILED),
+		    memory_order_acq_rel, /* F2 */
+		    memory_order_relaxed))
+		return false;
+	if (word & HEAP) {
+		struct block block;
+
+		memcpy(&block, bytes, sizeof block);
+		free(block.data);
+	} else {
+		struct failure failure;
+
+		memcpy(&failure, bytes, sizeof failure);
+		free(failure.message);
+	}
+	return true;
+}
+
 static void release_op(assay_future *base)
 {
-	future_release(future_of(base));
+	struct future *future = future_of(base);
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+
+	if (references_of(word) == 2 && is_done(word) && (word & LEFT) &&
+	    (word & (HEAP | FAILED)) && release_outcome(future, word))
+		return;
+	future_release(future);
 }
 
 static void retain_op(assay_future *base)
@@ -283,6 +315,12 @@ bool future_settle(struct future *future, struct future_outcome outcome)
 
 	settle(future, ASSAY_RUNNING, ASSAY_FINISHED | outcome.flags, false, &before);
 	return before & OBSERVED;
+}
+
+bool future_settle_left(struct future *future, struct future_outcome outcome)
+{
+	outcome.flags |= LEFT;
+	return future_settle(future, outcome);
 }
 
 bool future_end(struct future *future, struct future_outcome outcome)

@@ -66,6 +66,7 @@ struct future *future_create(const assay_executor *home, assay_function *functio
 /* Frees a record that was never handed to anybody. */
 void future_discard(struct future *future);
 
+/* Gives up the executor's reference. */
 void future_release(struct future *future);
 
 /* Pending to running. False: it was cancelled, or somebody who waits for it runs it; the function
@@ -82,6 +83,8 @@ bool future_has_started(const struct future *future);
  * between: future_call() runs the function and puts the outcome into the record, true for success;
  * future_settle() makes it visible and wakes who waits, true if somebody observes; then
  * future_notify() tells the observers and calls the callbacks. No reference is spent.
+ * future_settle_left() is for a caller who holds a client's reference, while the executor's is that of
+ * an entry left in a queue: then the outcome goes with the last client already.
  * future_end() is settle and release in one; true: somebody observes, and the reference is kept for
  * future_notify() and future_release().
  */
@@ -110,6 +113,7 @@ extern const struct assay_call_ops future_call_ops;
 bool future_call(struct future *future, assay_executor *executor, struct running *running,
 		 struct future_outcome *outcome);
 bool future_settle(struct future *future, struct future_outcome outcome);
+bool future_settle_left(struct future *future, struct future_outcome outcome);
 bool future_end(struct future *future, struct future_outcome outcome);
 void future_notify(struct future *future);
 

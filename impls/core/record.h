@@ -22,6 +22,8 @@
 #define OBSERVED 16u /* `observers` is not empty: settling must notify */
 #define FAILED 32u
 #define HEAP 64u /* bytes holds a struct block */
+#define LEFT \
+	128u /* done; the executor's reference is an entry left in a queue, which reads nothing */
 #define SIZE_SHIFT 8
 
 #define REFERENCE (UINT64_C(1) << 32)

@@ -27,7 +27,8 @@ static void conclude(struct activation *activation, struct future_outcome outcom
 	struct future *future = activation->future;
 
 	count(&worker->finished, memory_order_release); /* P1 */
-	if (!(activation->owned ? future_end(future, outcome) : future_settle(future, outcome)))
+	if (!(activation->owned ? future_end(future, outcome)
+				: future_settle_left(future, outcome)))
 		return;
 	/* A callback may take long: until it returns this worker is as good as busy. */
 	activation->notifying = true;
