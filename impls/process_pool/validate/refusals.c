@@ -337,22 +337,11 @@ static void check_nothing_left(int descriptors, int threads)
 		die("a mapping is left", 0);
 }
 
-int main(int argc, char **argv)
+/* Returns how many calls failed. */
+static int sweep(const struct assay_backend *backend, int descriptors, int threads)
 {
-	const struct assay_backend *backend;
-	int points = 0, descriptors, threads;
-	char message[512];
+	int points = 0;
 
-	if (argc != 2 || assay_backend_open(argv[1], &backend, message, sizeof message)) {
-		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: refusals BACKEND.so");
-		return 2;
-	}
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	signal(SIGALRM, on_alarm);
-	plan = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	scenario(backend); /* what stays for ever is there */
-	descriptors = count_entries("/proc/self/fd");
-	threads = count_entries("/proc/self/task");
 	for (int on = 0; on < 2; on++) {
 		plan->fail_on = on;
 		for (int at = 1;; at++) {
@@ -369,6 +358,26 @@ int main(int argc, char **argv)
 				break;
 		}
 	}
+	return points;
+}
+
+int main(int argc, char **argv)
+{
+	const struct assay_backend *backend;
+	int points, descriptors, threads;
+	char message[512];
+
+	if (argc != 2 || assay_backend_open(argv[1], &backend, message, sizeof message)) {
+		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: refusals BACKEND.so");
+		return 2;
+	}
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	signal(SIGALRM, on_alarm);
+	plan = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	scenario(backend); /* what stays for ever is there */
+	descriptors = count_entries("/proc/self/fd");
+	threads = count_entries("/proc/self/task");
+	points = sweep(backend, descriptors, threads);
 	for (int i = 0; i < KINDS; i++)
 		printf("%s%s %d", i ? ", " : "", kinds[i], plan->failed[i]);
 	printf("\n%s: %d calls failed in turn, nothing was lost or left\n", backend->name, points);

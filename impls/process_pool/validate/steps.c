@@ -189,6 +189,22 @@ static void scenario(const struct assay_backend *backend, size_t capacity)
 	assay_executor_destroy(executor);
 }
 
+/* Returns how many workers ended. */
+static int sweep(const struct assay_backend *backend, size_t capacity)
+{
+	int points = 0;
+
+	for (int fatal = 1;; fatal++) {
+		alarm(20);
+		plan->fatal = fatal;
+		scenario(backend, capacity);
+		if (plan->steps < fatal)
+			break;
+		points += plan->deaths;
+	}
+	return points;
+}
+
 int main(int argc, char **argv)
 {
 	const struct assay_backend *backend;
@@ -206,14 +222,7 @@ int main(int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	for (int i = 0; i < 6; i++) {
 		policy = (enum assay_on_worker_death)(i % 3);
-		for (int fatal = 1;; fatal++) {
-			alarm(20);
-			plan->fatal = fatal;
-			scenario(backend, i < 3 ? ASSAY_UNLIMITED : 1);
-			if (plan->steps < fatal)
-				break;
-			points += plan->deaths;
-		}
+		points += sweep(backend, i < 3 ? ASSAY_UNLIMITED : 1);
 		if (plan->fatal < TASKS * ROUNDS)
 			die("the backend marks too few moments", plan->fatal);
 	}
