@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,7 +46,8 @@ static double live_memory_bytes(pid_t pid)
 	snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", (long)pid);
 	file = fopen(path, "re");
 	while (file && kib < 0 && fgets(line, sizeof line, file))
-		sscanf(line, "Pss: %lf kB", &kib);
+		if (strncmp(line, "Pss:", 4) == 0)
+			kib = strtod(line + 4, NULL);
 	if (file)
 		fclose(file);
 	return 1024 * kib;
@@ -63,22 +65,23 @@ static double sum_below(pid_t pid, one_process *one)
 	threads = opendir(path);
 	while (threads && (entry = readdir(threads))) {
 		FILE *children;
-		long child;
+		char word[24];
 
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof path, "/proc/%ld/task/%s/children", (long)pid, entry->d_name);
 		children = fopen(path, "re");
-		while (children && fscanf(children, "%ld", &child) == 1) {
+		while (children && fscanf(children, "%23s", word) == 1) {
+			pid_t child = (pid_t)strtol(word, NULL, 10);
 			double its;
 
-			if (is_aside((pid_t)child))
+			if (is_aside(child))
 				continue;
-			its = one((pid_t)child);
+			its = one(child);
 			/* One that has just ended has nothing any more. */
 			if (its > 0)
 				sum += its;
-			sum += sum_below((pid_t)child, one); /* as deep as processes nest */
+			sum += sum_below(child, one); /* as deep as processes nest */
 		}
 		if (children)
 			fclose(children);

@@ -11,10 +11,11 @@
 #include <stdio.h>
 
 #define LEFT 236
-#define COLUMN 148
-#define ROW 46
+#define COLUMN 132
+#define ROW 42
+#define CLASS 30 /* above the first row of a class, for its name */
 #define TOP 104
-#define WIDE_COLUMNS 5 /* with more columns, they are narrow and their names slant */
+#define WIDE_COLUMNS 6 /* with more columns, they are narrow and their names slant */
 #define NARROW_COLUMN 80
 #define NARROW_TOP 178
 #define SLANT_WIDTH 84
@@ -68,9 +69,32 @@ static double column_left(const struct results *results, size_t backend)
 	return left;
 }
 
+static const struct workload *workload_of(const struct results *results, size_t row)
+{
+	return &results->workloads[results->rows[row].workload];
+}
+
+static bool begins_class(const struct results *results, size_t row)
+{
+	const struct workload *workload = workload_of(results, row);
+
+	return workload->kind &&
+	       (!row || !workload_same_class(workload_of(results, row - 1), workload));
+}
+
 static double row_top(const struct results *results, size_t row)
 {
-	return (is_narrow(results) ? NARROW_TOP : TOP) + ROW * (double)row;
+	double top = (is_narrow(results) ? NARROW_TOP : TOP) + ROW * (double)row;
+
+	for (size_t i = 0; i <= row && i < results->row_count; i++)
+		top += begins_class(results, i) ? CLASS : 0;
+	return top;
+}
+
+/* Under the names of the columns, above the first row. */
+static double header_bottom(const struct results *results)
+{
+	return is_narrow(results) ? NARROW_TOP : TOP;
 }
 
 static void add_box(struct drawing *drawing, double left, double top, double width, double height,
@@ -108,25 +132,29 @@ static void add_number(struct drawing *drawing, const struct cell *cell, double 
 		drawing_label(drawing, x, y, "–", colour_of("muted", -1));
 	else if (cell->failures)
 		drawing_label(drawing, x, y, "failed", colour_of("bad", -1));
-	else if (cell->ratio == 0)
-		drawing_label(drawing, x, y, cell->unsupported ? "not supported" : "unknown",
-			      colour_of("muted", -1));
-	else {
+	else if (cell->ratio > 0) {
 		value_ratio(ratio, cell->ratio);
 		drawing_label(drawing, x, y - 8, ratio, text_colour(step_of(cell->ratio)));
 	}
 }
 
+/* The median; alone where it has no ratio, and why where there is none. */
 static void add_median(struct drawing *drawing, const struct results *results,
 		       const struct cell *cell, double x, double y)
 {
-	const struct series *series = cell && cell->ratio > 0 ? cell_primary(results, cell) : NULL;
+	const struct series *series = cell ? cell_primary(results, cell) : NULL;
 	char value[VALUE_SIZE];
 
-	if (!series)
-		return;
-	value_format(value, series->median, series->unit);
-	drawing_label(drawing, x, y + 10, value, text_colour(step_of(cell->ratio)));
+	if (series) {
+		value_format(value, series->median, series->unit);
+		if (cell->ratio > 0)
+			drawing_label(drawing, x, y + 9, value, text_colour(step_of(cell->ratio)));
+		else
+			drawing_label(drawing, x, y, value, colour_of("foreground", -1));
+	} else if (cell && !cell->failures) {
+		drawing_label(drawing, x, y, cell->unsupported ? "not supported" : "unknown",
+			      colour_of("muted", -1));
+	}
 }
 
 static void add_cells(struct drawing *drawing, const struct results *results, bool medians)
@@ -160,6 +188,14 @@ static void add_names(struct drawing *drawing, const struct results *results)
 	}
 }
 
+static void add_classes(struct drawing *drawing, const struct results *results)
+{
+	for (size_t i = 0; i < results->row_count; i++)
+		if (begins_class(results, i))
+			drawing_label(drawing, LEFT - 14, row_top(results, i) - 11,
+				      workload_of(results, i)->kind, colour_of("muted", -1));
+}
+
 static void add_headers(struct drawing *drawing, const struct results *results)
 {
 	for (size_t i = 0; i < results->backend_count; i++)
@@ -169,7 +205,7 @@ static void add_headers(struct drawing *drawing, const struct results *results)
 			/* What fits over a column. */
 			text_field(&name, results->backends[i].name, 18);
 			drawing_label(drawing, column_left(results, i) + column_width(results) / 2,
-				      row_top(results, 0) - 13, name.data,
+				      header_bottom(results) - 9, name.data,
 				      colour_of("series", results->backends[i].colour));
 			text_free(&name);
 		}
@@ -197,7 +233,7 @@ void draw_heat_map(struct drawing *drawing, const struct results *results)
 {
 	double columns = column_left(results, results->backend_count);
 	double legend = row_top(results, results->row_count) + 20;
-	int boxes, numbers, medians, names, headers, title, subtitle;
+	int boxes, numbers, medians, names, classes, headers, title, subtitle;
 
 	drawing->width = (int)(columns < LEFT + 8 * 54 ? LEFT + 8 * 54 : columns) + 16 +
 			 (is_narrow(results) ? SLANT_WIDTH : 0);
@@ -212,6 +248,8 @@ void draw_heat_map(struct drawing *drawing, const struct results *results)
 	medians = drawing_block(drawing);
 	add_names(drawing, results);
 	names = drawing_block(drawing);
+	add_classes(drawing, results);
+	classes = drawing_block(drawing);
 	add_headers(drawing, results);
 	headers = drawing_block(drawing);
 	drawing_label(drawing, 16, 24, "Each workload on each executor",
@@ -231,6 +269,7 @@ void draw_heat_map(struct drawing *drawing, const struct results *results)
 	drawing_labels(drawing, numbers, "center", ",14");
 	drawing_labels(drawing, medians, "center", ",11");
 	drawing_labels(drawing, names, "right", ",13");
+	drawing_labels(drawing, classes, "right", ":Bold,11");
 	drawing_labels(drawing, headers, is_narrow(results) ? "left rotate by 40" : "center",
 		       ",13");
 	drawing_labels(drawing, title, "left", ":Bold,16");

@@ -145,6 +145,18 @@ static void say_best(struct page *page, const struct results *results, const str
 	}
 }
 
+/* A multiple of the best, which nothing is of nothing. */
+static void value_next(char string[VALUE_SIZE], const struct results *results,
+		       const struct cell *cell)
+{
+	const struct series *series = cell_primary(results, cell);
+
+	if (cell->ratio > 0)
+		value_ratio(string, cell->ratio);
+	else
+		value_format(string, series->median, series->unit);
+}
+
 static void decision_row(struct page *page, const struct results *results, const struct row *row)
 {
 	const struct workload *workload = &results->workloads[row->workload];
@@ -171,7 +183,7 @@ static void decision_row(struct page *page, const struct results *results, const
 	}
 	page_cell(page, "name", NULL);
 	if (next) {
-		value_ratio(ratio, next->ratio);
+		value_next(ratio, results, next);
 		report_backend(page, &results->backends[next->backend]);
 		page_muted(page, " %s", ratio);
 	} else {

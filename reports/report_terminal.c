@@ -65,8 +65,11 @@ static void add_measurement(struct text *line, const struct results *results,
 		add_cell(line, "FAILED", COLUMN_WIDTH);
 	} else if (cell && cell->unsupported) {
 		add_cell(line, "not supported", COLUMN_WIDTH);
-	} else if (!series || !(cell->ratio > 0)) {
+	} else if (!series) {
 		add_cell(line, "-", COLUMN_WIDTH);
+	} else if (!(cell->ratio > 0)) {
+		value_format(value, series->median, series->unit);
+		add_cell(line, value, COLUMN_WIDTH);
 	} else {
 		value_format(value, series->median, series->unit);
 		value_ratio(ratio, cell->ratio);

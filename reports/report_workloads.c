@@ -26,18 +26,22 @@ static void heat_cell(struct page *page, const struct results *results, const st
 		      size_t backend)
 {
 	const struct cell *cell = results_cell(results, row->workload, backend, row->workers);
-	char ratio[VALUE_SIZE];
+	const struct series *series = cell ? cell_primary(results, cell) : NULL;
+	char text[VALUE_SIZE];
 
 	page_cell(page, cell && cell->failures ? "bad" : NULL, cell ? cell->message : NULL);
 	if (!cell)
 		page_muted(page, "–");
 	else if (cell->failures)
 		page_say(page, "failed");
-	else if (cell->ratio == 0)
+	else if (cell->ratio > 0) {
+		value_ratio(text, cell->ratio);
+		page_say(page, "%s", text);
+	} else if (series) {
+		value_format(text, series->median, series->unit);
+		page_muted(page, "%s", text);
+	} else {
 		page_muted(page, cell->unsupported ? "not supported" : "unknown");
-	else {
-		value_ratio(ratio, cell->ratio);
-		page_say(page, "%s", ratio);
 	}
 }
 

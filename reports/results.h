@@ -94,7 +94,7 @@ struct cell {
 	size_t failures;
 	bool unsupported;    /* there is nothing to measure; a note says why */
 	const char *message; /* of the first failure */
-	double ratio;        /* to the best executor of its row; 0 if there is none */
+	double ratio;        /* to the best executor of its row; 0: there is none */
 };
 
 struct workload {
@@ -112,7 +112,7 @@ struct row {
 	size_t workload;
 	int workers;
 	bool several; /* the workload has rows of other numbers of workers */
-	double best;  /* median of the best executor; 0 if there is none */
+	double best;  /* median of the best executor; less than 0: there is none */
 };
 
 struct results {
@@ -145,6 +145,8 @@ int results_read_bench(struct results *results, const char *path, const cJSON *t
 
 /* The index of a backend, added if it is new. */
 size_t results_backend(struct results *results, const char *name);
+
+bool workload_same_class(const struct workload *left, const struct workload *right);
 
 bool verdict_is_failure(enum verdict verdict);
 const char *verdict_name(enum verdict verdict); /* as in the files */

@@ -65,6 +65,31 @@ static int name_workloads(struct results *results, const struct place *place, co
 	return 0;
 }
 
+bool workload_same_class(const struct workload *left, const struct workload *right)
+{
+	const char *a = left->kind ? left->kind : "", *b = right->kind ? right->kind : "";
+
+	return strcmp(a, b) == 0;
+}
+
+/* Those of a class together, the classes in the order in which they come first. */
+static void group_workloads(struct results *results)
+{
+	struct workload *list = results->workloads;
+
+	for (size_t i = 1; i < results->workload_count; i++) {
+		struct workload moved = list[i];
+		size_t place = i;
+
+		while (place && !workload_same_class(&list[place - 1], &moved))
+			place--;
+		if (!place)
+			continue;
+		memmove(&list[place + 1], &list[place], (i - place) * sizeof *list);
+		list[place] = moved;
+	}
+}
+
 /* What the file says of its workloads, if it does; then they come in this order. */
 static int read_workloads(struct results *results, const char *path, const cJSON *tree)
 {
@@ -93,6 +118,7 @@ static int read_workloads(struct results *results, const char *path, const cJSON
 			return -1;
 		place.index++;
 	}
+	group_workloads(results);
 	return 0;
 }
 
@@ -320,10 +346,11 @@ static void make_rows(struct results *results)
 		    row[-1].workers == cell->workers) {
 			row--;
 		} else {
-			*row = (struct row){.workload = cell->workload, .workers = cell->workers};
+			*row = (struct row){
+				.workload = cell->workload, .workers = cell->workers, .best = -1};
 			results->row_count++;
 		}
-		if (series && (row->best == 0 || series->median < row->best))
+		if (series && (row->best < 0 || series->median < row->best))
 			row->best = series->median;
 	}
 	for (size_t i = 1; i < results->row_count; i++)
@@ -350,8 +377,10 @@ static void relate(struct results *results)
 		const struct series *series = cell_primary(results, cell);
 		const struct row *row = row_of(results, cell);
 
-		/* Nonsense such as 1e30 to 1e-300 has no ratio. */
-		if (series && row && row->best > 0 && series->median / row->best < RATIO_LIMIT)
+		/* Nonsense such as 1e30 to 1e-300 has no ratio, nor has anything to nothing. */
+		if (series && row && series->median == row->best)
+			cell->ratio = 1;
+		else if (series && row && row->best > 0 && series->median / row->best < RATIO_LIMIT)
 			cell->ratio = series->median / row->best;
 	}
 }

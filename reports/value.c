@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "value.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,13 +38,21 @@ static bool is_size(const char *unit)
 	return unit && (strcmp(unit, "bytes") == 0 || strcmp(unit, "B") == 0);
 }
 
+/* Wake-ups and the like need no name for what they are. */
+static bool is_count(const char *unit)
+{
+	return unit && strcmp(unit, "count") == 0;
+}
+
 void value_format(char string[VALUE_SIZE], double value, const char *unit)
 {
 	if (is_time(unit))
 		format_scaled(string, value, times, 1000);
 	else if (is_size(unit))
 		format_scaled(string, value, sizes, 1024);
-	else if (!unit || strcmp(unit, "ratio") == 0)
+	else if (is_count(unit) && value < 1e6 && value == floor(value))
+		snprintf(string, VALUE_SIZE, "%.0f", value);
+	else if (!unit || is_count(unit) || strcmp(unit, "ratio") == 0)
 		snprintf(string, VALUE_SIZE, "%.*f", value < 1e6 ? decimals(value) : 0, value);
 	else
 		snprintf(string, VALUE_SIZE, "%.3g %.12s", value, unit);
