@@ -10,11 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if __has_include(<valgrind/callgrind.h>)
+#if HAVE_CALLGRIND
 #include <valgrind/callgrind.h>
-#define HAVE_CALLGRIND 1
-#else
-#define HAVE_CALLGRIND 0
 #endif
 
 /* What ends is dumped under the name of its phase; what lies between phases is thrown away. */
@@ -107,7 +104,8 @@ int instructions_count(const char *backend, struct board *board, uint64_t instru
 	memset(instructions, 0, PHASES * sizeof *instructions);
 	if (!HAVE_CALLGRIND) {
 		snprintf(board->message, sizeof board->message,
-			 "built without valgrind; install the Debian package valgrind");
+			 "built without valgrind; install the Debian package valgrind, as ./assay "
+			 "proxies does, and build again");
 		return 1;
 	}
 	snprintf(directory, sizeof directory, "%s/assay-proxies-XXXXXX",
