@@ -13,6 +13,8 @@ void report_write(struct page *page, const struct results *results, const struct
 /* The same in short on standard output, and where the page is. */
 void report_terminal(const struct results *results, const char *directory);
 
+/* In the summary already: what the machine did to the times, and what measuring them costs. */
+void report_noise(struct page *page, const struct results *results);
 void report_instrument(struct page *page, const struct results *results);
 void report_summary(struct page *page, const struct results *results);
 void report_heat_map(struct page *page, const struct results *results, const struct plots *plots);

@@ -177,15 +177,29 @@ static void warn_of_build(struct page *page, const cJSON *context, size_t *count
 		     "times mean little.");
 }
 
-/* The bench's own judgement of the run. */
-static void warn_of_noise(struct page *page, const cJSON *context, size_t *count)
+/* The bench's own judgement of the run; NULL: it found nothing to say. */
+static const char *judgement(const cJSON *context)
 {
 	const cJSON *machine = cJSON_GetObjectItemCaseSensitive(context, "machine");
 	const cJSON *noise = cJSON_GetObjectItemCaseSensitive(machine, "noise");
 
-	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(machine, "noisy")))
+	if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(machine, "noisy")))
+		return NULL;
+	return cJSON_IsString(noise) ? noise->valuestring : "no reason given";
+}
+
+static void warn_of_noise(struct page *page, const cJSON *context, size_t *count)
+{
+	if (judgement(context))
 		warn(page, count, "The machine was too noisy for a claim about times: %s.",
-		     cJSON_IsString(noise) ? noise->valuestring : "no reason given");
+		     judgement(context));
+}
+
+void report_noise(struct page *page, const struct results *results)
+{
+	size_t count = 0;
+
+	warn_of_noise(page, results->bench_context, &count);
 }
 
 /* Comparisons with what is not known (NaN) are false: no warning. */

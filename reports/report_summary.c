@@ -229,6 +229,7 @@ void report_summary(struct page *page, const struct results *results)
 {
 	page_heading(page, 1, "verdict", "Assay report");
 	say_verdicts(page, results);
+	report_noise(page, results);
 	report_instrument(page, results);
 	decisions(page, results);
 }
