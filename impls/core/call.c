@@ -52,16 +52,19 @@ static uint32_t store_outcome(struct future *future, struct running *running, in
 		free(running->heap);
 		return FAILED;
 	}
-	free(running->message);
-	if (size > FUTURE_INLINE) {
+	if (running->message)
+		free(running->message);
+	if (!running->heap) {
+		copy_inline(future->bytes, running->scratch, size);
+	} else if (size > FUTURE_INLINE) {
 		struct block block = {running->heap, size};
 
 		memcpy(future->bytes, &block, sizeof block);
 		return HEAP;
-	}
-	if (size)
+	} else {
 		memcpy(future->bytes, running->call.result, size);
-	free(running->heap);
+		free(running->heap);
+	}
 	return (uint32_t)size << SIZE_SHIFT;
 }
 

@@ -40,37 +40,20 @@ static bool grow(struct deque *deque, size_t needed)
 			atomic_load_explicit(&old->at[(size_t)i & old->mask], memory_order_relaxed),
 			memory_order_relaxed);
 	atomic_store_explicit(&deque->slots, new, memory_order_release); /* D4 */
+	if (old)
+		port_discard(old->at, (old->mask + 1) * sizeof old->at[0]);
 	return true;
 }
 
-bool deque_reserve(struct deque *deque, size_t count)
+bool deque_reserve_slow(struct deque *deque, size_t count)
 {
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
 
-	if (slots && (size_t)(bottom - deque->top_seen) + count <= slots->mask + 1)
-		return true;
 	deque->top_seen = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 */
 	if (slots && (size_t)(bottom - deque->top_seen) + count <= slots->mask + 1)
 		return true;
 	return grow(deque, (size_t)(bottom - deque->top_seen) + count);
-}
-
-void deque_push_many(struct deque *deque, struct future *const *futures, size_t count)
-{
-	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
-	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
-
-	for (size_t i = 0; i < count; i++)
-		atomic_store_explicit(&slots->at[((size_t)bottom + i) & slots->mask], futures[i],
-				      memory_order_relaxed);
-	atomic_store_explicit(&deque->bottom, bottom + (int64_t)count,
-			      memory_order_release); /* D1 */
-}
-
-void deque_push(struct deque *deque, struct future *future)
-{
-	deque_push_many(deque, &future, 1);
 }
 
 struct future *deque_pop(struct deque *deque)
@@ -121,7 +104,8 @@ struct future *deque_steal(struct deque *deque)
 		return NULL;
 	slots = atomic_load_explicit(&deque->slots, memory_order_acquire); /* D4 */
 	future = atomic_load_explicit(&slots->at[(size_t)top & slots->mask], memory_order_relaxed);
-	if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1,
+	if (!future || /* outgrown meanwhile */
+	    !atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1,
 						     memory_order_seq_cst, /* D3 */
 						     memory_order_relaxed))
 		return NULL;
@@ -141,9 +125,12 @@ size_t deque_take(struct deque *deque, struct future **futures, size_t most)
 	if (count > most)
 		count = most;
 	slots = atomic_load_explicit(&deque->slots, memory_order_acquire); /* D4 */
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		futures[i] = atomic_load_explicit(&slots->at[((size_t)top + i) & slots->mask],
 						  memory_order_relaxed);
+		if (!futures[i]) /* outgrown meanwhile */
+			return 0;
+	}
 	/* No fence between: bottom never goes back, so what was there is still there, or was taken
 	 * by somebody who moved top. */
 	if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + (int64_t)count,

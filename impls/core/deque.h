@@ -2,7 +2,8 @@
 /*
  * The work-stealing deque of Chase and Lev: its owner pushes and pops at the bottom, everybody else
  * steals at the top. It grows, and what it outgrew is freed with it, so that a thief may go on
- * reading an old array: nothing that can still be stolen through it ever changes there.
+ * reading an old array: nothing that can still be stolen through it changes there, but for becoming
+ * NULL when the system takes its pages back, by which the thief knows.
  *
  * Used as a queue of one writer (the owner never pops), the others may also take several at once.
  *
@@ -43,11 +44,34 @@ void deque_init(struct deque *deque, bool lopsided);
 void deque_free(struct deque *deque);
 
 /* The owner. Room for `count` more; false without memory. */
-bool deque_reserve(struct deque *deque, size_t count);
+bool deque_reserve_slow(struct deque *deque, size_t count);
+
+static inline bool deque_reserve(struct deque *deque, size_t count)
+{
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+
+	return (slots && (size_t)(bottom - deque->top_seen) + count <= slots->mask + 1) ||
+	       deque_reserve_slow(deque, count);
+}
 
 /* The owner, after deque_reserve(). Many: in this order, visible at once. */
-void deque_push(struct deque *deque, struct future *future);
-void deque_push_many(struct deque *deque, struct future *const *futures, size_t count);
+static inline void deque_push_many(struct deque *deque, struct future *const *futures, size_t count)
+{
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+
+	for (size_t i = 0; i < count; i++)
+		atomic_store_explicit(&slots->at[((size_t)bottom + i) & slots->mask], futures[i],
+				      memory_order_relaxed);
+	atomic_store_explicit(&deque->bottom, bottom + (int64_t)count,
+			      memory_order_release); /* D1 */
+}
+
+static inline void deque_push(struct deque *deque, struct future *future)
+{
+	deque_push_many(deque, &future, 1);
+}
 
 /* The owner: the latest; NULL if there is none. */
 struct future *deque_pop(struct deque *deque);

@@ -12,11 +12,13 @@
 static_assert(sizeof(struct future) == SLAB_RECORD, "a future is one record");
 
 /*
- * How long a waiter looks before it sleeps. The first looks cost no reading of the clock; after them
- * it goes on only where waits have lately been short, and never longer than a few wake-ups cost.
+ * How long a waiter looks before it sleeps. The first looks cost no reading of the clock. It goes on
+ * only where waits have lately been as short as a wake-up takes: to sleep would cost the processor as
+ * much then. Where they are longer it hardly looks at all.
  */
 #define WAIT_LOOKS 48
-#define WAIT_SPIN_NS 50000
+#define WAIT_LOOKS_LONG 2
+#define WAIT_USUAL_NS 12000
 
 _Thread_local struct runner *current_runner __attribute__((tls_model("initial-exec")));
 
@@ -53,8 +55,8 @@ struct future *future_create(const assay_executor *home, assay_function *functio
 		memcpy(block.data, argument, size);
 		memcpy(future->bytes, &block, sizeof block);
 		flags = HEAP;
-	} else if (size) {
-		memcpy(future->bytes, argument, size);
+	} else {
+		copy_inline(future->bytes, argument, size);
 	}
 	future->base.ops = &future_ops;
 	future->function = function;
@@ -371,29 +373,24 @@ static void read_outcome(const struct future *future, uint32_t state, struct ass
 /* Looks for a while whether the future is done; returns the last word seen. */
 static uint64_t look(struct future *future, int64_t start_ns)
 {
-	int64_t spin_ns = 2 * usual_wait_ns, now_ns = start_ns;
 	uint64_t word;
 
-	if (spin_ns > WAIT_SPIN_NS)
-		spin_ns = 0;
 	do {
 		for (int i = 0; i < 16; i++)
 			port_pause();
 		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
-		if (!is_done(word))
-			now_ns = assay_clock_ns();
-	} while (!is_done(word) && now_ns - start_ns < spin_ns);
+	} while (!is_done(word) && assay_clock_ns() - start_ns < 2 * usual_wait_ns);
 	return word;
 }
 
 /* Waits until done or the deadline; returns the last word seen. */
 static uint64_t await(struct future *future, int64_t timeout_ns)
 {
+	bool is_short = usual_wait_ns <= WAIT_USUAL_NS, in_time = true;
 	int64_t start_ns, deadline_ns;
 	uint64_t word = 0;
-	bool in_time = true;
 
-	for (int i = 0; i < WAIT_LOOKS; i++) {
+	for (int i = is_short ? WAIT_LOOKS : WAIT_LOOKS_LONG; i > 0; i--) {
 		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 		if (is_done(word)) {
 			usual_wait_ns -= usual_wait_ns / 8;
@@ -403,7 +400,8 @@ static uint64_t await(struct future *future, int64_t timeout_ns)
 	}
 	start_ns = assay_clock_ns();
 	deadline_ns = assay_deadline_ns(timeout_ns);
-	word = look(future, start_ns);
+	if (is_short)
+		word = look(future, start_ns);
 	while (!is_done(word) && in_time) {
 		/* On a done word the bit is meaningless, and nobody sleeps. */
 		word = atomic_fetch_or_explicit(&future->word, SLEEPERS,

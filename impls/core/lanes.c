@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "lanes.h"
 
-#include "thread.h"
-
 #include <stdlib.h>
 
 void lanes_init(struct lanes *lanes, bool lopsided)
@@ -22,28 +20,10 @@ void lanes_free(struct lanes *lanes)
 	}
 }
 
-static unsigned block_of_lane(uint32_t i)
-{
-	return 31 - (unsigned)__builtin_clz(i + 1);
-}
-
-static struct lane *lane_in(struct lane *block, uint32_t i)
-{
-	return &block[i + 1 - (UINT32_C(1) << block_of_lane(i))];
-}
-
-struct lane *lanes_find(struct lanes *lanes, uint32_t i)
-{
-	struct lane *block = atomic_load_explicit(&lanes->blocks[block_of_lane(i)],
-						  memory_order_acquire); /* E3 */
-
-	return block ? lane_in(block, i) : NULL;
-}
-
 /* Makes the block of lane i, unless another thread did. */
 static struct lane *attach(struct lanes *lanes, uint32_t i)
 {
-	unsigned block = block_of_lane(i);
+	unsigned block = lanes_block(i);
 	struct lane *made = aligned_alloc(PORT_APART, ((size_t)1 << block) * sizeof *made);
 	struct lane *found = NULL;
 
@@ -57,12 +37,11 @@ static struct lane *attach(struct lanes *lanes, uint32_t i)
 						     memory_order_release, /* E3 */
 						     memory_order_acquire)) {
 		free(made);
-		made = found;
 	}
-	return lane_in(made, i);
+	return lanes_find(lanes, i);
 }
 
-struct lane *lanes_mine(struct lanes *lanes)
+struct lane *lanes_attach(struct lanes *lanes)
 {
 	uint32_t number = thread_number();
 	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_relaxed);

@@ -19,6 +19,7 @@
 #define LANES_H
 
 #include "deque.h"
+#include "thread.h"
 
 struct lane {
 	struct deque deque;
@@ -41,11 +42,36 @@ struct lanes {
 void lanes_init(struct lanes *lanes, bool lopsided);
 void lanes_free(struct lanes *lanes);
 
-/* Of the calling thread; NULL without memory. */
-struct lane *lanes_mine(struct lanes *lanes);
+static inline unsigned lanes_block(uint32_t i)
+{
+	return 31 - (unsigned)__builtin_clz(i + 1);
+}
 
-/* Lane i of those below count; NULL while its block does not exist. */
-struct lane *lanes_find(struct lanes *lanes, uint32_t i);
+/* Lane i; NULL while its block does not exist. */
+static inline struct lane *lanes_find(struct lanes *lanes, uint32_t i)
+{
+	struct lane *block =
+		atomic_load_explicit(&lanes->blocks[lanes_block(i)], memory_order_acquire); /* E3 */
+
+	return block ? &block[i + 1 - (UINT32_C(1) << lanes_block(i))] : NULL;
+}
+
+struct lane *lanes_attach(struct lanes *lanes);
+
+/* Of the calling thread; NULL without memory. */
+static inline struct lane *lanes_mine(struct lanes *lanes)
+{
+	uint32_t number = thread_own_number;
+
+	/* relaxed: this thread, or one of its number before it, has raised the count */
+	if (number < atomic_load_explicit(&lanes->count, memory_order_relaxed)) {
+		struct lane *lane = lanes_find(lanes, number);
+
+		if (lane)
+			return lane;
+	}
+	return lanes_attach(lanes);
+}
 
 /* Brackets every push to a lane, or to another deque of one owner with the same fields. False: the
  * lanes are closed, nothing may be pushed. */

@@ -3,6 +3,7 @@
 
 #include <linux/membarrier.h>
 #include <signal.h>
+#include <sys/mman.h>
 
 _Atomic unsigned port_forks;
 
@@ -71,4 +72,14 @@ void port_fence_heavy(bool lopsided)
 	 * for it may be short for a moment. */
 	while (lopsided && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)
 		membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+void port_discard(void *memory, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t first = ((uintptr_t)memory + page - 1) & ~(page - 1);
+	uintptr_t end = ((uintptr_t)memory + size) & ~(page - 1);
+
+	if (first < end) /* a refusal is no loss */
+		madvise((void *)first, end - first, MADV_DONTNEED);
 }

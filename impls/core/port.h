@@ -60,6 +60,10 @@ void port_fence_heavy(bool lopsided);
 /* Whether the kernel offers lopsided fences; prepares this process for them. */
 bool port_can_be_lopsided(void);
 
+/* What is in this memory is needed no more: the system may take whole pages of it back. They are zero
+ * then; the memory stays allocated. */
+void port_discard(void *memory, size_t size);
+
 /* One step of waiting for a thread that is about to act: brief at first, then lets it run. */
 static inline void port_backoff(unsigned *step)
 {

@@ -68,6 +68,17 @@ static inline struct failure failure_of(const struct future *future)
 	return failure;
 }
 
+/* What fits into a record, without a call for the common sizes. */
+static inline void copy_inline(unsigned char *to, const void *from, size_t size)
+{
+	if (size == 8)
+		memcpy(to, from, 8);
+	else if (size == 16)
+		memcpy(to, from, 16);
+	else if (size)
+		memcpy(to, from, size);
+}
+
 static inline void store_failure(struct future *future, struct failure failure)
 {
 	memcpy(future->bytes, &failure, sizeof failure);
