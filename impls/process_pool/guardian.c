@@ -142,7 +142,7 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 }
 
 /* What a worker may have left half done. Returns whether it was running a task. */
-static bool tidy_up(struct pool *pool, int index)
+static bool tidy_up(struct pool *pool, int index, bool has_left)
 {
 	struct segment *segment = pool->segment;
 	struct lane *lane = &segment->lanes[index];
@@ -153,10 +153,11 @@ static bool tidy_up(struct pool *pool, int index)
 	atomic_fetch_and_explicit(&segment->control->idle[index / 64], ~(UINT64_C(1) << index % 64),
 				  memory_order_seq_cst);
 	atomic_store_explicit(&lane->token, 0, memory_order_relaxed);
-	ring_bell_again(segment->control);
+	if (!has_left) /* or it had told everybody */
+		ring_bell_again(segment->control);
 	if (GENERATION(word) != GENERATION(hint))
 		return false;
-	if (status_of(word) == SLOT_DONE) {
+	if (status_of(word) == SLOT_DONE && !has_left) {
 		/* It may have died before it told anybody. */
 		shared_wake(slot_futex(slot), INT_MAX);
 		collector_scan(pool);
@@ -172,7 +173,7 @@ static void bury(struct pool *pool, int index)
 	int status = atomic_load_explicit(&lane->status, memory_order_relaxed);
 	enum leaving leaving =
 		(enum leaving)atomic_load_explicit(&lane->leaving, memory_order_relaxed);
-	bool was_running = tidy_up(pool, index);
+	bool was_running = tidy_up(pool, index, leaving == LEAVING_PLANNED);
 	bool crashed = leaving == LEAVING_NOT || (leaving == LEAVING_PLANNED && was_running);
 	enum assay_on_worker_death policy = pool->settings.config.on_worker_death;
 	char text[128];
@@ -250,24 +251,35 @@ static void replace(struct pool *pool)
 		zygote_nudge(&pool->zygote);
 }
 
+/* Empties the lanes whose workers ended, if there are any. *refused: why one could not be started. */
+static bool bury_all(struct pool *pool, int *refused)
+{
+	bool any = false;
+
+	for (int i = 0; i < pool->segment->workers; i++) {
+		struct lane *lane = &pool->segment->lanes[i];
+
+		if (atomic_load_explicit(&lane->phase, memory_order_seq_cst) != LANE_ENDED) /* K3 */
+			continue;
+		any = true;
+		if (atomic_load_explicit(&lane->pid, memory_order_relaxed) < 0)
+			*refused = atomic_load_explicit(&lane->status, memory_order_relaxed);
+		else
+			bury(pool, i);
+		atomic_store_explicit(&lane->phase, LANE_EMPTY, memory_order_release);
+	}
+	return any;
+}
+
 /* Looks at all lanes; true if there is nothing left to mind. */
 static bool attend(struct pool *pool)
 {
 	int refused = 0;
 	bool any = false;
 
-	for (int i = 0; i < pool->segment->workers; i++) {
-		struct lane *lane = &pool->segment->lanes[i];
-
-		if (atomic_load_explicit(&lane->phase, memory_order_acquire) != LANE_ENDED)
-			continue;
+	/* Again: a task that is to run again makes a worker needed that left without a word. */
+	while (bury_all(pool, &refused))
 		any = true;
-		if (atomic_load_explicit(&lane->pid, memory_order_relaxed) < 0)
-			refused = atomic_load_explicit(&lane->status, memory_order_relaxed);
-		else
-			bury(pool, i);
-		atomic_store_explicit(&lane->phase, LANE_EMPTY, memory_order_release);
-	}
 	if (refused && !is_ending(pool)) {
 		char text[128];
 
@@ -345,10 +357,10 @@ static void finish(struct pool *pool)
 		pthread_cond_wait(&pool->changed, &pool->mutex);
 	pool->zygote_alive = false;
 	pthread_mutex_unlock(&pool->mutex);
-	zygote_end(&pool->zygote);
 	conclude_all(pool, SLOT_PENDING);
 	atomic_store_explicit(&pool->final, 1, memory_order_seq_cst);
 	ring_bell_again(pool->segment->control);
+	zygote_end(&pool->zygote); /* while the collector ends */
 	pthread_join(pool->collector, NULL);
 	pthread_mutex_lock(&pool->mutex);
 	pool->ended = true;
@@ -356,18 +368,37 @@ static void finish(struct pool *pool)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
+/* The helper left because there was nothing more to do. */
+static bool has_quit(struct pool *pool)
+{
+	if (!atomic_load_explicit(&pool->segment->control->quit, memory_order_acquire) ||
+	    has_pending(pool))
+		return false;
+	for (int i = 0; i < pool->segment->workers; i++)
+		if (atomic_load_explicit(&pool->segment->lanes[i].phase, memory_order_acquire) ==
+		    LANE_ALIVE)
+			return false;
+	return true;
+}
+
 void *guardian_run(void *user)
 {
 	struct pool *pool = user;
-	bool over = false;
+	bool over;
 
+	pthread_mutex_lock(&pool->mutex); /* create holds it until it knows */
+	over = !pool->zygote_alive;
+	pthread_mutex_unlock(&pool->mutex);
+	if (over)
+		return NULL;
 	while (!over) {
 		bool there = zygote_listen(&pool->zygote);
 
 		pthread_mutex_lock(&pool->mutex);
 		if (!there) {
 			pool->zygote_alive = false;
-			lose_helper(pool);
+			if (!has_quit(pool))
+				lose_helper(pool);
 		}
 		over = attend(pool) || !there;
 		pthread_mutex_unlock(&pool->mutex);

@@ -127,6 +127,8 @@ bool ticket_cancel(struct pool *pool, uint64_t hint);
 
 /* slots.c; under submit_mutex but for slot_free() */
 
+/* Memory for the first tasks, if it can be had. */
+void slots_warm(struct pool *pool);
 /* A free slot; UINT32_MAX without memory. */
 uint32_t slot_take(struct pool *pool);
 void slot_free(struct pool *pool, uint32_t index, uint32_t generation);

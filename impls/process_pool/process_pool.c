@@ -393,23 +393,28 @@ static int usable_cpus(void)
 							   : (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* The two threads of the pool, once its processes are there. */
+static void end_collector(struct pool *pool)
+{
+	atomic_store_explicit(&pool->final, 1, memory_order_seq_cst);
+	ring_bell(pool->segment->control);
+	pthread_join(pool->collector, NULL);
+}
+
+/* The two threads of the pool, while the helper starts the workers. Under the mutex, which keeps the
+ * guardian until that is done. */
 static int start_threads(struct pool *pool)
 {
 	if (port_thread_start(&pool->collector, 0, collector_run, pool))
 		return ASSAY_ERESOURCE;
 	if (port_thread_start(&pool->guardian, 0, guardian_run, pool)) {
-		atomic_store_explicit(&pool->final, 1, memory_order_seq_cst);
-		ring_bell(pool->segment->control);
-		pthread_join(pool->collector, NULL);
+		end_collector(pool);
 		return ASSAY_ERESOURCE;
 	}
 	return ASSAY_OK;
 }
 
-/* Forks with every signal blocked, so that no handler of the client runs in the helper, and with the
- * register locked, so that the helper knows what mappings are not its own. */
-static int start_processes(struct pool *pool)
+/* Forks with every signal blocked, so that no handler of the client runs in the helper. */
+static int start_helper(struct pool *pool)
 {
 	sigset_t all, before;
 	int error;
@@ -418,7 +423,33 @@ static int start_processes(struct pool *pool)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = zygote_start(&pool->zygote, pool->segment, &pool->settings, pools_unmap_others);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pool->zygote_alive = !error;
+	return error;
+}
+
+/* The helper is forked before there are threads. */
+static int start_family(struct pool *pool)
+{
+	int error = start_helper(pool);
+	bool threads;
+
+	if (error)
+		return error;
+	pthread_mutex_lock(&pool->mutex);
+	error = start_threads(pool);
+	threads = !error;
+	if (threads) {
+		slots_warm(pool);
+		error = zygote_await(&pool->zygote);
+		pool->zygote_alive = !error;
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	if (!error)
+		return ASSAY_OK;
+	if (threads) {
+		pthread_join(pool->guardian, NULL);
+		end_collector(pool);
+	}
+	zygote_end(&pool->zygote);
 	return error;
 }
 
@@ -432,13 +463,9 @@ static int start(struct pool *pool)
 	tickets = pool->segment->slot_count * sizeof *pool->tickets;
 	pool->tickets = mmap(NULL, tickets, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	error = pool->tickets == MAP_FAILED ? ASSAY_ENOMEM : start_processes(pool);
-	if (!error) {
-		error = start_threads(pool);
-		if (!error)
-			return ASSAY_OK;
-		zygote_end(&pool->zygote);
-	}
+	error = pool->tickets == MAP_FAILED ? ASSAY_ENOMEM : start_family(pool);
+	if (!error)
+		return ASSAY_OK;
 	if (pool->tickets != MAP_FAILED)
 		munmap(pool->tickets, tickets);
 	segment_release(pool->segment);

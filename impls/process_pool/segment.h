@@ -17,6 +17,8 @@
  *       one of the two sees the other. Likewise stopping, and the bell with told_tail and its scan.
  *   K2  claim: seq_cst store of started, then the look at blocked
  *         against   admit: seq_cst add to blocked, then the sum of started
+ *   K3  reap: seq_cst store of phase, then the look at tail
+ *         against   a task to run again: seq_cst store of tail, then the look at all phases
  */
 #ifndef SEGMENT_H
 #define SEGMENT_H
@@ -122,7 +124,7 @@ struct control {
 	_Alignas(PORT_APART) _Atomic uint64_t idle[IDLE_WORDS]; /* bits of parked workers */
 	_Alignas(PORT_APART) _Atomic uint32_t bell;             /* 1: the collector sleeps on it */
 	_Atomic uint32_t stopping;                              /* CONTROL_... */
-	_Atomic uint32_t quit;                                  /* the helper leaves */
+	_Atomic uint32_t quit;                                  /* the helper has left */
 	_Atomic uint32_t blocked;                               /* submitters that wait for room */
 	_Atomic uint32_t room;                                  /* their futex */
 	_Alignas(PORT_APART) _Atomic size_t unit_top; /* no unit from here on was ever taken */

@@ -120,9 +120,7 @@ static void join(struct pool *pool)
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellable);
 	pthread_mutex_lock(&pool->mutex);
-	while (!pool->ended || pool->guests)
-		pthread_cond_wait(&pool->changed, &pool->mutex);
-	if (!pool->joining) {
+	if (!pool->joining) { /* which ends when everything has */
 		pool->joining = true;
 		pthread_mutex_unlock(&pool->mutex);
 		pthread_join(pool->guardian, NULL);
@@ -130,7 +128,7 @@ static void join(struct pool *pool)
 		pool->joined = true;
 		pthread_cond_broadcast(&pool->changed);
 	}
-	while (!pool->joined)
+	while (!pool->joined || pool->guests)
 		pthread_cond_wait(&pool->changed, &pool->mutex);
 	pthread_mutex_unlock(&pool->mutex);
 	pthread_setcancelstate(cancellable, NULL);

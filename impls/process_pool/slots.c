@@ -3,7 +3,7 @@
  * labels are those of segment.h and pool.h. */
 #include "pool.h"
 
-/* Slots and entries of the ring that get memory at once. */
+/* Slots that get memory at once: as many as there are, up to these, so that a short life is cheap. */
 #define CHUNK_BYTES ((size_t)65536)
 /* Entries of the ring looked at for slots to reuse, before new ones are touched. */
 #define REAP_BATCH 256
@@ -50,13 +50,18 @@ static void reap(struct pool *pool, size_t most)
 static bool refresh(struct pool *pool)
 {
 	struct segment *segment = pool->segment;
+	size_t bytes = pool->fresh_end * sizeof *segment->slots;
 
 	if (pool->fresh < pool->fresh_end)
 		return true;
+	if (bytes < UNIT)
+		bytes = UNIT;
+	if (bytes > CHUNK_BYTES)
+		bytes = CHUNK_BYTES;
 	if (pool->fresh_end == segment->slot_count ||
-	    !segment_populate(&segment->slots[pool->fresh_end], CHUNK_BYTES))
+	    !segment_populate(&segment->slots[pool->fresh_end], bytes))
 		return false;
-	pool->fresh_end += CHUNK_BYTES / sizeof *segment->slots;
+	pool->fresh_end += (uint32_t)(bytes / sizeof *segment->slots);
 	return true;
 }
 
@@ -100,11 +105,18 @@ bool ring_ready(struct pool *pool)
 		return false;
 	if (tail < pool->ring_end || pool->ring_end == segment->ring_count)
 		return true;
-	if (!segment_populate((char *)segment->ring + pool->ring_end * sizeof *segment->ring,
-			      CHUNK_BYTES / 8))
+	if (!segment_populate((char *)segment->ring + pool->ring_end * sizeof *segment->ring, UNIT))
 		return false;
-	pool->ring_end += CHUNK_BYTES / 8 / sizeof *segment->ring;
+	pool->ring_end += UNIT / sizeof *segment->ring;
 	return true;
+}
+
+void slots_warm(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->submit_mutex);
+	if (refresh(pool))
+		ring_ready(pool);
+	pthread_mutex_unlock(&pool->submit_mutex);
 }
 
 void ring_put(struct pool *pool, uint64_t hint)

@@ -4,9 +4,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdio_ext.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -79,20 +78,35 @@ static void close_others(const struct helper *helper)
 	close_range(second + 1, ~0U, 0);
 }
 
+/* PREFIX_INDEX; -1: PREFIX_fork. Without the pages of printf, of which no child has a mapping yet. */
+static void set_name(const struct helper *helper, int index)
+{
+	char name[] = "12345678901_1234", digits[] = "fork";
+	size_t length = strnlen(helper->settings->name, 11), first = 0;
+
+	memcpy(name, helper->settings->name, length);
+	name[length++] = '_';
+	if (index >= 0) {
+		first = sizeof digits - 1;
+		do
+			digits[--first] = (char)('0' + index % 10);
+		while (index /= 10);
+	}
+	memcpy(name + length, digits + first, sizeof digits - first);
+	prctl(PR_SET_NAME, name);
+}
+
 /* The child that forked is the worker. */
 static void become_worker(struct helper *helper, int index)
 {
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigset_t none;
-	char name[32];
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != helper->self)
 		_exit(0); /* the helper died before the line above */
 	close(helper->socket);
 	close(helper->client);
-	snprintf(name, sizeof name, "%.11s_%d", helper->settings->name, index);
-	prctl(PR_SET_NAME, name);
+	set_name(helper, index);
 	sigaction(SIGCHLD, &action, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -126,6 +140,23 @@ static void tell_client(struct helper *helper)
 	send(helper->socket, &nudge, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* The pool is stopping, and no task is in the ring. */
+static bool is_drained(const struct helper *helper)
+{
+	struct control *control = helper->segment->control;
+
+	return atomic_load_explicit(&control->stopping, memory_order_acquire) &&
+	       atomic_load_explicit(&control->head, memory_order_acquire) >=
+		       atomic_load_explicit(&control->tail, memory_order_seq_cst); /* K3 */
+}
+
+static bool has_left(struct lane *lane)
+{
+	return atomic_load_explicit(&lane->leaving, memory_order_relaxed) == LEAVING_PLANNED &&
+	       atomic_load_explicit(&lane->status, memory_order_relaxed) == 0;
+}
+
+/* Whether the guardian has to know. */
 static bool reap(struct helper *helper)
 {
 	bool any = false;
@@ -140,10 +171,27 @@ static bool reap(struct helper *helper)
 			    atomic_load_explicit(&lane->phase, memory_order_relaxed) != LANE_ALIVE)
 				continue;
 			atomic_store_explicit(&lane->status, status, memory_order_relaxed);
-			atomic_store_explicit(&lane->phase, LANE_ENDED, memory_order_release);
-			any = true;
+			atomic_store_explicit(&lane->phase, LANE_ENDED,
+					      memory_order_seq_cst); /* K3 */
+			any |= !has_left(lane) || !is_drained(helper);
 		}
 	return any;
+}
+
+/* All workers have left as they should, and nothing remains to be done: a task that is to run again
+ * would be in the ring, or its worker's lane not yet empty. */
+static bool is_over(const struct helper *helper)
+{
+	for (int i = 0; i < helper->segment->workers; i++) {
+		struct lane *lane = &helper->segment->lanes[i];
+		enum phase phase =
+			(enum phase)atomic_load_explicit(&lane->phase, memory_order_acquire);
+
+		if (phase == LANE_ALIVE || (phase == LANE_ENDED && !has_left(lane)) ||
+		    atomic_load_explicit(&lane->wanted, memory_order_acquire))
+			return false;
+	}
+	return is_drained(helper);
 }
 
 static bool serve_lanes(struct helper *helper)
@@ -178,6 +226,14 @@ static _Noreturn void end_family(struct helper *helper)
 	_exit(0);
 }
 
+/* The guardian works while this process ends. */
+static _Noreturn void quit(struct helper *helper)
+{
+	atomic_store_explicit(&helper->segment->control->quit, 1, memory_order_release);
+	shutdown(helper->socket, SHUT_RDWR);
+	_exit(0);
+}
+
 static _Noreturn void serve(struct helper *helper)
 {
 	struct pollfd watched[2] = {{.fd = helper->socket, .events = POLLIN},
@@ -192,6 +248,8 @@ static _Noreturn void serve(struct helper *helper)
 
 		if (serve_lanes(helper) || news)
 			tell_client(helper);
+		if (is_over(helper))
+			quit(helper);
 		ppoll(watched, 2, NULL, &all_but_child);
 		if (watched[1].revents || (watched[0].revents & (POLLHUP | POLLERR)))
 			end_family(helper);
@@ -206,7 +264,6 @@ struct report {
 static _Noreturn void helper_run(struct helper *helper, void (*prepare)(void), pid_t client)
 {
 	struct report report = {0};
-	char name[32];
 
 	helper->self = getpid();
 	helper->client = move_up(open_pidfd(client));
@@ -218,8 +275,7 @@ static _Noreturn void helper_run(struct helper *helper, void (*prepare)(void), p
 	__fpurge(stdout); /* what the client has not written yet is the client's to write */
 	close_others(helper);
 	empty_input();
-	snprintf(name, sizeof name, "%.11s_fork", helper->settings->name);
-	prctl(PR_SET_NAME, name);
+	set_name(helper, -1);
 	for (int i = 0; i < helper->segment->workers && !report.error; i++)
 		report.error = start_worker(helper, i);
 	send(helper->socket, &report, sizeof report, MSG_NOSIGNAL);
@@ -252,9 +308,7 @@ int zygote_start(struct zygote *zygote, struct segment *segment, const struct se
 		 void (*prepare)(void))
 {
 	pid_t client = getpid(), child;
-	struct report report;
 	int sockets[2], error;
-	ssize_t got;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
 		return resource_error(errno);
@@ -274,19 +328,27 @@ int zygote_start(struct zygote *zygote, struct segment *segment, const struct se
 	zygote->process = open_pidfd(child);
 	if (zygote->process < 0) {
 		error = errno;
-		kill(child, SIGKILL); /* nobody else knows of it: it is still there */
+		/* Not killed: it ends its workers first. Nobody else waits for it. */
+		shutdown(sockets[0], SHUT_RDWR);
+		close(sockets[0]);
 		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 			;
-		close(sockets[0]);
 		return resource_error(error);
 	}
+	return ASSAY_OK;
+}
+
+int zygote_await(const struct zygote *zygote)
+{
+	struct report report;
+	ssize_t got;
+
 	do
 		got = recv(zygote->socket, &report, sizeof report, 0);
 	while (got < 0 && errno == EINTR);
-	if (got == (ssize_t)sizeof report && !report.error)
-		return ASSAY_OK;
-	zygote_end(zygote);
-	return got == (ssize_t)sizeof report ? resource_error(report.error) : ASSAY_ERESOURCE;
+	if (got != (ssize_t)sizeof report)
+		return ASSAY_ERESOURCE;
+	return report.error ? resource_error(report.error) : ASSAY_OK;
 }
 
 void zygote_nudge(const struct zygote *zygote)

@@ -16,15 +16,19 @@ struct zygote {
 	int socket;
 };
 
-/* Forks the helper, which starts all workers. Every signal of the calling thread must be blocked.
- * prepare runs in the helper first. ASSAY_ERESOURCE, ASSAY_ENOMEM: everything is undone. */
+/* Forks the helper, which goes on to start all workers. Every signal of the calling thread must be
+ * blocked. prepare runs in the helper first. ASSAY_ERESOURCE, ASSAY_ENOMEM: everything is undone. */
 int zygote_start(struct zygote *zygote, struct segment *segment, const struct settings *settings,
 		 void (*prepare)(void));
+
+/* Whether all workers were started. If not, it is still to be ended. */
+int zygote_await(const struct zygote *zygote);
 
 /* Looks at the lanes again. */
 void zygote_nudge(const struct zygote *zygote);
 
-/* Until the helper has something to say. False: it is gone. */
+/* Until the helper has something to say. False: it is gone, or (control.quit) about to leave, as
+ * it does when all workers have left a pool that is stopping. */
 bool zygote_listen(const struct zygote *zygote);
 
 /* Ends the workers that are left and the helper; all of them are reaped. */
