@@ -27,12 +27,14 @@ struct run {
 	cJSON *document;
 	cJSON *results;
 	struct machine before;
-	char noise[160];    /* why nothing can be claimed of an earlier part of the run */
+	char noise[160]; /* why nothing can be claimed of an earlier part of the run */
+	int64_t start_ns;
 	int64_t written_ns; /* when the file was written last */
 	char directory[PATH_MAX];
 	size_t order; /* samples so far */
 	bool failed;
 	bool interrupted;
+	bool cut; /* the budget ended a repetition before its end */
 };
 
 static void copy(cJSON *record, const cJSON *source, const char *name)
@@ -177,7 +179,7 @@ static void describe_machine(struct run *run, cJSON *context)
 static int write_document(struct run *run)
 {
 	cJSON *context = cJSON_GetObjectItemCaseSensitive(run->document, "context");
-	size_t planned = run->plan->count * run->plan->repetitions;
+	size_t planned = run->cut ? run->order : run->plan->count * run->plan->repetitions;
 	bool complete = run->order == planned;
 	char *text;
 	int failed;
@@ -277,11 +279,24 @@ static bool can_grow(const char *output)
 /* A run that is killed loses at most so much. */
 #define WRITE_EVERY_NS (INT64_C(5) * 1000000000)
 
+static int64_t elapsed_ns(const struct run *run)
+{
+	return assay_clock_ns() - run->start_ns;
+}
+
+/* The first repetition is whole: each cell has a value, or a failure. */
+static bool is_cut(struct run *run, unsigned repetition)
+{
+	run->cut |=
+		repetition && run->options->budget_ns && elapsed_ns(run) > run->options->budget_ns;
+	return run->cut;
+}
+
 static int run_repetition(struct run *run, unsigned repetition, bool grows)
 {
 	struct plan *plan = run->plan;
 
-	for (size_t j = 0; j < plan->count && !run->interrupted; j++) {
+	for (size_t j = 0; j < plan->count && !run->interrupted && !is_cut(run, repetition); j++) {
 		size_t index = plan->order[repetition * plan->count + j];
 
 		if (plan->done[index * plan->repetitions_asked + repetition])
@@ -297,12 +312,12 @@ static int run_repetition(struct run *run, unsigned repetition, bool grows)
 }
 
 /* The next repetition takes as long as those before it did. */
-static bool is_over(const struct run *run, unsigned repetitions, int64_t start_ns)
+static bool is_over(const struct run *run, unsigned repetitions)
 {
-	int64_t elapsed_ns = assay_clock_ns() - start_ns;
+	int64_t so_far_ns = elapsed_ns(run);
 
 	return run->options->budget_ns &&
-	       elapsed_ns + elapsed_ns / repetitions > run->options->budget_ns;
+	       (run->cut || so_far_ns + so_far_ns / repetitions > run->options->budget_ns);
 }
 
 static int finish(struct run *run, bool grows)
@@ -332,13 +347,12 @@ static int run_repetitions(struct run *run)
 	const struct options *options = run->options;
 	struct plan *plan = run->plan;
 	bool grows = options->json && can_grow(options->output);
-	int64_t start_ns = assay_clock_ns();
 
-	run->written_ns = start_ns;
+	run->start_ns = run->written_ns = assay_clock_ns();
 	for (unsigned i = 0; i < plan->repetitions && !run->interrupted; i++) {
 		if (run_repetition(run, i, grows))
 			return 2;
-		if (!run->interrupted && is_over(run, i + 1, start_ns))
+		if (!run->interrupted && is_over(run, i + 1))
 			plan->repetitions = i + 1;
 	}
 	for (size_t j = 0; j < plan->count && !run->interrupted; j++)

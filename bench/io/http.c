@@ -329,7 +329,7 @@ const struct workload http_slow = {
 	.workers = WORKERS,
 	.on_executors = true,
 	.without = "serial",
-	.sample = {{.operations = 10}, {.operations = 40}, {.operations = 160}},
+	.sample = {{.operations = 4}, {.operations = 40}, {.operations = 160}},
 	.functions = functions,
 	.setup = setup_slow,
 	.prepare = prepare,

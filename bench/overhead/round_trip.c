@@ -197,7 +197,7 @@ const struct workload round_trip_gap = {
 	.separates = "The same with 100 us between: latency bought with spinning has its price "
 		     "in CPU time.",
 	.paced = true,
-	.sample = {{.operations = 100}, {.operations = 2000}, {.operations = 10000}},
+	.sample = {{.operations = 20}, {.operations = 2000}, {.operations = 10000}},
 	.setup = setup_gap,
 	ROUND_TRIP,
 };
@@ -206,7 +206,7 @@ const struct workload round_trip_parked = {
 	.name = "round_trip_parked",
 	.separates = "The same when every worker sleeps: what it costs to wake one.",
 	.paced = true,
-	.sample = {{.operations = 20}, {.operations = 200}, {.operations = 1500}},
+	.sample = {{.operations = 10}, {.operations = 200}, {.operations = 1500}},
 	.setup = setup_parked,
 	ROUND_TRIP,
 };
