@@ -11,20 +11,6 @@
 
 static_assert(sizeof(struct future) == SLAB_RECORD, "a future is one record");
 
-/*
- * How long a waiter looks before it sleeps. The first looks cost no reading of the clock. It goes on
- * only where waits have lately been as short as a wake-up takes: to sleep would cost the processor as
- * much then. Where they are longer it hardly looks at all.
- */
-#define WAIT_LOOKS 48
-#define WAIT_LOOKS_LONG 2
-#define WAIT_USUAL_NS 12000
-
-_Thread_local struct runner *current_runner __attribute__((tls_model("initial-exec")));
-
-/* The average wait of this thread, recent ones first. */
-static _Thread_local int64_t usual_wait_ns __attribute__((tls_model("initial-exec")));
-
 /* A done callback hangs among the watchers; its notify is never called but tells it apart. */
 struct callback {
 	struct assay_watcher watcher;
@@ -230,11 +216,6 @@ void future_notify(struct future *future)
 	}
 }
 
-static _Atomic uint32_t *futex_of(struct future *future)
-{
-	return (_Atomic uint32_t *)&future->word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
-}
-
 /* Moves status `from` to the done state `to`, once, gives up a reference if asked to, and wakes who
  * sleeps; *before is the word it was. False: the status is another. */
 static bool settle(struct future *future, uint32_t from, uint32_t to, bool give_up,
@@ -349,116 +330,6 @@ void future_fail(struct future *future, int error, const char *message,
 	outcome->flags = FAILED;
 }
 
-static void read_outcome(const struct future *future, uint32_t state, struct assay_outcome *outcome)
-{
-	*outcome = (struct assay_outcome){.message = ""};
-	if ((state & STATUS) == ASSAY_CANCELLED) {
-		outcome->error = ASSAY_ECANCELLED;
-	} else if (state & FAILED) {
-		struct failure failure = failure_of(future);
-
-		outcome->error = failure.error;
-		outcome->code = failure.code;
-		if (failure.message)
-			outcome->message = failure.message;
-	} else if (state & HEAP) {
-		outcome->result = block_of(future).data;
-		outcome->result_size = block_of(future).size;
-	} else if (state >> SIZE_SHIFT) {
-		outcome->result = future->bytes;
-		outcome->result_size = state >> SIZE_SHIFT;
-	}
-}
-
-/* Looks for a while whether the future is done; returns the last word seen. */
-static uint64_t look(struct future *future, int64_t start_ns)
-{
-	uint64_t word;
-
-	do {
-		for (int i = 0; i < 16; i++)
-			port_pause();
-		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
-	} while (!is_done(word) && assay_clock_ns() - start_ns < 2 * usual_wait_ns);
-	return word;
-}
-
-/* Waits until done or the deadline; returns the last word seen. */
-static uint64_t await(struct future *future, int64_t timeout_ns)
-{
-	bool is_short = usual_wait_ns <= WAIT_USUAL_NS, in_time = true;
-	int64_t start_ns, deadline_ns;
-	uint64_t word = 0;
-
-	for (int i = is_short ? WAIT_LOOKS : WAIT_LOOKS_LONG; i > 0; i--) {
-		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
-		if (is_done(word)) {
-			usual_wait_ns -= usual_wait_ns / 8;
-			return word;
-		}
-		port_pause();
-	}
-	start_ns = assay_clock_ns();
-	deadline_ns = assay_deadline_ns(timeout_ns);
-	if (is_short)
-		word = look(future, start_ns);
-	while (!is_done(word) && in_time) {
-		/* On a done word the bit is meaningless, and nobody sleeps. */
-		word = atomic_fetch_or_explicit(&future->word, SLEEPERS,
-						memory_order_acquire); /* F1 */
-		if (is_done(word))
-			break;
-		in_time = port_sleep(futex_of(future), (uint32_t)word | SLEEPERS, deadline_ns);
-		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
-	}
-	usual_wait_ns += (assay_clock_ns() - start_ns - usual_wait_ns) / 8;
-	return word;
-}
-
-/* The future is of the executor that the calling thread works for. */
-static bool is_own(const struct future *future)
-{
-	return current_runner && current_runner->executor == future->home;
-}
-
-/* In a child that a task forked nobody will ever end what was pending. */
-static bool is_lost(void)
-{
-	return current_runner->forks != atomic_load_explicit(&port_forks, memory_order_relaxed);
-}
-
-/* A wait that never ends by itself. [RES-14] */
-static bool is_unlimited(int64_t timeout_ns)
-{
-	return timeout_ns > 0 && assay_deadline_ns(timeout_ns) == ASSAY_FOREVER;
-}
-
-static int outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
-{
-	struct future *future = future_of(base);
-	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
-
-	if ((word & STATUS) == ASSAY_PENDING && is_own(future) && is_unlimited(timeout_ns)) {
-		if (is_lost())
-			return ASSAY_EUNREACHABLE;
-		current_runner->run(current_runner, future);
-		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
-	}
-	if (!is_done(word) && timeout_ns > 0)
-		word = await(future, timeout_ns);
-	if (!is_done(word))
-		return ASSAY_ETIMEDOUT;
-	if (outcome)
-		read_outcome(future, (uint32_t)word, outcome);
-	return ASSAY_OK;
-}
-
-static bool helps_op(assay_future *base)
-{
-	/* What is running is not helped by anything; what is pending may help later no more. */
-	return is_own(future_of(base)) && state_op(base) == ASSAY_PENDING;
-}
-
 static int add_done_callback_op(assay_future *base, assay_callback *function, void *user)
 {
 	struct future *future = future_of(base);
@@ -510,51 +381,15 @@ static void unwatch_op(assay_future *base, struct assay_watcher *watcher)
 		port_backoff(&step);
 }
 
-static void wake_signal(struct assay_signal *signal)
-{
-	port_wake((_Atomic uint32_t *)&signal->state, 1);
-}
-
-static int park_op(assay_future *base, struct assay_signal *signal, int64_t timeout_ns)
-{
-	int64_t deadline_ns = assay_deadline_ns(timeout_ns);
-	uint32_t state = ASSAY_SIGNAL_CLEAR;
-	bool in_time = timeout_ns > 0;
-
-	if (helps_op(base) && is_unlimited(timeout_ns)) {
-		if (is_lost())
-			return ASSAY_EUNREACHABLE;
-		current_runner->run(current_runner, future_of(base));
-		return ASSAY_OK; /* early, to be asked with the next one */
-	}
-	signal->wake = wake_signal;
-	if (in_time &&
-	    __atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_PARKED,
-					false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		state = ASSAY_SIGNAL_PARKED;
-	while (state != ASSAY_SIGNAL_SET && in_time) {
-		in_time = port_sleep((_Atomic uint32_t *)&signal->state, ASSAY_SIGNAL_PARKED,
-				     deadline_ns);
-		state = __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE);
-	}
-	if (state == ASSAY_SIGNAL_PARKED &&
-	    __atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_CLEAR, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return ASSAY_ETIMEDOUT;
-	return __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE) == ASSAY_SIGNAL_SET
-		       ? ASSAY_OK
-		       : ASSAY_ETIMEDOUT;
-}
-
 const struct assay_future_ops future_ops = {
 	.retain = retain_op,
 	.release = release_op,
 	.state = state_op,
 	.cancel = cancel_op,
-	.outcome = outcome_op,
+	.outcome = wait_outcome_op,
 	.add_done_callback = add_done_callback_op,
 	.watch = watch_op,
 	.unwatch = unwatch_op,
-	.park = park_op,
-	.helps = helps_op,
+	.park = wait_park_op,
+	.helps = wait_helps_op,
 };

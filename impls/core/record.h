@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the bytes and bits of a future's record mean: for future.c and call.c only. */
+/* What the bytes and bits of a future's record mean: for future.c, wait.c and call.c only. */
 #ifndef RECORD_H
 #define RECORD_H
 
@@ -52,6 +52,11 @@ static inline bool is_done(uint64_t word)
 	return (word & STATUS) >= ASSAY_CANCELLED;
 }
 
+static inline _Atomic uint32_t *futex_of(struct future *future)
+{
+	return (_Atomic uint32_t *)&future->word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
 static inline struct block block_of(const struct future *future)
 {
 	struct block block;
@@ -83,5 +88,10 @@ static inline void store_failure(struct future *future, struct failure failure)
 {
 	memcpy(future->bytes, &failure, sizeof failure);
 }
+
+/* Entries of future_ops that are in wait.c. */
+int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome);
+int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeout_ns);
+bool wait_helps_op(assay_future *base);
 
 #endif
