@@ -16,6 +16,8 @@ extern const struct workload poisson_30, poisson_60, poisson_80, poisson_95, mix
 extern const struct workload producers_consumers, lifecycle, payload_empty, payload_4_kib,
 	payload_1_mib, payload_64_mib;
 extern const struct workload crash;
+extern const struct workload floor_process_line, floor_process_futex, floor_process_pipe,
+	floor_process_start, floor_copy_1_mib, floor_copy_64_mib;
 extern const struct workload instrument_loop, instrument_sample, instrument_clock,
 	instrument_latency;
 
@@ -72,6 +74,12 @@ const struct workload *const workloads[] = {
 	&floor_thread,
 	&floor_futex,
 	&floor_line,
+	&floor_process_line,
+	&floor_process_futex,
+	&floor_process_pipe,
+	&floor_process_start,
+	&floor_copy_1_mib,
+	&floor_copy_64_mib,
 	&instrument_loop,
 	&instrument_sample,
 	&instrument_clock,
