@@ -348,7 +348,7 @@ ASSAY_TEST(can_17_a_task_cancels_the_next, .clause = "CAN-17",
 	executor_end(executor);
 	CHECK_EQ(probe_count(ran), !said);
 	CHECK_EQ(assay_future_state(aim.future), said ? ASSAY_CANCELLED : ASSAY_FINISHED);
-	if (s->backend->capabilities & ASSAY_CAP_FIFO) /* else it may have run before */
+	if (s->backend->capabilities & ASSAY_CAP_SUBMITTER_FIFO) /* else it may have run before */
 		CHECK(said);
 	assay_future_release(first);
 	assay_future_release(aim.future);

@@ -4,6 +4,7 @@
 #include "waiter.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define ONE_WORKER (ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_NESTED_SUBMIT)
 
@@ -323,4 +324,68 @@ ASSAY_TEST(dlk_7_an_idle_worker_takes_what_is_there, .clause = "DLK-7",
 		assay_future_release(parent);
 	}
 	executor_end(executor);
+}
+
+/* The second call, and each later one, waits for the gate. */
+struct slow_second {
+	struct gate *gate;
+	struct probe *entered;
+};
+
+static int start_second_slowly(const void *argument, size_t size)
+{
+	const struct slow_second *slow = argument;
+
+	CHECK_EQ(size, sizeof *slow);
+	if (__atomic_fetch_add(&slow->entered->inside, 1, __ATOMIC_ACQ_REL) > 0) {
+		probe_hit(slow->entered);
+		gate_wait(slow->gate);
+	}
+	return 0;
+}
+
+struct gated_tid {
+	struct gate *gate;
+	struct probe *started;
+};
+
+static int return_tid_behind_gate(assay_call *call)
+{
+	const struct gated_tid *gated = call->argument;
+	int tid = gettid();
+
+	probe_hit(gated->started);
+	gate_wait(gated->gate);
+	return assay_return(call, &tid, sizeof tid);
+}
+
+ASSAY_TEST(dlk_7_an_idle_worker_beside_an_initializer, .clause = "DLK-7",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT | ASSAY_CAP_INITIALIZER |
+		    ASSAY_CAP_WORKER_REUSE)
+{
+	struct assay_config config = assay_config_default();
+	struct slow_second slow = {gate_new(s), probe_new(s)};
+	struct gated_tid gated = {gate_new(s), probe_new(s)};
+	assay_future *futures[2], *last;
+	assay_executor *executor;
+
+	config.workers = 2;
+	config.initializer = start_second_slowly;
+	config.initializer_argument = &slow;
+	config.initializer_argument_size = sizeof slow;
+	executor = executor_with(s, &config);
+	futures[0] = submit_task(executor, return_tid_behind_gate, &gated, sizeof gated);
+	probe_await(gated.started, 1);
+	futures[1] = submit_int(executor, 1);
+	probe_await(slow.entered, 1);
+	gate_open(gated.gate);
+	CHECK_EQ(result_int(futures[1]), 1); /* by the first worker */
+	await_sleep(result_int(futures[0]));
+	last = submit_int(executor, 2);
+	CHECK_EQ(result_int(last), 2);
+	gate_open(slow.gate);
+	executor_end(executor);
+	assay_future_release(futures[0]);
+	assay_future_release(futures[1]);
+	assay_future_release(last);
 }

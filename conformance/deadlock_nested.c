@@ -223,6 +223,53 @@ ASSAY_TEST(dlk_6_for_a_task_that_runs_elsewhere, .clause = "DLK-6",
 	}
 }
 
+/* Waits for the first of one that runs elsewhere and one that nobody else is there to run. */
+static int wait_for_either(assay_call *call)
+{
+	struct passed_on *passed = *(struct passed_on *const *)call->argument;
+	struct assay_partition seen = {.futures = NULL};
+	assay_future *set[2] = {passed->future, submit_int(call->executor, 6)};
+	assay_as_completed *iteration = NULL;
+	assay_future *first = NULL;
+
+	if (passed->call == BY_WAIT_FIRST) {
+		CHECK_OK(assay_wait(set, 2, ASSAY_FIRST_COMPLETED, ASSAY_FOREVER, &seen));
+		CHECK_EQ(seen.done, 1);
+	} else {
+		CHECK_OK(assay_as_completed_begin(set, 2, ASSAY_FOREVER, &iteration));
+		CHECK_OK(assay_as_completed_next(iteration, &first));
+		CHECK(first == set[1]);
+		assay_as_completed_end(iteration);
+	}
+	CHECK_EQ(result_int(set[1]), 6);
+	assay_future_release(set[1]);
+	return ASSAY_OK;
+}
+
+ASSAY_TEST(dlk_6_a_set_with_one_that_runs_elsewhere, .clause = "DLK-6",
+	   .needs = NESTED | ASSAY_CAP_CONCURRENT | ASSAY_CAP_SHARED_MEMORY)
+{
+	static const enum wait_call calls[] = {BY_WAIT_FIRST, BY_AS_COMPLETED};
+	assay_executor *executor = executor_new(s, 2);
+
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		struct passed_on *passed = passed_on_new(s, calls[i]);
+		struct gate *gate = gate_new(s);
+		struct probe *runs = probe_new(s);
+		assay_future *waits;
+
+		passed->future = submit_gated(executor, gate, runs, 4);
+		probe_await(runs, 1);
+		waits = submit_task(executor, wait_for_either, &passed, sizeof passed);
+		CHECK_OK(assay_future_result(waits, ASSAY_FOREVER, NULL, 0));
+		gate_open(gate);
+		CHECK_EQ(result_int(passed->future), 4);
+		assay_future_release(waits);
+		assay_future_release(passed->future);
+	}
+	executor_end(executor);
+}
+
 struct held {
 	struct gate *gate;
 	struct probe *ran;

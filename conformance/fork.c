@@ -205,3 +205,40 @@ ASSAY_TEST(frk_3_a_child_exits_whatever_its_parent_runs, .clause = "FRK-3",
 	executor_end(executor);
 	assay_future_release(pending);
 }
+
+/* Forks a child that waits for a task which has not started; returns the child's exit status. */
+static int fork_inside(assay_call *call)
+{
+	assay_future *future = submit_int(call->executor, 5);
+	pid_t child = fork();
+	int status = 0;
+
+	if (child == 0) {
+		CHECK_ERROR(assay_future_wait(future, ASSAY_FOREVER), ASSAY_EUNREACHABLE);
+		CHECK_ERROR(assay_wait(&future, 1, ASSAY_FIRST_COMPLETED, ASSAY_FOREVER, NULL),
+			    ASSAY_EUNREACHABLE);
+		CHECK_EQ(assay_future_state(future), ASSAY_PENDING);
+		_exit(ENDED_WELL);
+	}
+	CHECK(child > 0);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(result_int(future), 5);
+	assay_future_release(future);
+	status = WEXITSTATUS(status);
+	return assay_return(call, &status, sizeof status);
+}
+
+ASSAY_TEST(frk_3_a_child_of_a_task_runs_nothing_of_its_parent, .clause = "FRK-3",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_NESTED_SUBMIT |
+		    ASSAY_CAP_NESTED_WAIT)
+{
+	assay_executor *executor = executor_new(s, 1);
+	assay_future *future;
+
+	need_life_after_fork();
+	future = submit_task(executor, fork_inside, NULL, 0);
+	CHECK_EQ(result_int(future), ENDED_WELL);
+	executor_end(executor);
+	assay_future_release(future);
+}

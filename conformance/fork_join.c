@@ -1,42 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Children that a task forks and joins: each runs once, and what joins it knows all about it. */
-#include "fixture.h"
+#include "forking.h"
 
 #include <limits.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-/* Both workers of an executor exist and look for work: one of them may take a child. */
-static assay_executor *executor_with_idle(struct subject *s, int workers)
-{
-	assay_executor *executor = executor_new(s, workers);
-
-	if (s->backend->capabilities & ASSAY_CAP_CONCURRENT) {
-		struct occupied occupied = occupy_workers(s, executor, workers);
-
-		release_workers(&occupied);
-	}
-	return executor;
-}
-
-/* A chance for another worker, if there is one; whether it takes the child is its own affair. Where
- * none ever does, chances become short. */
-static void offer(struct probe *started)
-{
-	static int64_t left_ns = -1;
-	int64_t start_ns = assay_clock_ns(), end_ns;
-
-	if (left_ns < 0)
-		left_ns = 10 * short_time_ns();
-	end_ns = start_ns + (left_ns < short_time_ns() ? left_ns : short_time_ns());
-	while (!probe_count(started) && assay_remaining_ns(end_ns) > 0)
-		sched_yield();
-	if (!probe_count(started)) {
-		left_ns -= assay_clock_ns() - start_ns;
-		left_ns = left_ns > 0 ? left_ns : 0;
-	}
-}
 
 struct counted {
 	struct probe *ran;

@@ -120,7 +120,7 @@ static int start_slowly(const void *argument, size_t size)
 }
 
 ASSAY_TEST(ini_1_tasks_wait_until_it_has_returned, .clause = "INI-1",
-	   .needs = ASSAY_CAP_INITIALIZER | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_FIFO |
+	   .needs = ASSAY_CAP_INITIALIZER | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_SUBMITTER_FIFO |
 		    ASSAY_CAP_WORKER_REUSE)
 {
 	struct slow_start start = {gate_new(s), probe_new(s), trace_new(s, 4)};

@@ -224,6 +224,37 @@ ASSAY_TEST(lif_3_results_that_nobody_asked_for_are_not_kept, .clause = "LIF-3")
 	executor_end(executor);
 }
 
+/* Each time for two tasks, and for the one first that a last-in-first-out queue has beneath. */
+static int wait_for_blocks(assay_call *call)
+{
+	size_t before = heap_now();
+
+	for (int i = 0; i < 2 * BLOCKS; i++) {
+		assay_future *futures[2];
+
+		for (int k = 0; k < 2; k++)
+			futures[k] = submit_task(call->executor, return_block, NULL, 0);
+		for (int k = 0; k < 2; k++)
+			CHECK_OK(assay_future_wait(futures[k], ASSAY_FOREVER));
+		release_all(futures, 2);
+		check_freed(before);
+	}
+	return ASSAY_OK;
+}
+
+ASSAY_TEST(lif_3_results_of_tasks_run_in_place_are_not_kept, .clause = "LIF-3",
+	   .needs = ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_NESTED_WAIT)
+{
+	size_t before = heap_before(s);
+	assay_executor *executor = executor_new(s, 1);
+	assay_future *future = submit_task(executor, wait_for_blocks, NULL, 0);
+
+	CHECK_OK(assay_future_result(future, ASSAY_FOREVER, NULL, 0));
+	assay_future_release(future);
+	executor_end(executor);
+	check_freed(before);
+}
+
 ASSAY_TEST(lif_3_results_stay_until_the_last_reference, .clause = "LIF-3")
 {
 	size_t before = heap_before(s);

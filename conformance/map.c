@@ -310,7 +310,8 @@ static void slow_third_start(struct slow_third *slow, struct subject *s)
 	slow->request = map_items(&slow->input, slow->items, 4);
 }
 
-#define ONE_AFTER_THE_OTHER (ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_FIFO)
+#define ONE_AFTER_THE_OTHER \
+	(ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_SUBMITTER_FIFO)
 
 ASSAY_TEST(map_8_the_limit_is_reported, .clause = "MAP-8", .needs = ONE_AFTER_THE_OTHER)
 {

@@ -6,7 +6,8 @@
 
 #include <stdio.h>
 
-#define ONE_AFTER_THE_OTHER (ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_FIFO)
+#define ONE_AFTER_THE_OTHER \
+	(ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_SUBMITTER_FIFO)
 
 /* Fails for odd values, with a message for those below 4. */
 static int odd_fails(assay_call *call)

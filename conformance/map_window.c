@@ -188,7 +188,7 @@ ASSAY_TEST(map_19_a_chunk_runs_in_order, .clause = "MAP-19",
 }
 
 ASSAY_TEST(map_19_a_chunk_starts_as_a_whole, .clause = "MAP-19",
-	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_FIFO)
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_SUBMITTER_FIFO)
 {
 	enum { COUNT = 6 };
 

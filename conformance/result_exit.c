@@ -204,3 +204,39 @@ ASSAY_TEST(res_16_the_handle_may_be_gone, .clause = "RES-16", .needs = EXITS)
 	executor_end(executor);
 	CHECK_EQ(probe_count(ran), 20);
 }
+
+static int wait_for_exit(assay_call *call)
+{
+	assay_future *future = submit_exit(call->executor);
+	int error;
+
+	CHECK_OK(assay_future_wait(future, ASSAY_FOREVER));
+	error = assay_future_result(future, 0, NULL, 0);
+	assay_future_release(future);
+	return assay_return(call, &error, sizeof error);
+}
+
+ASSAY_TEST(res_16_who_waits_for_it_ends_with_it_or_is_told, .clause = "RES-16",
+	   .needs = EXITS | ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_NESTED_WAIT)
+{
+	for (int workers = 1; workers <= 2; workers++) {
+		assay_executor *executor = executor_new(s, workers);
+		assay_future *waits = submit_task(executor, wait_for_exit, NULL, 0);
+		assay_future *others[4];
+		struct assay_outcome outcome;
+
+		for (int i = 0; i < 4; i++)
+			others[i] = submit_int(executor, i);
+		CHECK_OK(assay_future_outcome(waits, ASSAY_FOREVER, &outcome));
+		if (outcome.error)
+			check_died(waits);
+		else
+			CHECK_ERROR(result_int(waits), ASSAY_EDIED);
+		for (int i = 0; i < 4; i++) {
+			CHECK_EQ(result_int(others[i]), i);
+			assay_future_release(others[i]);
+		}
+		executor_end(executor);
+		assay_future_release(waits);
+	}
+}

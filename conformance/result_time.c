@@ -271,6 +271,33 @@ ASSAY_TEST(res_14_half_the_range_does_not_overflow, .clause = "RES-14",
 	check_waiters_released(s, WAIT_CALLS, INT64_MAX / 2 + 1);
 }
 
+/* By each call, for a task that only this worker can run. */
+static int wait_for_its_own(assay_call *call)
+{
+	struct waiter waiter = {.timeout_ns = INT64_MAX - 1};
+
+	for (int by = 0; by < WAIT_CALLS; by++) {
+		waiter.call = (enum wait_call)by;
+		waiter.future = submit_int(call->executor, by);
+		waiter_run(&waiter);
+		CHECK_OK(waiter.error);
+		CHECK_EQ(waiter.value, by);
+		assay_future_release(waiter.future);
+	}
+	return ASSAY_OK;
+}
+
+ASSAY_TEST(res_14_the_largest_finite_limit_in_a_task, .clause = "RES-14",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_NESTED_WAIT)
+{
+	assay_executor *executor = executor_new(s, 1);
+	assay_future *future = submit_task(executor, wait_for_its_own, NULL, 0);
+
+	CHECK_OK(assay_future_result(future, ASSAY_FOREVER, NULL, 0));
+	executor_end(executor);
+	assay_future_release(future);
+}
+
 ASSAY_TEST(res_15_all_waiting_threads_are_released, .clause = "RES-15",
 	   .needs = ASSAY_CAP_ASYNCHRONOUS)
 {

@@ -178,7 +178,7 @@ ASSAY_TEST(shd_20_nowait_from_a_task_lets_the_rest_run, .clause = "SHD-20",
 
 ASSAY_TEST(shd_20_cancel_from_a_task_cancels_the_rest, .clause = "SHD-20",
 	   .needs = ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT |
-		    ASSAY_CAP_FIFO)
+		    ASSAY_CAP_SUBMITTER_FIFO)
 {
 	assay_executor *executor = executor_new(s, 1);
 	struct inside inside = {gate_new(s), ASSAY_SHUTDOWN_CANCEL_PENDING};

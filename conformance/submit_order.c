@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ORDER_NEEDS (ASSAY_CAP_FIFO | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT)
+#define ORDER_NEEDS (ASSAY_CAP_SUBMITTER_FIFO | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT)
 
 /* MOST: so many that a shutdown which begins with them comes before they are through. */
 enum { PRODUCERS = 4, EACH = 100, MOST = 500 };
@@ -114,7 +114,8 @@ ASSAY_TEST(sub_12_one_worker_starts_in_order, .clause = "SUB-12", .needs = ORDER
 	check_in_order(trace, COUNT);
 }
 
-ASSAY_TEST(sub_12_order_while_the_worker_works, .clause = "SUB-12", .needs = ASSAY_CAP_FIFO)
+ASSAY_TEST(sub_12_order_while_the_worker_works, .clause = "SUB-12",
+	   .needs = ASSAY_CAP_SUBMITTER_FIFO)
 {
 	enum { COUNT = 500 };
 	assay_executor *executor = executor_new(s, 1);
@@ -160,6 +161,33 @@ ASSAY_TEST(sub_12_batches_and_single_tasks_in_order, .clause = "SUB-12", .needs 
 	release_workers(&busy);
 	executor_end(executor);
 	check_in_order(trace, COUNT + 2 * SINGLE);
+}
+
+/* A thread that submits one task, before the next one is started. */
+static void submit_first_entry(void *argument)
+{
+	struct producer *me = argument;
+
+	assay_future_release(submit_trace(me->executor, me->trace, me->first_entry));
+}
+
+ASSAY_TEST(sub_12_one_after_the_other_from_different_threads, .clause = "SUB-12",
+	   .needs = ORDER_NEEDS | ASSAY_CAP_FIFO)
+{
+	static struct producer second;
+	assay_executor *executor = executor_new(s, 1);
+	struct trace *trace = trace_new(s, 3);
+	struct occupied busy = occupy_workers(s, executor, 1);
+
+	CHECK(s->backend->capabilities & ASSAY_CAP_SUBMITTER_FIFO);
+	second = (struct producer){.executor = executor, .trace = trace, .first_entry = 1};
+	assay_future_release(submit_trace(executor, trace, 0));
+	actor_start(&second.actor, submit_first_entry, &second);
+	actor_join(&second.actor);
+	assay_future_release(submit_trace(executor, trace, 2));
+	release_workers(&busy);
+	executor_end(executor);
+	check_in_order(trace, 3);
 }
 
 static void submit_traces(void *argument)
@@ -393,4 +421,40 @@ ASSAY_TEST(sub_19_worker_that_cannot_be_started, .clause = "SUB-19", .needs = AS
 	}
 	executor_end(executor);
 	CHECK_EQ(*ran, 0);
+}
+
+/* A task that submits itself until another has run. */
+struct selfish {
+	struct probe *started;
+	struct gate *gate; /* open when the other is there */
+	struct probe *over;
+};
+
+static int submit_itself(assay_call *call)
+{
+	struct selfish *selfish = *(struct selfish *const *)call->argument;
+
+	probe_hit(selfish->started);
+	gate_wait(selfish->gate);
+	if (!probe_count(selfish->over))
+		assay_future_release(
+			submit_task(call->executor, submit_itself, &selfish, sizeof selfish));
+	return ASSAY_OK;
+}
+
+ASSAY_TEST(sub_32_who_submits_itself_keeps_nobody_out, .clause = "SUB-32",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_NESTED_WAIT)
+{
+	assay_executor *executor = executor_new(s, 1);
+	struct selfish *selfish = shared_new(s, sizeof *selfish);
+	assay_future *other;
+
+	*selfish = (struct selfish){probe_new(s), gate_new(s), probe_new(s)};
+	assay_future_release(submit_task(executor, submit_itself, &selfish, sizeof selfish));
+	probe_await(selfish->started, 1);
+	other = submit_hit(executor, selfish->over);
+	gate_open(selfish->gate);
+	CHECK_OK(assay_future_result(other, ASSAY_FOREVER, NULL, 0));
+	executor_end(executor);
+	assay_future_release(other);
 }

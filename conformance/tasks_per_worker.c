@@ -38,7 +38,7 @@ static void tids_of(assay_future **futures, int *tids, int count)
 }
 
 ASSAY_TEST(mtc_1_a_worker_is_replaced_after_its_tasks, .clause = "MTC-1",
-	   .needs = ASSAY_CAP_TASKS_PER_WORKER | ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_FIFO)
+	   .needs = ASSAY_CAP_TASKS_PER_WORKER | ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_SUBMITTER_FIFO)
 {
 	enum { COUNT = 24 };
 
@@ -57,7 +57,7 @@ ASSAY_TEST(mtc_1_a_worker_is_replaced_after_its_tasks, .clause = "MTC-1",
 }
 
 ASSAY_TEST(mtc_1_cancelled_tasks_do_not_count, .clause = "MTC-1",
-	   .needs = ASSAY_CAP_TASKS_PER_WORKER | ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_FIFO |
+	   .needs = ASSAY_CAP_TASKS_PER_WORKER | ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_SUBMITTER_FIFO |
 		    ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_EXACT_START | ASSAY_CAP_WORKER_LIMIT)
 {
 	assay_executor *executor = executor_of(s, 1, 3);
@@ -78,6 +78,45 @@ ASSAY_TEST(mtc_1_cancelled_tasks_do_not_count, .clause = "MTC-1",
 	CHECK_EQ(tids[1], tids[0]); /* the second and third of its three */
 	CHECK(tids[2] != tids[1]);
 	executor_end(executor);
+}
+
+/* Its own thread, and how many of the tasks that it waited for ran on it. */
+struct in_place {
+	int tid;
+	int tasks;
+};
+
+static int wait_for_tids(assay_call *call)
+{
+	struct in_place seen = {gettid(), 0};
+
+	for (int i = 0; i < 5; i++) {
+		assay_future *future = submit_tid(call->executor);
+
+		seen.tasks += result_int(future) == seen.tid;
+		assay_future_release(future);
+	}
+	return assay_return(call, &seen, sizeof seen);
+}
+
+ASSAY_TEST(mtc_1_what_is_run_in_place_of_waiting_counts, .clause = "MTC-1",
+	   .needs = ASSAY_CAP_TASKS_PER_WORKER | ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_NESTED_WAIT)
+{
+	enum { LIMIT = 3 };
+
+	assay_executor *executor = executor_of(s, 1, LIMIT);
+	assay_future *waits = submit_task(executor, wait_for_tids, NULL, 0), *next;
+	struct in_place seen;
+	int tid;
+
+	CHECK_OK(assay_future_result(waits, ASSAY_FOREVER, &seen, sizeof seen));
+	next = submit_tid(executor);
+	tid = result_int(next);
+	if (1 + seen.tasks >= LIMIT)
+		CHECK(tid != seen.tid);
+	executor_end(executor);
+	assay_future_release(waits);
+	assay_future_release(next);
 }
 
 ASSAY_TEST(mtc_1_no_worker_runs_more_than_its_tasks, .clause = "MTC-1",

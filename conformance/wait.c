@@ -54,7 +54,7 @@ static void set_waiter_start(struct set_waiter *waiter, assay_future *const *fut
 }
 
 ASSAY_TEST(wait_1_the_two_sets_make_up_the_whole, .clause = "WAIT-1",
-	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_FIFO)
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_SUBMITTER_FIFO)
 {
 	assay_executor *executor = executor_new(s, 1);
 	assay_future *set[5], *room[5];

@@ -170,14 +170,15 @@ static int64_t kept_limit(int64_t timeout_ns)
 		return 0;
 	if (has_fault(FAULT_TIMES_OUT_EARLY) && timeout_ns != ASSAY_FOREVER)
 		return timeout_ns / 2;
-	return timeout_ns;
+	/* What is beyond the clock never passes. */
+	return assay_deadline_ns(timeout_ns) == ASSAY_FOREVER ? ASSAY_FOREVER : timeout_ns;
 }
 
 /* In another process than that of who submitted it; what is done can be read there, too. */
 static bool is_out_of_reach(const struct future *future)
 {
 	return future->process != getpid() && future->state < ASSAY_CANCELLED &&
-	       !has_fault(FAULT_WAITS_IN_WORKER);
+	       !has_fault(FAULT_WAITS_IN_WORKER) && !has_fault(FAULT_FORKED_CLIENT_RUNS);
 }
 
 static int outcome(assay_future *base, int64_t asked_ns, struct assay_outcome *out)
@@ -273,7 +274,7 @@ static int park(assay_future *base, struct assay_signal *signal, int64_t timeout
 {
 	if (is_out_of_reach(future_of(base)))
 		return ASSAY_EUNREACHABLE;
-	if (timeout_ns == ASSAY_FOREVER && state(base) == ASSAY_PENDING && worker_helps(base)) {
+	if (kept_limit(timeout_ns) == ASSAY_FOREVER && worker_helps(base)) {
 		worker_run_awaited(future_of(base));
 		if (state(base) >= ASSAY_CANCELLED)
 			return ASSAY_OK;

@@ -36,6 +36,7 @@ void pool_fork(assay_call *call, struct assay_fork *child)
 	pthread_mutex_lock(&pool->mutex);
 	child->state = CHILD_OPEN;
 	child->reserved[0] = (uintptr_t)pool->children;
+	child->reserved[1] = (uintptr_t)current_worker;
 	pool->children = child;
 	pthread_cond_signal(&pool->work);
 	pthread_mutex_unlock(&pool->mutex);
@@ -96,43 +97,107 @@ bool pool_join(assay_call *call, struct assay_fork *child)
 	return is_mine || has_fault(FAULT_CHILD_RUN_TWICE);
 }
 
+void pool_abandon_children(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	struct assay_fork **link = &pool->children;
+
+	if (has_fault(FAULT_CHILDREN_OUTLIVE_THREAD))
+		return;
+	pthread_mutex_lock(&pool->mutex);
+	while (*link)
+		if ((*link)->reserved[1] == (uintptr_t)worker)
+			*link = next_child(*link);
+		else
+			link = (struct assay_fork **)&(*link)->reserved[0];
+	while (worker->lent)
+		pthread_cond_wait(&pool->joined, &pool->mutex);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+/* Under the mutex. The child is not touched any more. */
+static void end_child(struct pool *pool, struct assay_fork *child, int returned)
+{
+	struct worker *parent = (struct worker *)child->reserved[1];
+
+	child->returned = returned;
+	child->state = CHILD_DONE;
+	if (parent)
+		parent->lent--;
+	if (has_fault(FAULT_CHILD_RUN_WHILE_IDLE))
+		pool->idle--;
+	pthread_cond_broadcast(&pool->joined);
+	if (has_fault(FAULT_JOIN_RUNS_TASKS))
+		pthread_cond_broadcast(&pool->work);
+}
+
+/* A task that the child waited for ended the thread. */
+static void end_beneath(void *user)
+{
+	struct pool *pool = current_pool;
+
+	if (has_fault(FAULT_ENDED_CHILD_NOT_TOLD))
+		return;
+	pthread_mutex_lock(&pool->mutex);
+	end_child(pool, user, ASSAY_EDIED);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
 bool pool_run_child(struct pool *pool)
 {
 	struct assay_fork *child = pool->children;
 	assay_call call = {.ops = &call_ops, .executor = &pool->base};
+	struct worker *parent;
 	int returned;
 
 	if (!child)
 		return false;
 	pool->children = next_child(child);
 	child->state = CHILD_TAKEN;
+	parent = (struct worker *)child->reserved[1];
+	if (parent)
+		parent->lent++;
+	if (has_fault(FAULT_CHILD_RUN_WHILE_IDLE))
+		pool->idle++;
 	pthread_mutex_unlock(&pool->mutex);
+	pthread_cleanup_push(end_beneath, child);
 	returned = child->function(&call, child->frame);
+	pthread_cleanup_pop(0);
 	pthread_mutex_lock(&pool->mutex);
-	child->returned = has_fault(FAULT_CHILD_RETURN_LOST) ? 0 : returned;
-	child->state = CHILD_DONE;
-	pthread_cond_broadcast(&pool->joined);
-	if (has_fault(FAULT_JOIN_RUNS_TASKS))
-		pthread_cond_broadcast(&pool->work);
+	end_child(pool, child, has_fault(FAULT_CHILD_RETURN_LOST) ? 0 : returned);
 	return true;
+}
+
+/* The pool that would run or end this future while the calling thread waits for it. */
+static struct pool *helper_of(const struct future *future)
+{
+	if (ending_pool && future->executor == &ending_pool->base)
+		return has_fault(FAULT_ENDING_THREAD_SLEEPS) ? NULL : ending_pool;
+	if (current_pool && future->executor == &current_pool->base)
+		return has_fault(FAULT_WAITING_WORKER_SLEEPS) ? NULL : current_pool;
+	return NULL;
 }
 
 bool worker_helps(assay_future *base)
 {
-	return current_pool && ((struct future *)base)->executor == &current_pool->base &&
-	       !has_fault(FAULT_SETS_ARE_NOT_HELPED) && !has_fault(FAULT_WAITING_WORKER_SLEEPS);
+	return helper_of((struct future *)base) && !has_fault(FAULT_SETS_ARE_NOT_HELPED) &&
+	       (assay_future_state(base) == ASSAY_PENDING || has_fault(FAULT_HELPS_WHAT_RUNS));
 }
 
 /* What is pending and not in the queue is on its way to another worker, or to a cancellation. */
 void worker_run_awaited(struct future *future)
 {
-	struct pool *pool = current_pool;
+	struct pool *pool = helper_of(future);
 	bool is_here;
 
-	if (!pool || future->executor != &pool->base || has_fault(FAULT_WAITING_WORKER_SLEEPS))
+	if (!pool)
 		return;
 	pthread_mutex_lock(&pool->mutex);
 	is_here = pool_remove(pool, future);
+	if (is_here && pool == ending_pool) {
+		pool_end_pending(pool, future);
+		is_here = false;
+	}
 	if (is_here && has_fault(FAULT_AWAITED_KEEPS_ROOM))
 		pool->queued++;
 	pthread_mutex_unlock(&pool->mutex);

@@ -67,7 +67,8 @@ static int queue_or_refuse(struct pool *pool, struct future *future)
 		error = rouse(pool);
 	if (!error) {
 		pool_push(pool, future);
-		pthread_cond_signal(&pool->work);
+		if (!pool->starting || !has_fault(FAULT_STARTING_WORKER_HIDES_TASKS))
+			pthread_cond_signal(&pool->work);
 	}
 	while (has_fault(FAULT_BLOCKS_WHEN_BUSY) && !error && pool->queued)
 		pthread_cond_wait(&pool->room, &pool->mutex);
@@ -156,13 +157,8 @@ static void drain(struct pool *pool)
 	visited = pool;
 	pthread_mutex_lock(&pool->mutex);
 	pool->guests++;
-	while ((future = pool_pop(pool))) {
-		pool->counts.cancelled++;
-		pthread_mutex_unlock(&pool->mutex);
-		future_cancel(future);
-		future_release(future);
-		pthread_mutex_lock(&pool->mutex);
-	}
+	while ((future = pool_pop(pool)))
+		pool_end_pending(pool, future);
 	pool->guests--;
 	pthread_cond_broadcast(&pool->gone);
 	pthread_mutex_unlock(&pool->mutex);

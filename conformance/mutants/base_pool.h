@@ -13,6 +13,7 @@ struct worker {
 	struct future *running; /* the worker's own: the innermost task */
 	int tasks;              /* run so far */
 	struct worker *sibling; /* in workers */
+	int lent;               /* its children that others run now; under the mutex */
 	/* With processes; the worker's own, but that others kill it under the mutex. 0: none. */
 	pid_t process;
 	int socket;
@@ -35,6 +36,7 @@ struct pool {
 	struct assay_fork *children; /* that nobody has taken, the latest first */
 	int idle;                    /* workers that wait for work */
 	int alive;                   /* workers that have not ended */
+	int starting;                /* of those, the ones in their initializer */
 	int guests;                  /* clients that cancel what was queued, or run a task */
 	unsigned long indices;       /* names given: bit per index */
 	struct worker *workers;      /* that have not ended */
@@ -55,6 +57,8 @@ struct pool {
 /* Whose worker the calling thread is; NULL: nobody's. */
 extern _Thread_local struct pool *current_pool;
 extern _Thread_local struct worker *current_worker;
+/* Whose pending tasks the calling thread cancels or breaks. */
+extern _Thread_local struct pool *ending_pool;
 
 /* The queue, under mutex. */
 void pool_push(struct pool *pool, struct future *future);
@@ -62,10 +66,14 @@ struct future *pool_pop(struct pool *pool);
 /* False: it is not in the queue. */
 bool pool_remove(struct pool *pool, struct future *future);
 
+/* Ends a task that was taken out of the queue and has not started: broken, or else cancelled. Takes
+ * and gives back the mutex. False: it was cancelled. */
+bool pool_end_pending(struct pool *pool, struct future *future);
+
 /* One more worker; under mutex. */
 int pool_start_worker(struct pool *pool);
 
-/* Frees the workers that have ended; under mutex, which they do not need any more. */
+/* Frees the workers that have ended. Takes the mutex off: destructors of their threads may need it. */
 void pool_join_ended(struct pool *pool);
 
 int pool_create(const struct assay_config *config, assay_executor **out);
@@ -75,6 +83,8 @@ void worker_run(struct worker *worker, struct future *future);
 
 /* Runs a child that waits to be joined. Takes the mutex off meanwhile. False: there is none. */
 bool pool_run_child(struct pool *pool);
+/* The thread ends: nobody runs the children in its frames from now on. */
+void pool_abandon_children(struct worker *worker);
 
 /* With processes, once the last worker of a pool that was shut down is gone; under the mutex. */
 void pool_close_nursery(struct pool *pool);

@@ -8,6 +8,7 @@
 
 _Thread_local struct pool *current_pool;
 _Thread_local struct worker *current_worker;
+_Thread_local struct pool *ending_pool;
 
 /*
  * The queue, under mutex
@@ -65,7 +66,32 @@ bool pool_remove(struct pool *pool, struct future *future)
  * Workers
  */
 
-/* Ends everything that has not started. Takes and gives back the mutex for each. */
+/* Callbacks run here, and may wait for those that are still in the queue. */
+bool pool_end_pending(struct pool *pool, struct future *future)
+{
+	struct pool *outer = ending_pool;
+	bool breaks = pool->broken && future_start(future);
+
+	if (breaks)
+		pool->counts.broken++;
+	else
+		pool->counts.cancelled++;
+	pthread_mutex_unlock(&pool->mutex);
+	ending_pool = pool;
+	if (breaks)
+		future_settle_error(future, ASSAY_EBROKEN, pool->death_code,
+				    *pool->death && !has_fault(FAULT_DEATH_UNNAMED)
+					    ? pool->death
+					    : "a worker could not be initialized or started");
+	else
+		future_cancel(future);
+	future_release(future);
+	ending_pool = outer;
+	pthread_mutex_lock(&pool->mutex);
+	return breaks;
+}
+
+/* Ends everything that has not started. */
 static void break_pool(struct pool *pool)
 {
 	struct future *future;
@@ -76,26 +102,9 @@ static void break_pool(struct pool *pool)
 		process_kill_all(pool, SIGKILL);
 	pthread_cond_broadcast(&pool->room);
 	pthread_cond_broadcast(&pool->work);
-	while ((future = pool_pop(pool))) {
-		bool is_cancelled;
-
-		pthread_mutex_unlock(&pool->mutex);
-		is_cancelled = !future_start(future);
-		if (!is_cancelled)
-			future_settle_error(
-				future, ASSAY_EBROKEN, pool->death_code,
-				*pool->death && !has_fault(FAULT_DEATH_UNNAMED)
-					? pool->death
-					: "a worker could not be initialized or started");
-		future_release(future);
-		pthread_mutex_lock(&pool->mutex);
-		if (is_cancelled)
-			pool->counts.cancelled++;
-		else
-			pool->counts.broken++;
-		if (is_cancelled && has_fault(FAULT_BREAK_STOPS_AT_CANCELLED))
+	while ((future = pool_pop(pool)))
+		if (!pool_end_pending(pool, future) && has_fault(FAULT_BREAK_STOPS_AT_CANCELLED))
 			break;
-	}
 	pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -226,21 +235,29 @@ static struct future *take(struct worker *worker)
 	return future;
 }
 
+/* The innermost task ended the thread. What lies below it on the stack is still there. */
+static void end_inside(void *user)
+{
+	pool_abandon_children(user);
+}
+
 void worker_run(struct worker *worker, struct future *future)
 {
 	const struct assay_config *config = &worker->pool->settings.config;
-	bool is_good = true;
+	volatile bool is_good = true; /* beside a cleanup that may jump back */
 
 	future->outer = worker->running;
 	worker->running = future;
-	worker->tasks++;
+	worker->tasks += !future->outer || !has_fault(FAULT_IN_PLACE_NOT_COUNTED);
 	if (has_fault(FAULT_INITIALIZER_EACH_TASK) && config->initializer)
 		config->initializer(config->initializer_argument,
 				    config->initializer_argument_size);
+	pthread_cleanup_push(end_inside, worker);
 	if (!mutant_has_processes)
 		future_call(future, &worker->pool->base);
 	else
 		is_good = process_call(worker, future);
+	pthread_cleanup_pop(0);
 	worker->running = future->outer;
 	if (!is_good)
 		break_pool(worker->pool);
@@ -284,6 +301,7 @@ static void *be_worker(void *user)
 	struct worker *worker = user;
 	const struct assay_config *config = &worker->pool->settings.config;
 	char name[32];
+	int error;
 
 	current_pool = worker->pool;
 	current_worker = worker;
@@ -292,7 +310,11 @@ static void *be_worker(void *user)
 	if (!has_fault(FAULT_NAMES_IGNORED))
 		pthread_setname_np(pthread_self(), name);
 	pthread_cleanup_push(leave, worker);
-	if (initialize(worker)) {
+	error = initialize(worker);
+	pthread_mutex_lock(&worker->pool->mutex);
+	worker->pool->starting--;
+	pthread_mutex_unlock(&worker->pool->mutex);
+	if (error) {
 		settings_complain(&worker->pool->settings,
 				  "the initializer of a worker failed: the executor is broken");
 		break_pool(worker->pool);
@@ -305,13 +327,23 @@ static void *be_worker(void *user)
 
 void pool_join_ended(struct pool *pool)
 {
-	while (pool->ended) {
-		struct worker *worker = pool->ended;
+	struct worker *ended = pool->ended;
 
-		pool->ended = worker->next;
+	if (!ended)
+		return;
+	pool->ended = NULL;
+	pool->guests++;
+	pthread_mutex_unlock(&pool->mutex);
+	while (ended) {
+		struct worker *worker = ended;
+
+		ended = worker->next;
 		pthread_join(worker->thread, NULL);
 		free(worker);
 	}
+	pthread_mutex_lock(&pool->mutex);
+	pool->guests--;
+	pthread_cond_broadcast(&pool->gone);
 }
 
 /* Under the mutex. */
@@ -343,6 +375,7 @@ int pool_start_worker(struct pool *pool)
 	pool->workers = worker;
 	pool->indices |= 1ul << worker->index;
 	pool->alive++;
+	pool->starting++;
 	pool->counts.wakes++;
 	return ASSAY_OK;
 }

@@ -3,7 +3,7 @@
 
 const struct assay_backend assay_backend = {
 	.abi = ASSAY_ABI,
-	.capabilities = POOL_CAPABILITIES | ASSAY_CAP_FIFO,
+	.capabilities = POOL_CAPABILITIES | ASSAY_CAP_SUBMITTER_FIFO,
 	.name = "lock_free",
 	.summary = "threads fed from a queue of its own for each submitter, without a lock",
 	.argument_limit = POOL_BYTES_LIMIT,

@@ -3,7 +3,7 @@
 
 const struct assay_backend assay_backend = {
 	.abi = ASSAY_ABI,
-	.capabilities = POOL_CAPABILITIES | ASSAY_CAP_FIFO,
+	.capabilities = POOL_CAPABILITIES | ASSAY_CAP_FIFO | ASSAY_CAP_SUBMITTER_FIFO,
 	.name = "mutex_queue",
 	.summary = "threads fed from one queue under one mutex",
 	.argument_limit = POOL_BYTES_LIMIT,

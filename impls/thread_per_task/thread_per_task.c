@@ -15,7 +15,7 @@ static int create(const struct assay_config *config, assay_executor **executor)
 const struct assay_backend assay_backend = {
 	.abi = ASSAY_ABI,
 	.capabilities =
-		(POOL_CAPABILITIES | ASSAY_CAP_FIFO) &
+		(POOL_CAPABILITIES | ASSAY_CAP_FIFO | ASSAY_CAP_SUBMITTER_FIFO) &
 		~(ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_IDLE_FIRST | ASSAY_CAP_TASKS_PER_WORKER),
 	.name = "thread_per_task",
 	.summary = "a new thread for each task, as many at once as workers",

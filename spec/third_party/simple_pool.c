@@ -212,8 +212,8 @@ const struct assay_backend assay_backend = {
 	.capabilities = ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_SHARED_MAPPINGS |
 			ASSAY_CAP_FUNCTION_POINTERS | ASSAY_CAP_ASYNCHRONOUS |
 			ASSAY_CAP_CONCURRENT | ASSAY_CAP_WORKER_LIMIT | ASSAY_CAP_EXACT_START |
-			ASSAY_CAP_FIFO | ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_NESTED_SUBMIT |
-			ASSAY_CAP_OWNS_WORKERS,
+			ASSAY_CAP_FIFO | ASSAY_CAP_SUBMITTER_FIFO | ASSAY_CAP_WORKER_REUSE |
+			ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_OWNS_WORKERS,
 	.name = "simple_pool",
 	.summary = "threads fed from one list, the smallest that is useful",
 	.argument_limit = (size_t)1 << 30,

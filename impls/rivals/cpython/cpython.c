@@ -326,8 +326,8 @@ void rival_free(struct rival *rival)
 const struct assay_backend assay_backend = {
 	.abi = ASSAY_ABI,
 	.capabilities = ADAPTER_CAPABILITIES | ASSAY_CAP_CONCURRENT | ASSAY_CAP_WORKER_LIMIT |
-			ASSAY_CAP_FIFO | ASSAY_CAP_LAZY_WORKERS | ASSAY_CAP_WORKER_REUSE |
-			ASSAY_CAP_IDLE_FIRST | ASSAY_CAP_DRAINS_AT_EXIT,
+			ASSAY_CAP_FIFO | ASSAY_CAP_SUBMITTER_FIFO | ASSAY_CAP_LAZY_WORKERS |
+			ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_IDLE_FIRST | ASSAY_CAP_DRAINS_AT_EXIT,
 	.name = "cpython",
 	.summary = "CPython's ThreadPoolExecutor, embedded, tasks without the GIL",
 	.argument_limit = ADAPTER_BYTES_LIMIT,

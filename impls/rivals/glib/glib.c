@@ -60,7 +60,7 @@ void rival_free(struct rival *rival)
 const struct assay_backend assay_backend = {
 	.abi = ASSAY_ABI,
 	.capabilities = ADAPTER_CAPABILITIES | ASSAY_CAP_CONCURRENT | ASSAY_CAP_WORKER_LIMIT |
-			ASSAY_CAP_FIFO | ASSAY_CAP_WORKER_REUSE,
+			ASSAY_CAP_FIFO | ASSAY_CAP_SUBMITTER_FIFO | ASSAY_CAP_WORKER_REUSE,
 	.name = "glib",
 	.summary = "GLib's GThreadPool, exclusive threads",
 	.argument_limit = ADAPTER_BYTES_LIMIT,

@@ -246,7 +246,7 @@ void rival_free(struct rival *rival)
 const struct assay_backend assay_backend = {
 	.abi = ASSAY_ABI,
 	.capabilities = ADAPTER_CAPABILITIES | ASSAY_CAP_CONCURRENT | ASSAY_CAP_WORKER_LIMIT |
-			ASSAY_CAP_FIFO | ASSAY_CAP_WORKER_REUSE,
+			ASSAY_CAP_FIFO | ASSAY_CAP_SUBMITTER_FIFO | ASSAY_CAP_WORKER_REUSE,
 	.name = "uv",
 	.summary = "libuv's thread pool, fed by a loop",
 	.argument_limit = ADAPTER_BYTES_LIMIT,

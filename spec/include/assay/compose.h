@@ -230,7 +230,7 @@ static inline size_t assay_as_completed_remaining(const assay_as_completed *iter
 
 /*
  * A node not yielded yet by whose backend to park: one that helps, if there is any. What does not
- * help a thread never will, so a thread asks each future at most once in the whole iteration.
+ * help a thread never will again, so a thread passes over each future once in the whole iteration.
  */
 static inline struct assay_as_completed_node *
 assay_as_completed_sleeper(struct assay_as_completed *iteration)

@@ -23,8 +23,11 @@
  *    shared); what the task wrote is visible to whoever learns that its future is done.
  *  - Leaving. No exception and no longjmp may leave a task, callback or initializer, and a callback
  *    must not end its thread. A task that ends its thread (pthread_exit), or calls exit() in a
- *    worker process, ends only itself, with ASSAY_EDIED, where the backend has the capability. A
- *    child that a task forks must not return from the task: it ends there. [RES-16 BRK-11]
+ *    worker process, fails alone, with ASSAY_EDIED, where the backend has the capability. But where
+ *    a waiting worker runs what it waits for, the tasks that wait for it there are on the same
+ *    stack, and end with it, and so. The code on that stack needs unwind tables, which GCC and Clang
+ *    make by default. A process that a task forks must not return from the task: it ends there.
+ *    [RES-16 BRK-11]
  *
  * Ids in brackets name the clauses in spec/ that a function implements. The functions are inline
  * dispatches through the table at the start of each object: there is no library to link.
@@ -259,8 +262,10 @@ struct assay_config {
 	assay_initializer *initializer; /* NULL: none */
 	const void *initializer_argument;
 	size_t initializer_argument_size; /* bytes */
-	int tasks_per_worker; /* a worker is replaced after so many; INT_MAX: never [MTC-1] */
-	size_t stack_size;    /* bytes of stack for each worker; 0: what the system gives */
+	/* A worker is replaced after so many; INT_MAX: never. What it runs in place of waiting
+	 * counts, but is not held back: it leaves when its own task has ended. [MTC-1] */
+	int tasks_per_worker;
+	size_t stack_size; /* bytes of stack for each worker; 0: what the system gives */
 	enum assay_on_worker_death on_worker_death;
 	int retries; /* for ASSAY_DEATH_RETRIES */
 	const struct assay_named_function *functions;
@@ -338,12 +343,12 @@ enum assay_shutdown {
 
 /*
  * Capabilities are facts. A backend passes the clauses of what it claims; what it does not claim
- * is shown as unsupported. X(name, bit, sentence)
+ * is shown as unsupported. FIFO orders what happens before one another in any threads: who claims
+ * it claims SUBMITTER_FIFO too. X(name, bit, sentence)
  */
 #define ASSAY_CAPABILITIES(X)                                                                      \
 	X(SHARED_MEMORY, 0, "a task sees the memory of the client")                                \
-	X(SHARED_MAPPINGS, 1,                                                                      \
-	  "a task sees MAP_SHARED mappings and descriptors made before create")                    \
+	X(SHARED_MAPPINGS, 1, "a task sees MAP_SHARED mappings made before create")                \
 	X(FUNCTION_POINTERS, 2, "a task may be a bare function pointer")                           \
 	X(NAMED_FUNCTIONS, 3, "a task may be a registered name")                                   \
 	X(ASYNCHRONOUS, 4,                                                                         \
@@ -352,7 +357,9 @@ enum assay_shutdown {
 	X(WORKER_LIMIT, 6,                                                                         \
 	  "never more tasks run at once than workers, not counting those that wait in a task")     \
 	X(EXACT_START, 7, "a task is pending and can be cancelled until its function is entered")  \
-	X(FIFO, 8, "with one worker, tasks start in the order of submission")                      \
+	X(FIFO, 8,                                                                                 \
+	  "with one worker, tasks start in the order of submission, "                              \
+	  "but for a task that is run by who waits for it")                                        \
 	X(LAZY_WORKERS, 9, "workers are started when tasks need them, not by create")              \
 	X(WORKER_REUSE, 10, "a worker runs many tasks")                                            \
 	X(IDLE_FIRST, 11, "a new worker is started only when no started one is idle")              \
@@ -366,10 +373,14 @@ enum assay_shutdown {
 	X(TASKS_PER_WORKER, 18, "tasks_per_worker is honoured")                                    \
 	X(SURVIVES_CRASH, 19,                                                                      \
 	  "a task that kills its worker process does not take the client down")                    \
-	X(SURVIVES_THREAD_EXIT, 20, "a task that ends its thread fails alone")                     \
+	X(SURVIVES_THREAD_EXIT, 20,                                                                \
+	  "a task that ends its thread fails alone, but for tasks that wait for it below it")      \
 	X(TERMINATE, 21, "shutdown can stop running tasks")                                        \
 	X(DRAINS_AT_EXIT, 22, "a program that exits without destroy still runs what was accepted") \
-	X(OWNS_WORKERS, 23, "after shutdown(WAIT) no thread or process of the executor is left")
+	X(OWNS_WORKERS, 23, "after shutdown(WAIT) no thread or process of the executor is left")   \
+	X(SUBMITTER_FIFO, 24,                                                                      \
+	  "with one worker, the tasks of each submitting thread start in the order of "            \
+	  "submission, but for a task that is run by who waits for it")
 
 /* ASSAY_CAP_SHARED_MEMORY and so on. */
 #define ASSAY_CAP_SHARED_MEMORY (UINT64_C(1) << 0)
@@ -396,6 +407,7 @@ enum assay_shutdown {
 #define ASSAY_CAP_TERMINATE (UINT64_C(1) << 21)
 #define ASSAY_CAP_DRAINS_AT_EXIT (UINT64_C(1) << 22)
 #define ASSAY_CAP_OWNS_WORKERS (UINT64_C(1) << 23)
+#define ASSAY_CAP_SUBMITTER_FIFO (UINT64_C(1) << 24)
 
 struct assay_backend {
 	uint32_t abi;          /* ASSAY_ABI */
@@ -477,7 +489,7 @@ struct assay_future_ops {
 	enum assay_state (*state)(assay_future *future);
 	bool (*cancel)(assay_future *future);
 	/* Waits until done, then fills *outcome unless it is NULL. ASSAY_OK or ASSAY_ETIMEDOUT,
-	 * or ASSAY_EUNREACHABLE in a worker process. */
+	 * or ASSAY_EUNREACHABLE as of assay_future_wait(). */
 	int (*outcome)(assay_future *future, int64_t timeout_ns, struct assay_outcome *outcome);
 	int (*add_done_callback)(assay_future *future, assay_callback *callback, void *user);
 	/* ASSAY_OK: hung up. ASSAY_EDONE: done already, notify will not be called. The caller holds
@@ -488,14 +500,16 @@ struct assay_future_ops {
 	void (*unwatch)(assay_future *future, struct assay_watcher *watcher);
 	/*
 	 * Sleeps until the signal is set (ASSAY_OK) or the limit passed (ASSAY_ETIMEDOUT); may
-	 * return ASSAY_OK early. A park that made the state PARKED returns only after it changed it
+	 * return ASSAY_OK early, as when it ran the future instead; ASSAY_EUNREACHABLE as of
+	 * outcome. A park that made the state PARKED returns only after it changed it
 	 * back to CLEAR by compare-and-swap, or, if that failed, after wake has made its last touch
 	 * of what wake uses. It never clears SET. wake must not block, run tasks, or take a lock
 	 * under which any notify is called.
 	 */
 	int (*park)(assay_future *future, struct assay_signal *signal, int64_t timeout_ns);
-	/* The calling thread is a worker of this future's executor, and outcome and park run other
-	 * tasks while it waits. Who waits for futures of several executors parks by one that helps. */
+	/* The calling thread works for this future's executor, and would run this future, which is
+	 * pending, while it waits. False once it is pending no more, and then for ever. Who waits
+	 * for several futures parks by one that helps, and asks again after each park. */
 	bool (*helps)(assay_future *future);
 };
 
@@ -747,7 +761,8 @@ static inline bool assay_future_cancel(assay_future *future)
  * assay_future_wait - until the future is done, however it ended.	[RES-7 RES-8 RES-9]
  *
  * ASSAY_ETIMEDOUT	still pending or running; the future is not affected
- * ASSAY_EUNREACHABLE	in a worker process [DLK-3]
+ * ASSAY_EUNREACHABLE	in a worker process [DLK-3]; with NESTED_WAIT, without limit, also for what is
+ *			pending, in the child of a fork in a task [FRK-3]
  */
 ASSAY_MUST_CHECK static inline int assay_future_wait(assay_future *future, int64_t timeout_ns)
 {

@@ -27,8 +27,9 @@
  *
  * Rules, checked by nobody: a function joins each of its children before it returns, the latest
  * first; it passes on the call that it was given, and to no other thread; neither it nor what it
- * calls ends its thread. The result of the task is for its own function: a child does not use
- * assay_return(), assay_fail() or assay_call_result(). A child may submit, wait, fork and join.
+ * calls ends its thread. Argument and result of the call are for the task's own function: a child
+ * reads neither, and does not use assay_return(), assay_fail() or assay_call_result(). One that runs
+ * on another worker has none. A child may submit, wait, fork and join.
  *
  * Backends of threads may run a child on another worker, at any time between fork and join; a child
  * always runs in the process of its parent. A backend without better means runs it in the join.
@@ -73,7 +74,8 @@ static inline void assay_fork(assay_call *call, struct assay_fork *child,
  * assay_join - the child has run when this returns, and what it wrote is visible.  [FJ-4 FJ-5 FJ-6]
  *
  * Runs the child now, in this thread, unless another worker took it; then waits for that, and may
- * meanwhile run other children of the same task. Returns what the function returned.
+ * meanwhile run other children of the same task. Returns what the function returned; ASSAY_EDIED if
+ * a task that the child waited for, on another worker, ended the thread beneath both. [RES-16]
  */
 static inline int assay_join(assay_call *call, struct assay_fork *child)
 {

@@ -167,7 +167,7 @@ static inline int assay_map_call_append(struct assay_map_call *item, int returne
 static inline int assay_map_run_chunk(assay_call *call)
 {
 	static const struct assay_call_ops ops = {assay_map_call_reserve, assay_map_call_message,
-						 assay_map_call_fork, assay_map_call_join};
+						  assay_map_call_fork, assay_map_call_join};
 	const struct assay_map_chunk *chunk = (const struct assay_map_chunk *)call->argument;
 	const char *items = (const char *)(chunk + 1);
 	struct assay_map_call item;

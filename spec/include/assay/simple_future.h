@@ -333,7 +333,7 @@ static inline void assay_simple_message(assay_call *call, const char *message)
 static inline void assay_simple_call_function(struct assay_simple_future *future)
 {
 	static const struct assay_call_ops ops = {assay_simple_reserve, assay_simple_message,
-						 assay_default_fork, assay_default_join};
+						  assay_default_fork, assay_default_join};
 	struct assay_outcome *outcome = &future->outcome;
 	struct assay_simple_call running;
 	int returned;
