@@ -8,6 +8,7 @@
  */
 #include "../marks.h"
 #include "../processes.h"
+#include "../raw/work.h"
 
 #include <semaphore.h>
 #include <stdlib.h>
@@ -66,6 +67,13 @@ static int destroy(struct cell *cell, assay_executor *executor)
 	return error ? cell_fail(cell, "destroy: %s", assay_error_text(error)) : 0;
 }
 
+static int close_raw(struct cell *cell)
+{
+	cell->raw->close(cell->pool);
+	cell->pool = NULL;
+	return 0;
+}
+
 static int setup(struct cell *cell)
 {
 	struct lives *lives = calloc(1, sizeof *lives);
@@ -87,6 +95,8 @@ static int warm_up(struct cell *cell, uint64_t *operations)
 	assay_executor *executor = cell->executor;
 
 	(void)operations;
+	if (cell->raw)
+		return close_raw(cell);
 	cell->executor = NULL;
 	return destroy(cell, executor);
 }
@@ -125,11 +135,9 @@ static int first_task(struct cell *cell, assay_executor *executor, uint64_t inde
 	return 0;
 }
 
-static int live(struct cell *cell, uint64_t index)
+static int live_with_executor(struct cell *cell, uint64_t index, int64_t at_ns[STEPS + 1])
 {
-	struct lives *lives = cell->state;
 	assay_executor *executor;
-	int64_t at_ns[STEPS + 1];
 	int error, failed;
 
 	at_ns[0] = assay_clock_ns();
@@ -142,9 +150,57 @@ static int live(struct cell *cell, uint64_t index)
 	at_ns[2] = assay_clock_ns();
 	failed |= destroy(cell, executor);
 	at_ns[3] = assay_clock_ns();
+	return failed;
+}
+
+struct errand {
+	struct cell *cell;
+	uint64_t index;
+};
+
+static int first_raw_task(void *user)
+{
+	struct errand *errand = user;
+	uint64_t answer = 0;
+
+	if (cell_raw(errand->cell, "the first task",
+		     errand->cell->raw->round_trip(errand->cell->pool, errand->index, &answer)))
+		return -1;
+	if (answer != spread(errand->index))
+		return cell_fail(errand->cell, "the first task returned %llu, expected %llu",
+				 (unsigned long long)answer,
+				 (unsigned long long)spread(errand->index));
+	return 0;
+}
+
+static int live_raw(struct cell *cell, uint64_t index, int64_t at_ns[STEPS + 1])
+{
+	struct errand errand = {cell, index};
+	int effective, failed;
+
+	at_ns[0] = assay_clock_ns();
+	if (cell_raw(cell, "open", cell->raw->open(cell->workers, &cell->pool, &effective)))
+		return -1;
+	at_ns[1] = assay_clock_ns();
+	failed = cell_enter(cell, first_raw_task, &errand);
+	at_ns[2] = assay_clock_ns();
+	close_raw(cell);
+	at_ns[3] = assay_clock_ns();
+	return failed;
+}
+
+static int live(struct cell *cell, uint64_t index)
+{
+	struct lives *lives = cell->state;
+	int64_t at_ns[STEPS + 1] = {0};
+	int failed =
+		cell->raw ? live_raw(cell, index, at_ns) : live_with_executor(cell, index, at_ns);
+
+	if (failed)
+		return failed;
 	for (unsigned i = 0; i < STEPS; i++)
 		lives->times_ns[i][index] = (uint64_t)(at_ns[i + 1] - at_ns[i]);
-	return failed;
+	return 0;
 }
 
 static int run(struct cell *cell, uint64_t operations)
@@ -240,6 +296,11 @@ static int check(struct cell *cell, uint64_t operations)
 		qsort(lives->times_ns[i], operations, sizeof(uint64_t), compare);
 		cell_metric(cell, steps[i], "ns", (double)lives->times_ns[i][middle]);
 	}
+	if (cell->raw) {
+		cell_no_metric(cell, "worker_memory", "bytes",
+			       "a raw rival has no task that waits for others");
+		return 0;
+	}
 	return marks_check(cell, operations) || measure_memory(cell) ? -1 : 0;
 }
 
@@ -259,6 +320,11 @@ static void teardown(struct cell *cell)
 	marks_end();
 }
 
+static bool has_raw(const struct raw_driver *driver)
+{
+	return driver->round_trip;
+}
+
 const struct workload lifecycle = {
 	.name = "lifecycle",
 	.class_name = "overhead",
@@ -269,6 +335,7 @@ const struct workload lifecycle = {
 	.full_only = true,
 	.on_executors = true,
 	.sample = {{.operations = 5}, {.operations = 200}, {.operations = 1000}},
+	.has_raw = has_raw,
 	.functions = functions,
 	.setup = setup,
 	.warm_up = warm_up,

@@ -15,10 +15,14 @@
 static const struct {
 	const char *name;
 	const char *rival;
-	const char *package; /* of Debian; NULL: comes with the compiler */
+	const char *package; /* of Debian */
 } known[] = {
-	{"asio_raw", "Asio", "libasio-dev"}, {"glib_raw", "GLib", "libglib2.0-dev"},
-	{"omp_raw", "OpenMP", "libgomp1"},   {"tbb_raw", "oneTBB", "libtbb-dev"},
+	{"asio_raw", "Asio", "libasio-dev"},
+	{"cpython_process_raw", "CPython", "libpython3-dev"},
+	{"glib_raw", "GLib", "libglib2.0-dev"},
+	{"omp_raw", "OpenMP", "libgomp1"},
+	{"pipe_pair_raw", "pipes", "libc6-dev"},
+	{"tbb_raw", "oneTBB", "libtbb-dev"},
 	{"uv_raw", "libuv", "libuv1-dev"},
 };
 

@@ -42,7 +42,7 @@ fails() {
 submits='submit_1_producer submit_rounds submit_4_producers oversubscribed_submit'
 all="$submits round_trip_idle round_trip_gap round_trip_parked memory_per_pending_task
 	idle_after_burst sleeps_64_workers fib_fork_join fib_futures fib_futures_25 skynet map_ints
-	uneven_grain"
+	uneven_grain lifecycle"
 # shellcheck disable=SC2086 # a list of names
 set -- $all
 globs=$(echo "$all" | tr -s ' \t\n' ,)
@@ -93,7 +93,8 @@ expect 2 "cannot load raw driver './none_raw.so'" tiny ./none_raw.so submit_1_pr
 expect 2 'does not export the symbol raw_driver' tiny plain_raw.so submit_1_producer
 expect 2 "'wrong_raw' is given twice" tiny other_raw.so submit_1_producer "$wrong"
 cp "$bench" bin/assay-bench
-for package in asio:libasio-dev glib:libglib2.0-dev omp:libgomp1 tbb:libtbb-dev uv:libuv1-dev; do
+for package in asio:libasio-dev cpython_process:libpython3-dev glib:libglib2.0-dev omp:libgomp1 \
+	pipe_pair:libc6-dev tbb:libtbb-dev uv:libuv1-dev; do
 	expect 2 "'${package%:*}_raw' was not built" bin/assay-bench run "${package%:*}_raw" --quick
 	expect 2 "Debian package ${package#*:} " bin/assay-bench run "${package%:*}_raw" --quick
 done
