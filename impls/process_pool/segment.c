@@ -67,11 +67,13 @@ static void point(struct segment *segment)
 /* A mapping of its own, of the greatest size that leaves the program most of its address space. */
 static int map(struct segment *segment, int workers)
 {
-	struct rlimit limit;
+	struct rlimit limit, file;
 	int halvings = 0, error = ASSAY_ENOMEM, fd;
 
 	if (getrlimit(RLIMIT_AS, &limit))
 		limit.rlim_cur = RLIM_INFINITY;
+	if (getrlimit(RLIMIT_FSIZE, &file))
+		file.rlim_cur = RLIM_INFINITY;
 	fd = memfd_create("assay process pool", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return errno == ENOMEM ? ASSAY_ENOMEM : ASSAY_ERESOURCE;
@@ -80,7 +82,8 @@ static int map(struct segment *segment, int workers)
 		if (limit.rlim_cur != RLIM_INFINITY && segment->size > limit.rlim_cur / 4 &&
 		    halvings < HALVINGS)
 			continue;
-		if (ftruncate(fd, (off_t)segment->size)) {
+		/* The limit first: to go beyond it is a signal, and ends the program. */
+		if (segment->size > file.rlim_cur || ftruncate(fd, (off_t)segment->size)) {
 			error = ASSAY_ERESOURCE;
 			continue;
 		}
@@ -110,6 +113,8 @@ int segment_create(int workers, struct segment **out)
 		return error;
 	}
 	point(segment);
+	/* A dump would give memory to every page of it. Children have it so, too. */
+	madvise(segment->base, segment->size, MADV_DONTDUMP);
 	segment->forks = atomic_load_explicit(&port_forks, memory_order_relaxed);
 	atomic_store_explicit(&segment->references, 1, memory_order_relaxed);
 	if (!segment_populate(segment->base, (size_t)((char *)segment->ring - segment->base))) {
