@@ -96,6 +96,9 @@ static void break_pool(struct pool *pool, const char *reason, int code)
 	pthread_mutex_lock(&pool->submit_mutex);
 	atomic_store_explicit(&pool->broken, true, memory_order_release); /* P3 */
 	pthread_mutex_unlock(&pool->submit_mutex);
+	/* Also for a worker that is being forked: it finds nothing to do, whatever the ring holds. */
+	atomic_fetch_or_explicit(&pool->segment->control->stopping, CONTROL_TERMINATING,
+				 memory_order_seq_cst);
 	stop(pool);
 	settings_log(&pool->settings, ASSAY_LOG_ERROR, "the pool is broken: %s", reason);
 	kill_all(pool);

@@ -18,6 +18,10 @@ struct helper {
 	int client; /* pidfd: readable when the client is gone */
 };
 
+/* The helper's workers by lane; 0: none. What is shared a task may have written: it would decide whom
+ * the helper kills. */
+static pid_t children[MOST_WORKERS];
+
 static int open_pidfd(pid_t process)
 {
 	return (int)syscall(SYS_pidfd_open, process, 0); /* close-on-exec by itself */
@@ -123,6 +127,7 @@ static int start_worker(struct helper *helper, int index)
 	if (child == 0)
 		become_worker(helper, index);
 	atomic_store_explicit(&lane->status, error, memory_order_relaxed);
+	children[index] = child < 0 ? 0 : child;
 	atomic_store_explicit(&lane->pid, child, memory_order_relaxed);
 	/* A refused fork is an end, too: the guardian sees pid -1. */
 	atomic_store_explicit(&lane->phase, child < 0 ? LANE_ENDED : LANE_ALIVE,
@@ -167,9 +172,9 @@ static bool reap(struct helper *helper)
 		for (int i = 0; i < helper->segment->workers; i++) {
 			struct lane *lane = &helper->segment->lanes[i];
 
-			if (atomic_load_explicit(&lane->pid, memory_order_relaxed) != child ||
-			    atomic_load_explicit(&lane->phase, memory_order_relaxed) != LANE_ALIVE)
+			if (children[i] != child)
 				continue;
+			children[i] = 0;
 			atomic_store_explicit(&lane->status, status, memory_order_relaxed);
 			atomic_store_explicit(&lane->phase, LANE_ENDED,
 					      memory_order_seq_cst); /* K3 */
@@ -187,7 +192,7 @@ static bool is_over(const struct helper *helper)
 		enum phase phase =
 			(enum phase)atomic_load_explicit(&lane->phase, memory_order_acquire);
 
-		if (phase == LANE_ALIVE || (phase == LANE_ENDED && !has_left(lane)) ||
+		if (children[i] || (phase == LANE_ENDED && !has_left(lane)) ||
 		    atomic_load_explicit(&lane->wanted, memory_order_acquire))
 			return false;
 	}
@@ -200,14 +205,17 @@ static bool serve_lanes(struct helper *helper)
 
 	for (int i = 0; i < helper->segment->workers; i++) {
 		struct lane *lane = &helper->segment->lanes[i];
-		int number = atomic_exchange_explicit(&lane->signal, 0, memory_order_acquire);
+		int number;
 
-		if (number &&
-		    atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_ALIVE)
-			kill(atomic_load_explicit(&lane->pid, memory_order_relaxed), number);
-		if (atomic_load_explicit(&lane->wanted, memory_order_acquire) &&
+		if (!children[i] && atomic_load_explicit(&lane->wanted, memory_order_acquire) &&
 		    atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_EMPTY)
 			any |= start_worker(helper, i) != 0;
+		/* A signal that finds no worker stays for the next, which may be on its way. */
+		number = children[i]
+				 ? atomic_exchange_explicit(&lane->signal, 0, memory_order_acquire)
+				 : 0;
+		if (number)
+			kill(children[i], number);
 	}
 	return any;
 }
@@ -215,12 +223,9 @@ static bool serve_lanes(struct helper *helper)
 /* Nothing of the pool is left when the helper is gone. */
 static _Noreturn void end_family(struct helper *helper)
 {
-	for (int i = 0; i < helper->segment->workers; i++) {
-		struct lane *lane = &helper->segment->lanes[i];
-
-		if (atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_ALIVE)
-			kill(atomic_load_explicit(&lane->pid, memory_order_relaxed), SIGKILL);
-	}
+	for (int i = 0; i < helper->segment->workers; i++)
+		if (children[i])
+			kill(children[i], SIGKILL);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
 	_exit(0);
@@ -266,6 +271,7 @@ static _Noreturn void helper_run(struct helper *helper, void (*prepare)(void), p
 	struct report report = {0};
 
 	helper->self = getpid();
+	memset(children, 0, (size_t)helper->segment->workers * sizeof *children);
 	helper->client = move_up(open_pidfd(client));
 	helper->socket = move_up(helper->socket);
 	if (helper->client < 0 || helper->socket < 0 || getppid() != client)
