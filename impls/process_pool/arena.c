@@ -20,7 +20,7 @@ static bool take_unit(_Atomic uint32_t *unit, uint32_t owner, bool *cold)
 {
 	uint32_t state = atomic_load_explicit(unit, memory_order_relaxed);
 
-	while (state < OWNER_FUTURE)
+	while (state <= OWNER_WARM)
 		if (atomic_compare_exchange_weak_explicit(unit, &state, owner,
 							  memory_order_acquire, /* S4 */
 							  memory_order_relaxed)) {

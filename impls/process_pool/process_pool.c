@@ -421,7 +421,9 @@ static int start_helper(struct pool *pool)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	fork_for_helper(true);
 	error = zygote_start(&pool->zygote, pool->segment, &pool->settings, pools_unmap_others);
+	fork_for_helper(false);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return error;
 }

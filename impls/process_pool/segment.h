@@ -162,8 +162,8 @@ void segment_unmap(struct segment *segment);
 /* Memory for a part of the mapping: afterwards no access to it can fail. */
 bool segment_populate(void *start, size_t size);
 
-/* Owners of units: free without and with memory, a result that a future holds, and slots. */
-enum { OWNER_COLD, OWNER_WARM, OWNER_FUTURE, OWNER_SLOTS = 4 };
+/* Owners of units: free without and with memory, slots, and futures. */
+enum { OWNER_COLD, OWNER_WARM, OWNER_SLOTS = 4 };
 
 static inline uint32_t owner_of_argument(uint32_t slot)
 {
@@ -173,6 +173,12 @@ static inline uint32_t owner_of_argument(uint32_t slot)
 static inline uint32_t owner_of_result(uint32_t slot)
 {
 	return OWNER_SLOTS + 2 * slot + 1;
+}
+
+/* A result that a future holds since so many forks of the client. */
+static inline uint32_t owner_of_future(uint32_t forks)
+{
+	return UINT32_C(1) << 31 | forks;
 }
 
 /* size bytes of the arena for this owner. False: there is no memory. */

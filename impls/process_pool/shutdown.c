@@ -239,17 +239,35 @@ static void at_exit(void)
 
 /* The handlers may be registered twice: in a child that was forked in the middle of it. */
 static _Thread_local unsigned register_locked;
+static _Thread_local bool is_helpers; /* the fork that this thread makes */
+static _Atomic uint32_t forks;
+
+uint32_t client_forks(void)
+{
+	return atomic_load_explicit(&forks, memory_order_seq_cst);
+}
+
+void fork_for_helper(bool begin)
+{
+	is_helpers = begin;
+}
 
 static void lock_register(void)
 {
-	if (register_locked++ == 0)
-		pthread_mutex_lock(&register_mutex);
+	if (register_locked++)
+		return;
+	pthread_mutex_lock(&register_mutex);
+	if (!is_helpers)
+		atomic_fetch_add_explicit(&forks, 1, memory_order_seq_cst);
 }
 
 static void unlock_register(void)
 {
-	if (--register_locked == 0)
-		pthread_mutex_unlock(&register_mutex);
+	if (--register_locked)
+		return;
+	if (!is_helpers)
+		atomic_fetch_add_explicit(&forks, 1, memory_order_seq_cst);
+	pthread_mutex_unlock(&register_mutex);
 }
 
 /* The parent's pools are not the child's to finish. */

@@ -98,7 +98,7 @@ static struct future_outcome keep_extent(struct pool *pool, struct future *futur
 	struct segment *segment = pool->segment;
 	struct long_result result = {{segment->arena + slot->extent, slot->size}, segment};
 
-	arena_mark(segment, slot->extent, slot->size, OWNER_FUTURE);
+	arena_mark(segment, slot->extent, slot->size, owner_of_future(client_forks()));
 	atomic_fetch_add_explicit(&segment->references, 1, memory_order_relaxed);
 	memcpy(future->bytes, &result, sizeof result);
 	return (struct future_outcome){HEAP};
@@ -143,11 +143,13 @@ static struct future_outcome read_slot(struct pool *pool, struct future *future,
 static void give_back(const struct long_result *result)
 {
 	struct segment *segment = result->owner;
+	size_t extent = (size_t)((char *)result->block.data - segment->arena);
+	uint32_t forks = client_forks();
 
-	/* In a forked child the arena is the parent's. */
-	if (segment->forks == atomic_load_explicit(&port_forks, memory_order_relaxed))
-		arena_give(segment, (size_t)((char *)result->block.data - segment->arena),
-			   result->block.size);
+	/* In a forked child the arena is the parent's, who leaves it what it may still read. */
+	if (segment->forks == atomic_load_explicit(&port_forks, memory_order_relaxed) &&
+	    forks % 2 == 0 && arena_is_owned(segment, extent, 1, owner_of_future(forks)))
+		arena_give(segment, extent, result->block.size);
 	segment_release(segment);
 }
 
