@@ -56,6 +56,12 @@ struct assay_fork {
 	uintptr_t reserved[2];
 };
 
+/* Function and struct share a name, as those of stat() do, which GCC minds in C++. */
+#ifdef __cplusplus
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
+
 /*
  * assay_fork - let another worker run function(call, frame), if one has time.	[FJ-1 FJ-2 FJ-3]
  *
@@ -69,6 +75,10 @@ static inline void assay_fork(assay_call *call, struct assay_fork *child,
 	child->frame = frame;
 	call->ops->fork(call, child);
 }
+
+#ifdef __cplusplus
+#pragma GCC diagnostic pop
+#endif
 
 /*
  * assay_join - the child has run when this returns, and what it wrote is visible.  [FJ-4 FJ-5 FJ-6]
