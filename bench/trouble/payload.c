@@ -3,6 +3,10 @@
  * Arguments and results from nothing to 64 MiB: a task returns the bytes that it was given. Between
  * threads they are copied once or twice, or handed over; between processes they go through a pipe
  * or shared memory. Checked byte by byte, but for the empty ones, whose tasks are counted.
+ *
+ * payload_* keep every result, so that each lies in memory that was never touched before. stream_*
+ * read a result, release it and go on, with two tasks under way: what is left is the copies. Each
+ * carries its number in front, and the last is compared byte by byte.
  */
 #include "../marks.h"
 
@@ -10,9 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { UNDER_WAY = 2 };
+
 struct payload {
 	size_t size;
 	char *bytes;
+	char *back; /* what was read last, of a stream */
 	assay_future **futures;
 	size_t submitted;
 };
@@ -127,6 +134,93 @@ static int check(struct cell *cell, uint64_t operations)
 	return 0;
 }
 
+static int setup_stream(struct cell *cell, size_t size)
+{
+	struct payload *payload;
+
+	if (setup(cell, size))
+		return -1;
+	payload = cell->state;
+	payload->back = calloc(1, size);
+	payload->futures = calloc(UNDER_WAY, sizeof(assay_future *));
+	if (!payload->back || !payload->futures)
+		return cell_fail(cell, "no memory for %zu bytes", size);
+	memset(payload->back, 1, size);
+	return 0;
+}
+
+static int prepare_stream(struct cell *cell, uint64_t operations)
+{
+	(void)cell;
+	(void)operations;
+	/* Relaxed: no task is under way. */
+	atomic_store_explicit(ran, 0, memory_order_relaxed);
+	return 0;
+}
+
+static int read_one(struct cell *cell, uint64_t index)
+{
+	struct payload *payload = cell->state;
+	assay_future **future = &payload->futures[index % UNDER_WAY];
+	uint64_t number;
+	int error = assay_future_result(*future, ASSAY_FOREVER, payload->back, payload->size);
+
+	assay_future_release(*future);
+	*future = NULL;
+	if (error)
+		return cell_fail(cell, "task %llu: %s", (unsigned long long)index,
+				 assay_error_text(error));
+	memcpy(&number, payload->back, sizeof number);
+	if (number != index)
+		return cell_fail(cell, "task %llu returned the bytes of task %llu",
+				 (unsigned long long)index, (unsigned long long)number);
+	return 0;
+}
+
+static int run_stream(struct cell *cell, uint64_t operations)
+{
+	struct payload *payload = cell->state;
+	struct assay_task task = cell_task(cell, echo_task, payload->bytes, payload->size);
+	uint64_t submitted = 0, done = 0;
+	int failed = 0;
+
+	while (done < submitted || (!failed && submitted < operations)) {
+		if (!failed && submitted < operations && submitted - done < UNDER_WAY) {
+			int error;
+
+			memcpy(payload->bytes, &submitted, sizeof submitted);
+			error = assay_submit(cell->executor, &task,
+					     &payload->futures[submitted % UNDER_WAY]);
+			if (error)
+				failed = cell_fail(cell, "submit: %s", assay_error_text(error));
+			submitted += !error;
+			continue;
+		}
+		failed |= read_one(cell, done++);
+	}
+	return failed;
+}
+
+static int warm_up_stream(struct cell *cell, uint64_t *operations)
+{
+	(void)operations;
+	return run_stream(cell, 2 * UNDER_WAY);
+}
+
+static int check_stream(struct cell *cell, uint64_t operations)
+{
+	const struct payload *payload = cell->state;
+	/* Relaxed: all futures are done. */
+	uint64_t times = atomic_load_explicit(ran, memory_order_relaxed);
+
+	if (memcmp(payload->back, payload->bytes, payload->size) != 0)
+		return cell_fail(cell, "the last result is not the argument");
+	if (cell->backend->capabilities & ASSAY_CAP_SHARED_MAPPINGS && times != operations)
+		return cell_fail(cell, "%llu of %llu tasks ran", (unsigned long long)times,
+				 (unsigned long long)operations);
+	return 0;
+}
+
 static void teardown(struct cell *cell)
 {
 	struct payload *payload = cell->state;
@@ -134,6 +228,7 @@ static void teardown(struct cell *cell)
 	if (payload) {
 		release(payload);
 		free(payload->bytes);
+		free(payload->back);
 	}
 	free(payload);
 	shared_memory_free((void *)ran, sizeof *ran);
@@ -163,6 +258,33 @@ static void teardown(struct cell *cell)
 		.teardown = teardown,                                                          \
 	}
 
+#define STREAM(symbol, bytes, tiny, quick, full, sentence)                                     \
+	static int setup_##symbol(struct cell *cell)                                           \
+	{                                                                                      \
+		return setup_stream(cell, bytes);                                              \
+	}                                                                                      \
+	const struct workload symbol = {                                                       \
+		.name = #symbol,                                                               \
+		.class_name = "trouble",                                                       \
+		.operation = "task",                                                           \
+		.separates = sentence,                                                         \
+		.metric = "wall_per_op",                                                       \
+		.unit = "ns",                                                                  \
+		.full_only = true,                                                             \
+		.on_executors = true,                                                          \
+		.sample = {{.operations = tiny}, {.operations = quick}, {.operations = full}}, \
+		.functions = functions,                                                        \
+		.setup = setup_##symbol,                                                       \
+		.warm_up = warm_up_stream,                                                     \
+		.prepare = prepare_stream,                                                     \
+		.run = run_stream,                                                             \
+		.check = check_stream,                                                         \
+		.teardown = teardown,                                                          \
+	}
+
+STREAM(stream_1_mib, (size_t)1 << 20, 4, 500, 2000,
+       "Arguments and results of 1 MiB, read and released: the copies alone.");
+STREAM(stream_64_mib, (size_t)64 << 20, 2, 6, 20, "The same with 64 MiB.");
 PAYLOAD(payload_empty, 0, 100, 20000, 80000, "What a task costs that carries nothing either way.");
 PAYLOAD(payload_4_kib, (size_t)4 << 10, 100, 8000, 32000,
 	"What 4 KiB there and back add: allocation and copies.");
