@@ -16,7 +16,7 @@ static size_t units_of(size_t size)
 	return (size + UNIT - 1) / UNIT;
 }
 
-static bool take_unit(_Atomic uint32_t *unit, uint32_t owner, bool *cold)
+static bool take_unit(_Atomic uint32_t *unit, uint32_t owner, size_t *warm)
 {
 	uint32_t state = atomic_load_explicit(unit, memory_order_relaxed);
 
@@ -24,7 +24,7 @@ static bool take_unit(_Atomic uint32_t *unit, uint32_t owner, bool *cold)
 		if (atomic_compare_exchange_weak_explicit(unit, &state, owner,
 							  memory_order_acquire, /* S4 */
 							  memory_order_relaxed)) {
-			*cold |= state == OWNER_COLD;
+			*warm += state == OWNER_WARM;
 			return true;
 		}
 	return false;
@@ -68,27 +68,30 @@ static bool raise_top(struct segment *segment, size_t end)
 
 /* The first run of count free units at or after *first, owned. */
 static bool take_run(struct segment *segment, size_t count, uint32_t owner, size_t *first,
-		     bool *cold)
+		     size_t *warm)
 {
 	size_t start = *first, have = 0;
 
-	*cold = false;
+	*warm = 0;
 	while (have < count) {
 		if (count > segment->unit_count || start > segment->unit_count - count ||
 		    !raise_top(segment, start + have + 1)) {
 			free_units(segment, start, have, OWNER_COLD);
+			atomic_fetch_sub_explicit(&segment->control->warm, *warm,
+						  memory_order_relaxed);
 			return false;
 		}
-		if (take_unit(&segment->owners[start + have], owner, cold)) {
+		if (take_unit(&segment->owners[start + have], owner, warm)) {
 			have++;
 			STEP();
 			continue;
 		}
+		atomic_fetch_sub_explicit(&segment->control->warm, *warm, memory_order_relaxed);
 		if (have) /* of unknown warmth: its memory, if any, is only late in coming back */
 			free_units(segment, start, have, OWNER_COLD);
 		start += have + 1;
 		have = 0;
-		*cold = false;
+		*warm = 0;
 	}
 	*first = start;
 	return true;
@@ -99,22 +102,21 @@ bool arena_take(struct segment *segment, size_t size, uint32_t owner, size_t *ex
 	struct control *control = segment->control;
 	size_t count = units_of(size);
 	size_t low = atomic_load_explicit(&control->unit_low, memory_order_relaxed), first = low;
-	bool cold;
+	size_t warm;
 
-	if (!take_run(segment, count, owner, &first, &cold)) {
+	if (!take_run(segment, count, owner, &first, &warm)) {
 		first = 0;
-		if (!take_run(segment, count, owner, &first, &cold))
+		if (!take_run(segment, count, owner, &first, &warm))
 			return false;
 	}
 	if (first == low) /* a guess, as said */
 		atomic_store_explicit(&control->unit_low, first + count, memory_order_relaxed);
-	if (cold && !segment_populate(segment->arena + first * UNIT, count * UNIT)) {
+	atomic_fetch_sub_explicit(&control->warm, warm, memory_order_relaxed);
+	if (warm < count && !segment_populate(segment->arena + first * UNIT, count * UNIT)) {
 		madvise(segment->arena + first * UNIT, count * UNIT, MADV_REMOVE);
 		free_units(segment, first, count, OWNER_COLD);
 		return false;
 	}
-	if (!cold)
-		atomic_fetch_sub_explicit(&control->warm, count, memory_order_relaxed);
 	*extent = first * UNIT;
 	return true;
 }
