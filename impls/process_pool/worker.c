@@ -110,6 +110,8 @@ static void on_exit_called(int status, void *user)
 static void on_thread_end(void *user)
 {
 	(void)user;
+	if (getpid() != self->self)
+		_exit(0); /* a child of a task */
 	leave(LEAVING_EXIT, 0);
 }
 
