@@ -366,11 +366,16 @@ void zygote_nudge(const struct zygote *zygote)
 
 bool zygote_listen(const struct zygote *zygote)
 {
+	/* A process that another thread forked while the helper was started may have the helper's end
+	 * of the socket, too: only the helper's own end is certain to be seen. */
+	struct pollfd watched[2] = {{.fd = zygote->socket, .events = POLLIN},
+				    {.fd = zygote->process, .events = POLLIN}};
 	char nudge;
-	ssize_t got;
 
-	do
-		got = recv(zygote->socket, &nudge, sizeof nudge, 0);
-	while (got < 0 && errno == EINTR);
-	return got > 0;
+	while (poll(watched, 2, -1) < 0)
+		if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+			return false;
+	/* First what it said last: that it has gone stays to be seen. */
+	return watched[0].revents ? recv(zygote->socket, &nudge, sizeof nudge, MSG_DONTWAIT) > 0
+				  : false;
 }
