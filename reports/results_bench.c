@@ -122,6 +122,28 @@ static int read_workloads(struct results *results, const char *path, const cJSON
 	return 0;
 }
 
+/* In the order asked for, where the file tells it; that of the runs is drawn by lot. */
+static int read_backends(struct results *results, const char *path, const cJSON *tree)
+{
+	struct place place = {.path = path};
+	const cJSON *list, *object;
+	const char *name;
+
+	if (!cJSON_GetObjectItemCaseSensitive(tree, "backends"))
+		return 0;
+	if (json_array(&place, tree, "backends", &list))
+		return -1;
+	place.array = "backends";
+	cJSON_ArrayForEach(object, list)
+	{
+		if (json_string(&place, object, "backend", false, &name))
+			return -1;
+		results_backend(results, name);
+		place.index++;
+	}
+	return 0;
+}
+
 static int read_value(const struct place *place, const cJSON *object, struct sample *sample)
 {
 	const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, "value");
@@ -419,8 +441,8 @@ int results_read_bench(struct results *results, const char *path, const cJSON *t
 	size_t count = 0;
 	int failed = 0;
 
-	if (read_workloads(results, path, tree) || json_array(&place, tree, "results", &list) ||
-	    name_workloads(results, &place, list))
+	if (read_backends(results, path, tree) || read_workloads(results, path, tree) ||
+	    json_array(&place, tree, "results", &list) || name_workloads(results, &place, list))
 		return -1;
 	results->bench_context = cJSON_GetObjectItemCaseSensitive(tree, "context");
 	if (!cJSON_IsObject(results->bench_context))
