@@ -67,7 +67,8 @@ ASSAY_TEST(fj_13_a_task_starts_beside_a_child, .clause = "FJ-13",
 
 #define ENDINGS                                                                             \
 	(ASSAY_CAP_SURVIVES_THREAD_EXIT | ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_NESTED_WAIT | \
-	 ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT | ASSAY_CAP_WORKER_LIMIT)
+	 ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT |          \
+	 ASSAY_CAP_WORKER_LIMIT)
 
 static int end_thread(assay_call *call)
 {
@@ -75,14 +76,12 @@ static int end_thread(assay_call *call)
 	pthread_exit(NULL);
 }
 
-/* Waits for a task that ends its thread, and so perhaps this one. */
-static void wait_for_the_end(assay_executor *executor)
+/* Waits for a task that ends its thread, and so perhaps this one: somebody else releases it. */
+static void wait_for_the_end(assay_executor *executor, assay_future **future)
 {
-	assay_future *future = submit_task(executor, end_thread, NULL, 0);
-
-	CHECK_OK(assay_future_wait(future, ASSAY_FOREVER));
-	CHECK_ERROR(assay_future_result(future, 0, NULL, 0), ASSAY_EDIED);
-	assay_future_release(future);
+	*future = submit_task(executor, end_thread, NULL, 0);
+	CHECK_OK(assay_future_wait(*future, ASSAY_FOREVER));
+	CHECK_ERROR(assay_future_result(*future, 0, NULL, 0), ASSAY_EDIED);
 }
 
 static int error_of(assay_future *future)
@@ -99,6 +98,7 @@ struct ending {
 	int parent;
 	int child;
 	int returned; /* by the join */
+	assay_future *last;
 };
 
 static int end_with_thread(assay_call *call, void *frame)
@@ -107,7 +107,7 @@ static int end_with_thread(assay_call *call, void *frame)
 
 	ending->child = gettid();
 	probe_hit(ending->started);
-	wait_for_the_end(call->executor);
+	wait_for_the_end(call->executor, &ending->last);
 	return 4;
 }
 
@@ -151,6 +151,7 @@ ASSAY_TEST(fj_14_a_stolen_child_ends_with_its_thread, .clause = "FJ-14", .needs 
 			assay_future_release(next[i]);
 		}
 		assay_future_release(parent);
+		assay_future_release(ending->last);
 	}
 	executor_end(executor);
 }
@@ -162,15 +163,20 @@ static int hit_probe(assay_call *call, void *frame)
 	return ASSAY_OK;
 }
 
+struct left_behind {
+	struct probe *ran;
+	assay_future *last;
+};
+
 /* The children are left behind, if the thread ends. */
 static int fork_and_end(assay_call *call)
 {
-	struct probe *ran = *(struct probe *const *)call->argument;
+	struct left_behind *left = *(struct left_behind *const *)call->argument;
 	struct assay_fork children[3];
 
 	for (int i = 0; i < 3; i++)
-		assay_fork(call, &children[i], hit_probe, ran);
-	wait_for_the_end(call->executor);
+		assay_fork(call, &children[i], hit_probe, left->ran);
+	wait_for_the_end(call->executor, &left->last);
 	for (int i = 2; i >= 0; i--)
 		CHECK_OK(assay_join(call, &children[i]));
 	return ASSAY_OK;
@@ -180,14 +186,16 @@ ASSAY_TEST(fj_14_children_of_a_thread_that_ended, .clause = "FJ-14", .needs = EN
 {
 	assay_executor *executor = executor_new(s, 2);
 	struct gate *gate = gate_new(s);
-	struct probe *busy = probe_new(s), *ran = probe_new(s);
+	struct left_behind *left = shared_new(s, sizeof *left);
+	struct probe *busy = probe_new(s);
 	assay_future *other = submit_gated(executor, gate, busy, 1), *parent;
 	struct occupied workers;
 	int error;
 
+	left->ran = probe_new(s);
 	/* Nobody is there to take a child before the thread has ended. */
 	probe_await(busy, 1);
-	parent = submit_task(executor, fork_and_end, &ran, sizeof ran);
+	parent = submit_task(executor, fork_and_end, &left, sizeof left);
 	error = error_of(parent);
 	if (error)
 		CHECK_ERROR(error, ASSAY_EDIED);
@@ -198,7 +206,8 @@ ASSAY_TEST(fj_14_children_of_a_thread_that_ended, .clause = "FJ-14", .needs = EN
 		release_workers(&workers);
 	}
 	executor_end(executor);
-	CHECK_EQ(probe_count(ran), error ? 0 : 3);
+	CHECK_EQ(probe_count(left->ran), error ? 0 : 3);
+	assay_future_release(left->last);
 	assay_future_release(other);
 	assay_future_release(parent);
 }
