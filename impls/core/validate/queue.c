@@ -83,7 +83,7 @@ static bool pop_one(int worker, int64_t *latest)
 		return false;
 	__builtin_memcpy(&ticket, future->bytes, sizeof ticket);
 	MUST(ticket.producer < PRODUCERS);
-	if (assay_backend.capabilities & ASSAY_CAP_FIFO && consumers == 1)
+	if (assay_backend.capabilities & ASSAY_CAP_SUBMITTER_FIFO && consumers == 1)
 		MUST((int64_t)ticket.number > latest[ticket.producer]);
 	latest[ticket.producer] = ticket.number;
 	popped[worker].count++;
