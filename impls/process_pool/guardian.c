@@ -123,8 +123,7 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 		atomic_store_explicit(&lane->started, claim - 1, memory_order_seq_cst);
 		atomic_store_explicit(&lane->finished, claim - 1, memory_order_relaxed);
 		while (!atomic_compare_exchange_weak_explicit(
-			&slot->word, &word,
-			(word & ~SLOT_STATUS & UINT64_C(0xffffffff000000ff)) | SLOT_AGAIN,
+			&slot->word, &word, (word & ~SLOT_STATUS & ~SLOT_WORKER) | SLOT_AGAIN,
 			memory_order_acq_rel, memory_order_relaxed))
 			;
 		pthread_mutex_lock(&pool->submit_mutex);

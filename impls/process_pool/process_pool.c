@@ -108,8 +108,8 @@ static void publish(struct pool *pool, const struct parcel *parcel)
 	const struct assay_task *task = parcel->task;
 	struct slot *slot = &pool->segment->slots[parcel->index];
 	struct ticket *ticket = &pool->tickets[parcel->index];
-	uint64_t generation = GENERATION(atomic_load_explicit(&slot->word, memory_order_relaxed));
-	uint64_t hint = generation << 32 | parcel->index;
+	uint32_t generation = GENERATION(atomic_load_explicit(&slot->word, memory_order_relaxed));
+	uint64_t hint = (uint64_t)generation << 32 | parcel->index;
 
 	slot->function = parcel->function;
 	slot->size = task->argument_size;
@@ -125,7 +125,8 @@ static void publish(struct pool *pool, const struct parcel *parcel)
 	/* The ring publishes it to workers (S1). For the thread that collects, the way leads through a
 	 * worker, which no checker of this process sees: hence release. */
 	atomic_store_explicit(&slot->word,
-			      generation << 32 | SLOT_PENDING | (parcel->future ? 0 : SLOT_TELL),
+			      word_of_generation(generation) | SLOT_PENDING |
+				      (parcel->future ? 0 : SLOT_TELL),
 			      memory_order_release);
 	pool->submitted++;
 	ring_put(pool, hint);

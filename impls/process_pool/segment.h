@@ -25,6 +25,8 @@
 
 #include "../core/port.h"
 
+#include <assert.h>
+
 /* A moment in which a worker may die: validate/steps.c lets it. */
 #ifdef PROCESS_POOL_STEPS
 void process_pool_step(void);
@@ -44,7 +46,8 @@ void process_pool_step(void);
 
 /*
  * The word of a slot: generation above, status, flags and worker below. A hint is generation and
- * index: it means something only as long as the generation is the slot's.
+ * index: it means something only as long as the generation is the slot's. The lower half, which is a
+ * futex, ends with bits of the generation: who is late to sleep does not sleep on another task.
  */
 enum status {
 	SLOT_FREE,
@@ -59,6 +62,15 @@ enum status {
 #define SLOT_SLEEPERS UINT64_C(8) /* a client sleeps on the word: finishing must wake */
 #define SLOT_TELL UINT64_C(16)    /* finishing must tell the collector */
 #define SLOT_WORKER_SHIFT 8
+#define SLOT_WORKER (UINT64_C(0xfff) << SLOT_WORKER_SHIFT)
+#define SLOT_GENERATION_SHIFT 20
+
+static_assert(MOST_WORKERS <= 0x1000, "a worker fits its bits");
+
+static inline uint64_t word_of_generation(uint32_t generation)
+{
+	return (uint64_t)generation << 32 | (uint32_t)(generation << SLOT_GENERATION_SHIFT);
+}
 
 static inline enum status status_of(uint64_t word)
 {
@@ -67,7 +79,7 @@ static inline enum status status_of(uint64_t word)
 
 static inline uint32_t worker_of(uint64_t word)
 {
-	return (uint32_t)word >> SLOT_WORKER_SHIFT;
+	return (uint32_t)((word & SLOT_WORKER) >> SLOT_WORKER_SHIFT);
 }
 
 struct slot {

@@ -13,7 +13,7 @@ void slot_free(struct pool *pool, uint32_t index, uint32_t generation)
 	struct ticket *ticket = &pool->tickets[index];
 
 	ticket->future = NULL;
-	atomic_store_explicit(&pool->segment->slots[index].word, (uint64_t)(generation + 1) << 32,
+	atomic_store_explicit(&pool->segment->slots[index].word, word_of_generation(generation + 1),
 			      memory_order_release);
 	/* relaxed: the value is only linked, not followed */
 	ticket->next = atomic_load_explicit(&pool->returned, memory_order_relaxed);
