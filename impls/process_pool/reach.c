@@ -10,6 +10,7 @@ struct object {
 	const void *headers;
 	uintptr_t start; /* of its code */
 	uintptr_t end;
+	uint64_t identity; /* of what lies there: another may come to the same place */
 };
 
 struct reach {
@@ -21,7 +22,7 @@ struct reach {
 
 static struct object describe(const struct dl_phdr_info *info)
 {
-	struct object object = {info->dlpi_addr, info->dlpi_phdr, UINTPTR_MAX, 0};
+	struct object object = {info->dlpi_addr, info->dlpi_phdr, UINTPTR_MAX, 0, 0};
 
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
@@ -35,6 +36,44 @@ static struct object describe(const struct dl_phdr_info *info)
 			object.end = start + header->p_memsz;
 	}
 	return object;
+}
+
+static uint64_t hash(uint64_t so_far, const void *bytes, size_t size)
+{
+	const unsigned char *byte = bytes;
+
+	for (size_t i = 0; i < size; i++)
+		so_far = (so_far ^ byte[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+	return so_far;
+}
+
+static bool is_loaded(const struct dl_phdr_info *info, const ElfW(Phdr) * part)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+
+		if (header->p_type == PT_LOAD && header->p_flags & PF_R &&
+		    part->p_vaddr >= header->p_vaddr &&
+		    part->p_vaddr + part->p_memsz <= header->p_vaddr + header->p_memsz)
+			return true;
+	}
+	return false;
+}
+
+/* Of its layout and its notes, one of which is the build's identity. */
+static uint64_t identify(const struct dl_phdr_info *info)
+{
+	uint64_t identity = hash(UINT64_C(0xcbf29ce484222325), info->dlpi_phdr,
+				 info->dlpi_phnum * sizeof *info->dlpi_phdr);
+
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+
+		if (header->p_type == PT_NOTE && is_loaded(info, header))
+			identity = hash(identity, (const char *)(info->dlpi_addr + header->p_vaddr),
+					header->p_memsz);
+	}
+	return identity;
 }
 
 static int capture(struct dl_phdr_info *info, size_t size, void *user)
@@ -53,7 +92,8 @@ static int capture(struct dl_phdr_info *info, size_t size, void *user)
 		reach->objects = objects;
 		reach->room = room;
 	}
-	reach->objects[reach->count++] = describe(info);
+	reach->objects[reach->count] = describe(info);
+	reach->objects[reach->count++].identity = identify(info);
 	return 0;
 }
 
@@ -92,7 +132,8 @@ static bool knows(const struct reach *reach, const struct object *object)
 	for (size_t i = 0; i < reach->count; i++)
 		if (reach->objects[i].address == object->address &&
 		    reach->objects[i].headers == object->headers &&
-		    reach->objects[i].end == object->end)
+		    reach->objects[i].end == object->end &&
+		    reach->objects[i].identity == object->identity)
 			return true;
 	return false;
 }
@@ -105,6 +146,7 @@ static int ask(struct dl_phdr_info *info, size_t size, void *user)
 	(void)size;
 	if (question->function < object.start || question->function >= object.end)
 		return 0;
+	object.identity = identify(info);
 	question->answer = knows(question->reach, &object);
 	return 1;
 }
