@@ -27,6 +27,20 @@ static int open_pidfd(pid_t process)
 	return (int)syscall(SYS_pidfd_open, process, 0); /* close-on-exec by itself */
 }
 
+/* Out of the way of standard input, output and error, which the client may have closed. */
+static int move_up(int descriptor)
+{
+	int moved, error;
+
+	if (descriptor < 0 || descriptor > 2)
+		return descriptor;
+	moved = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+	error = errno;
+	close(descriptor);
+	errno = error;
+	return moved;
+}
+
 /*
  * In the helper
  */
@@ -59,13 +73,6 @@ static void empty_input(void)
 	} else if (null < 0) {
 		close(STDIN_FILENO);
 	}
-}
-
-/* Out of the way of standard input, output and error, which the client may have closed. */
-static int move_up(int descriptor)
-{
-	return descriptor < 0 || descriptor > 2 ? descriptor
-						: fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
 }
 
 /* All but standard input, output and error, and what it needs itself. */
@@ -310,14 +317,33 @@ void zygote_end(struct zygote *zygote)
 	close(zygote->process);
 }
 
+/* 0 or an errno value. */
+static int open_sockets(int sockets[2])
+{
+	int error;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
+		return errno;
+	sockets[0] = move_up(sockets[0]);
+	error = sockets[0] < 0 ? errno : 0;
+	sockets[1] = move_up(sockets[1]);
+	if (!error && sockets[1] < 0)
+		error = errno;
+	for (int i = 0; error && i < 2; i++)
+		if (sockets[i] >= 0)
+			close(sockets[i]);
+	return error;
+}
+
 int zygote_start(struct zygote *zygote, struct segment *segment, const struct settings *settings,
 		 void (*prepare)(void))
 {
 	pid_t client = getpid(), child;
 	int sockets[2], error;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
-		return resource_error(errno);
+	error = open_sockets(sockets);
+	if (error)
+		return resource_error(error);
 	child = fork();
 	if (child == 0) {
 		struct helper helper = {segment, settings, 0, sockets[1], -1};
@@ -331,7 +357,7 @@ int zygote_start(struct zygote *zygote, struct segment *segment, const struct se
 		close(sockets[0]);
 		return resource_error(error);
 	}
-	zygote->process = open_pidfd(child);
+	zygote->process = move_up(open_pidfd(child));
 	if (zygote->process < 0) {
 		error = errno;
 		/* Not killed: it ends its workers first. Nobody else waits for it. */
