@@ -129,7 +129,9 @@ int segment_create(int workers, struct segment **out)
 
 void segment_unmap(struct segment *segment)
 {
-	munmap(segment->base, segment->size);
+	if (segment->base)
+		munmap(segment->base, segment->size);
+	segment->base = NULL;
 }
 
 void segment_release(struct segment *segment)

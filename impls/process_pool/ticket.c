@@ -412,6 +412,17 @@ static bool await_slot(struct pool *pool, uint64_t hint, int64_t deadline_ns)
 	return true;
 }
 
+/* In a worker: its helper let go of the memory of other pools, and of the result with it. */
+static bool is_unmapped(struct future *future)
+{
+	struct long_result result;
+
+	if (!(word_of(future) & HEAP))
+		return false;
+	memcpy(&result, future->bytes, sizeof result);
+	return result.owner && !result.owner->base;
+}
+
 static int outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
 {
 	struct future *future = future_of(base);
@@ -421,7 +432,8 @@ static int outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outco
 	bool answered = true;
 
 	if (is_done(word_of(future)))
-		return future_ops.outcome(base, 0, outcome);
+		return is_unmapped(future) ? ASSAY_EUNREACHABLE
+					   : future_ops.outcome(base, 0, outcome);
 	if (is_orphaned(future))
 		return ASSAY_EUNREACHABLE;
 	deadline_ns = assay_deadline_ns(timeout_ns);
