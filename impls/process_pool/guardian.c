@@ -143,13 +143,19 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 	}
 }
 
+/* Whatever a task wrote there. */
+static uint32_t index_of(const struct pool *pool, uint64_t hint)
+{
+	return WORD_INDEX(hint) & (uint32_t)(pool->segment->slot_count - 1);
+}
+
 /* What a worker may have left half done. Returns whether it was running a task. */
 static bool tidy_up(struct pool *pool, int index, bool has_left)
 {
 	struct segment *segment = pool->segment;
 	struct lane *lane = &segment->lanes[index];
 	uint64_t hint = atomic_load_explicit(&lane->current, memory_order_relaxed);
-	struct slot *slot = &segment->slots[WORD_INDEX(hint) & (segment->slot_count - 1)];
+	struct slot *slot = &segment->slots[index_of(pool, hint)];
 	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 
 	atomic_fetch_and_explicit(&segment->control->idle[index / 64], ~(UINT64_C(1) << index % 64),
@@ -189,10 +195,10 @@ static void bury(struct pool *pool, int index)
 	else if (crashed && policy == ASSAY_DEATH_BREAKS)
 		break_pool(pool, text, code_of(status));
 	if (was_running)
-		lose_task(pool, lane,
-			  (uint32_t)WORD_INDEX(
-				  atomic_load_explicit(&lane->current, memory_order_relaxed)),
-			  code_of(status), text, crashed && policy == ASSAY_DEATH_RETRIES);
+		lose_task(
+			pool, lane,
+			index_of(pool, atomic_load_explicit(&lane->current, memory_order_relaxed)),
+			code_of(status), text, crashed && policy == ASSAY_DEATH_RETRIES);
 	make_room(pool); /* last: now the counts are right */
 }
 
@@ -215,12 +221,11 @@ static int alive(struct pool *pool)
 static bool has_pending(struct pool *pool)
 {
 	struct segment *segment = pool->segment;
-	uint64_t tail = atomic_load_explicit(&segment->control->tail, memory_order_seq_cst);
-	uint64_t at = atomic_load_explicit(&segment->control->head, memory_order_seq_cst);
+	uint64_t at, tail;
 
+	ring_rest(pool, &at, &tail);
 	for (; at < tail; at++) {
-		uint64_t hint = atomic_load_explicit(&segment->ring[at & (segment->ring_count - 1)],
-						     memory_order_relaxed);
+		uint64_t hint = ring_entry(segment, at);
 		uint64_t word = atomic_load_explicit(&segment->slots[WORD_INDEX(hint)].word,
 						     memory_order_relaxed);
 

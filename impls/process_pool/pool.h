@@ -136,6 +136,9 @@ void slot_free(struct pool *pool, uint32_t index, uint32_t generation);
 bool ring_ready(struct pool *pool);
 /* Puts a hint into the ring, where there is room. */
 void ring_put(struct pool *pool, uint64_t hint);
+/* What of the ring is not done with: as the client knows, where a task may have written. Takes
+ * submit_mutex. */
+void ring_rest(struct pool *pool, uint64_t *head, uint64_t *tail);
 /* Lets the workers see what was put there. */
 void ring_publish(struct pool *pool);
 

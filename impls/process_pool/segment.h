@@ -174,6 +174,15 @@ void segment_unmap(struct segment *segment);
 /* Memory for a part of the mapping: afterwards no access to it can fail. */
 bool segment_populate(void *start, size_t size);
 
+/* An entry of the ring; its index is one of a slot, whatever a task wrote there. */
+static inline uint64_t ring_entry(const struct segment *segment, uint64_t at)
+{
+	uint64_t hint = atomic_load_explicit(&segment->ring[at & (segment->ring_count - 1)],
+					     memory_order_relaxed);
+
+	return hint & (UINT64_C(0xffffffff) << 32 | (segment->slot_count - 1));
+}
+
 /* Owners of units: free without and with memory, slots, and futures. */
 enum { OWNER_COLD, OWNER_WARM, OWNER_SLOTS = 4 };
 

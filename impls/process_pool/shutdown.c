@@ -84,14 +84,11 @@ static void terminate(struct pool *pool, int signal)
 /* Cancels what has not started, in the order of submission. Callbacks run here. */
 static void drain(struct pool *pool)
 {
-	struct segment *segment = pool->segment;
-	uint64_t at = atomic_load_explicit(&segment->control->head, memory_order_acquire);
-	uint64_t tail = atomic_load_explicit(&segment->control->tail, memory_order_acquire);
+	uint64_t at, tail;
 
+	ring_rest(pool, &at, &tail);
 	for (; at < tail && !settings_are_orphaned(&pool->settings); at++)
-		ticket_cancel(pool,
-			      atomic_load_explicit(&segment->ring[at & (segment->ring_count - 1)],
-						   memory_order_relaxed));
+		ticket_cancel(pool, ring_entry(pool->segment, at));
 }
 
 /* Of a stopped pool: cancels what is pending, and before that sends the signal, if there is one. */

@@ -30,10 +30,10 @@ static void reap(struct pool *pool, size_t most)
 	struct segment *segment = pool->segment;
 	uint64_t head = atomic_load_explicit(&segment->control->head, memory_order_acquire);
 
+	if (head > pool->ring_tail)
+		head = pool->ring_tail;
 	for (; most && pool->reaped < head; most--, pool->reaped++) {
-		uint64_t hint = atomic_load_explicit(
-			&segment->ring[pool->reaped & (segment->ring_count - 1)],
-			memory_order_relaxed);
+		uint64_t hint = ring_entry(segment, pool->reaped);
 		uint64_t word = atomic_load_explicit(&segment->slots[WORD_INDEX(hint)].word,
 						     memory_order_acquire);
 
@@ -125,6 +125,16 @@ void ring_put(struct pool *pool, uint64_t hint)
 
 	atomic_store_explicit(&segment->ring[pool->ring_tail++ & (segment->ring_count - 1)], hint,
 			      memory_order_relaxed);
+}
+
+void ring_rest(struct pool *pool, uint64_t *head, uint64_t *tail)
+{
+	pthread_mutex_lock(&pool->submit_mutex);
+	*head = atomic_load_explicit(&pool->segment->control->head, memory_order_seq_cst);
+	if (*head < pool->reaped)
+		*head = pool->reaped;
+	*tail = pool->ring_tail;
+	pthread_mutex_unlock(&pool->submit_mutex);
 }
 
 void ring_publish(struct pool *pool)
