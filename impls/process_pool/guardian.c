@@ -308,6 +308,8 @@ static bool attend(struct pool *pool)
 /* The helper is gone, and its workers are about to follow. */
 static void lose_helper(struct pool *pool)
 {
+	int64_t until_ns = assay_clock_ns() + LOST_MS * INT64_C(1000000), left_ns;
+
 	break_pool(pool, "the process that starts the workers died", 0);
 	for (int i = 0; i < pool->segment->workers; i++) {
 		struct lane *lane = &pool->segment->lanes[i];
@@ -320,7 +322,8 @@ static void lose_helper(struct pool *pool)
 		watched.fd = (int)syscall(
 			SYS_pidfd_open, atomic_load_explicit(&lane->pid, memory_order_relaxed), 0);
 		if (watched.fd >= 0) {
-			poll(&watched, 1, LOST_MS);
+			left_ns = until_ns - assay_clock_ns(); /* of one limit for all */
+			poll(&watched, 1, left_ns > 0 ? (int)(left_ns / 1000000) : 0);
 			/* It is nobody's, or of a client that adopts orphans. */
 			waitid(P_PIDFD, (id_t)watched.fd, &info, WEXITED | WNOHANG);
 			close(watched.fd);

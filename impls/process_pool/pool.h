@@ -163,9 +163,6 @@ void stop(struct pool *pool);
 struct pool *pool_new(void);
 void pool_register(struct pool *pool);
 void pool_unused(struct pool *pool);
-/* Twice the forks of this process that were not for helpers; one more during a fork. A child reads its
- * copies of futures: what lies in the arena since before the fork must stay as it is. */
-uint32_t client_forks(void);
 /* The calling thread's fork that follows is for a helper, which reads no future; or no more. */
 void fork_for_helper(bool begin);
 /* In a helper: lets go of the memory of every pool but this. */

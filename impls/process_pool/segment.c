@@ -115,6 +115,8 @@ int segment_create(int workers, struct segment **out)
 	point(segment);
 	/* A dump would give memory to every page of it. Children have it so, too. */
 	madvise(segment->base, segment->size, MADV_DONTDUMP);
+	segment->client_forks = client_forks();
+	segment->helper_forks = helper_forks();
 	segment->forks = atomic_load_explicit(&port_forks, memory_order_relaxed);
 	atomic_store_explicit(&segment->references, 1, memory_order_relaxed);
 	if (!segment_populate(segment->base, (size_t)((char *)segment->ring - segment->base))) {
@@ -134,9 +136,20 @@ void segment_unmap(struct segment *segment)
 	segment->base = NULL;
 }
 
+/* Whether unmapping does not give its memory back: helpers of other pools were forked since, and may
+ * have it mapped. What children of the client may read is left to them. */
+static bool is_held(const struct segment *segment)
+{
+	return segment->forks == atomic_load_explicit(&port_forks, memory_order_relaxed) &&
+	       segment->client_forks == client_forks() && segment->client_forks % 2 == 0 &&
+	       helper_forks() - segment->helper_forks > 1;
+}
+
 void segment_release(struct segment *segment)
 {
 	if (atomic_fetch_sub_explicit(&segment->references, 1, memory_order_acq_rel) == 1) {
+		if (is_held(segment))
+			madvise(segment->base, segment->size, MADV_REMOVE);
 		segment_unmap(segment);
 		free(segment);
 	}

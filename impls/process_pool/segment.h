@@ -161,7 +161,17 @@ struct segment {
 	size_t unit_count;
 	int workers;
 	unsigned forks;
+	/* At create, see below. */
+	uint32_t client_forks;
+	uint32_t helper_forks;
 };
+
+/* In shutdown.c, which counts them. */
+/* Twice the forks of this process that were not for helpers; one more during a fork. A child reads its
+ * copies of futures: what lies in the arena since before the fork must stay as it is. */
+uint32_t client_forks(void);
+/* Forks for helpers that were begun. */
+uint32_t helper_forks(void);
 
 /* ASSAY_ENOMEM, ASSAY_ERESOURCE, ASSAY_EUNSUPPORTED (a kernel before 5.14): nothing is left. */
 int segment_create(int workers, struct segment **segment);

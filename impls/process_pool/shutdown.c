@@ -238,14 +238,22 @@ static void at_exit(void)
 static _Thread_local unsigned register_locked;
 static _Thread_local bool is_helpers; /* the fork that this thread makes */
 static _Atomic uint32_t forks;
+static _Atomic uint32_t helpers;
 
 uint32_t client_forks(void)
 {
 	return atomic_load_explicit(&forks, memory_order_seq_cst);
 }
 
+uint32_t helper_forks(void)
+{
+	return atomic_load_explicit(&helpers, memory_order_seq_cst);
+}
+
 void fork_for_helper(bool begin)
 {
+	if (begin)
+		atomic_fetch_add_explicit(&helpers, 1, memory_order_seq_cst);
 	is_helpers = begin;
 }
 
