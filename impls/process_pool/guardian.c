@@ -86,9 +86,19 @@ static void kill_all(struct pool *pool)
 	zygote_nudge(&pool->zygote);
 }
 
+/* Without the mutex, which it lets go of: the client's function may use the pool. */
+static void log_line(struct pool *pool, enum assay_severity severity, const char *line)
+{
+	pthread_mutex_unlock(&pool->mutex);
+	settings_log(&pool->settings, severity, "%s", line);
+	pthread_mutex_lock(&pool->mutex);
+}
+
 /* What is left ends when all workers are dead: see finish(). */
 static void break_pool(struct pool *pool, const char *reason, int code)
 {
+	char line[sizeof pool->reason + 32];
+
 	if (is_ending(pool))
 		return;
 	pool->reason_code = code;
@@ -100,8 +110,9 @@ static void break_pool(struct pool *pool, const char *reason, int code)
 	atomic_fetch_or_explicit(&pool->segment->control->stopping, CONTROL_TERMINATING,
 				 memory_order_seq_cst);
 	stop(pool);
-	settings_log(&pool->settings, ASSAY_LOG_ERROR, "the pool is broken: %s", reason);
 	kill_all(pool);
+	snprintf(line, sizeof line, "the pool is broken: %s", reason);
+	log_line(pool, ASSAY_LOG_ERROR, line);
 }
 
 /* The task of a dead worker that was in the middle of it. */
@@ -293,7 +304,7 @@ static bool attend(struct pool *pool)
 		snprintf(text, sizeof text, "no worker can be started: %s",
 			 strerrordesc_np(refused) ? strerrordesc_np(refused) : "unknown");
 		if (alive(pool))
-			settings_log(&pool->settings, ASSAY_LOG_WARNING, "%s", text);
+			log_line(pool, ASSAY_LOG_WARNING, text);
 		else
 			break_pool(pool, text, 0);
 	} else if (any) {
@@ -394,8 +405,10 @@ static bool has_quit(struct pool *pool)
 void *guardian_run(void *user)
 {
 	struct pool *pool = user;
+	struct visit visit;
 	bool over;
 
+	attach(pool, &visit);             /* for what the client logs */
 	pthread_mutex_lock(&pool->mutex); /* create holds it until it knows */
 	over = !pool->zygote_alive;
 	pthread_mutex_unlock(&pool->mutex);
