@@ -223,6 +223,8 @@ static bool serve_lanes(struct helper *helper)
 				 : 0;
 		if (number)
 			kill(children[i], number);
+		if (number == SIGTERM) /* a stopped task would not see it */
+			kill(children[i], SIGCONT);
 	}
 	return any;
 }
