@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks that write where they must not, limits that would be signals, and memory that a child reads
+ * after its parent has let go of it. Usage: intruder BACKEND.so
+ */
+#include "../segment.h"
+
+#include <assay/load.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LONG ((size_t)100000) /* bytes */
+
+static const struct assay_backend *backend;
+
+static void require(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "intruder: %s\n", what);
+	abort();
+}
+
+static void quiet(void *user, enum assay_severity severity, const char *message)
+{
+	(void)user;
+	(void)severity;
+	(void)message;
+}
+
+static int try_create(assay_executor **executor)
+{
+	struct assay_config config = assay_config_default();
+
+	config.workers = 1;
+	config.on_worker_death = ASSAY_DEATH_BREAKS;
+	config.log = quiet;
+	return assay_executor_create(backend, &config, executor);
+}
+
+static assay_executor *create(void)
+{
+	assay_executor *executor;
+
+	require(try_create(&executor) == ASSAY_OK, "create");
+	return executor;
+}
+
+static assay_future *submit(assay_executor *executor, assay_function *function,
+			    const void *argument, size_t size)
+{
+	struct assay_task task = {function, NULL, argument, size};
+	assay_future *future;
+
+	require(assay_submit(executor, &task, &future) == ASSAY_OK, "submit");
+	return future;
+}
+
+static int error_of(assay_future *future)
+{
+	struct assay_outcome outcome;
+
+	require(assay_future_outcome(future, ASSAY_FOREVER, &outcome) == ASSAY_OK, "outcome");
+	assay_future_release(future);
+	return outcome.error;
+}
+
+/* The line of the pool's mapping in this process, and its flags. */
+static char *find_segment(char flags[256])
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	char line[256];
+	unsigned long start = 0;
+
+	while (file && fgets(line, sizeof line, file)) {
+		if (strstr(line, "assay process pool"))
+			start = strtoul(line, NULL, 16);
+		if (start && strncmp(line, "VmFlags:", 8) == 0) {
+			strcpy(flags, line);
+			break;
+		}
+	}
+	if (file)
+		fclose(file);
+	return (char *)start;
+}
+
+static size_t page_up(size_t size)
+{
+	return (size + UNIT - 1) / UNIT * UNIT;
+}
+
+static int claim_pid(assay_call *call)
+{
+	char flags[256], *base = find_segment(flags);
+	struct lane *lane = (struct lane *)(base + page_up(sizeof(struct control)));
+
+	lane->pid = *(const pid_t *)call->argument;
+	return ASSAY_OK;
+}
+
+static void the_helper_kills_its_own(void)
+{
+	assay_executor *executor = create();
+	pid_t victim = fork();
+
+	if (victim == 0)
+		for (;;)
+			pause();
+	require(error_of(submit(executor, claim_pid, &victim, sizeof victim)) == ASSAY_OK, "task");
+	assay_executor_shutdown(executor, ASSAY_SHUTDOWN_KILL | ASSAY_SHUTDOWN_WAIT);
+	assay_executor_destroy(executor);
+	require(waitpid(victim, NULL, WNOHANG) == 0, "a process of the client was killed");
+	kill(victim, SIGKILL);
+	waitpid(victim, NULL, 0);
+}
+
+static int fill_ring(assay_call *call)
+{
+	char flags[256], *base = find_segment(flags);
+	char *lanes = base + page_up(sizeof(struct control));
+
+	memset(lanes + page_up(sizeof(struct lane)), 0xff, UNIT);
+	**(atomic_bool *const *)call->argument = true;
+	pause(); /* until it is killed */
+	return ASSAY_OK;
+}
+
+static int nothing(assay_call *call)
+{
+	(void)call;
+	return ASSAY_OK;
+}
+
+static void the_ring_is_not_believed(void)
+{
+	atomic_bool *filled =
+		mmap(NULL, UNIT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assay_executor *executor = create();
+	assay_future *running = submit(executor, fill_ring, &filled, sizeof(atomic_bool *));
+	assay_future *pending;
+
+	while (!*filled)
+		sched_yield();
+	pending = submit(executor, nothing, NULL, 0); /* looks for free slots in the ring */
+	assay_executor_shutdown(executor, ASSAY_SHUTDOWN_KILL);
+	require(error_of(running) == ASSAY_EDIED, "a killed task");
+	assay_future_release(pending);
+	assay_executor_destroy(executor);
+	munmap(filled, UNIT);
+}
+
+static void dumps_are_without_the_pool(void)
+{
+	assay_executor *executor = create();
+	char flags[256] = "";
+
+	require(find_segment(flags) && strstr(flags, " dd"), "a core dump would hold the arena");
+	assay_executor_destroy(executor);
+}
+
+static void a_limit_is_an_error(void)
+{
+	int status;
+
+	if (fork() == 0) {
+		struct rlimit little = {1 << 20, 64 << 20}, more = {64 << 20, 64 << 20};
+		assay_executor *executor;
+
+		setrlimit(RLIMIT_FSIZE, &little);
+		require(try_create(&executor) == ASSAY_ERESOURCE, "a limit of 1 MiB");
+		setrlimit(RLIMIT_FSIZE, &more);
+		require(try_create(&executor) == ASSAY_OK, "a limit of 64 MiB");
+		assay_executor_destroy(executor);
+		_exit(0);
+	}
+	require(wait(&status) > 0 && status == 0, "RLIMIT_FSIZE ended the client");
+}
+
+static int fill(assay_call *call)
+{
+	void *result;
+	int error = assay_call_result(call, LONG, &result);
+
+	if (!error)
+		memset(result, 7, LONG);
+	return error;
+}
+
+static bool is_filled(assay_future *future)
+{
+	struct assay_outcome outcome;
+
+	if (assay_future_outcome(future, 0, &outcome) || outcome.result_size != LONG)
+		return false;
+	for (size_t i = 0; i < LONG; i++)
+		if (((const unsigned char *)outcome.result)[i] != 7)
+			return false;
+	return true;
+}
+
+static void a_child_keeps_what_it_can_read(void)
+{
+	assay_executor *executor = create();
+	assay_future *future = submit(executor, fill, NULL, 0);
+	char *zeros = calloc(1, LONG), byte = 0;
+	int gate[2], status;
+
+	require(zeros && pipe(gate) == 0 && assay_future_wait(future, ASSAY_FOREVER) == ASSAY_OK,
+		"setup");
+	if (fork() == 0) {
+		require(read(gate[0], &byte, 1) == 1 && is_filled(future), "a child's result");
+		_exit(0);
+	}
+	assay_future_release(future);
+	require(error_of(submit(executor, nothing, zeros, LONG)) == ASSAY_OK, "reuse");
+	require(write(gate[1], &byte, 1) == 1 && wait(&status) > 0 && status == 0,
+		"a result changed in a child");
+	close(gate[0]);
+	close(gate[1]);
+	free(zeros);
+	assay_executor_destroy(executor);
+}
+
+static int read_other(assay_call *call)
+{
+	struct assay_outcome outcome;
+
+	return assay_future_outcome(*(assay_future *const *)call->argument, 0, &outcome) ==
+			       ASSAY_EUNREACHABLE
+		       ? ASSAY_OK
+		       : 1;
+}
+
+static void another_pool_is_out_of_reach(void)
+{
+	assay_executor *executor = create(), *reader;
+	assay_future *future = submit(executor, fill, NULL, 0);
+
+	require(assay_future_wait(future, ASSAY_FOREVER) == ASSAY_OK, "fill");
+	reader = create();
+	require(error_of(submit(reader, read_other, &future, sizeof(assay_future *))) == ASSAY_OK,
+		"a result of another pool");
+	assay_executor_destroy(reader);
+	assay_future_release(future);
+	assay_executor_destroy(executor);
+}
+
+static int fork_and_end(assay_call *call)
+{
+	pid_t child = fork();
+
+	(void)call;
+	if (child == 0)
+		pthread_exit(NULL);
+	waitpid(child, NULL, 0);
+	raise(SIGKILL); /* which is a crash, whatever the child did */
+	return ASSAY_OK;
+}
+
+static void a_child_of_a_task_is_not_the_worker(void)
+{
+	assay_executor *executor = create();
+
+	require(error_of(submit(executor, fork_and_end, NULL, 0)) == ASSAY_EBROKEN,
+		"a death was taken for an exit");
+	assay_executor_destroy(executor);
+}
+
+int main(int argc, char **argv)
+{
+	char message[512];
+
+	if (argc != 2 || assay_backend_open(argv[1], &backend, message, sizeof message)) {
+		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: intruder BACKEND.so");
+		return 2;
+	}
+	alarm(60);
+	the_helper_kills_its_own();
+	the_ring_is_not_believed();
+	dumps_are_without_the_pool();
+	a_limit_is_an_error();
+	a_child_keeps_what_it_can_read();
+	another_pool_is_out_of_reach();
+	a_child_of_a_task_is_not_the_worker();
+	printf("%s: nothing of the client was hurt\n", backend->name);
+	return 0;
+}
