@@ -19,7 +19,7 @@ void drop(struct pool *pool, struct future *future, _Atomic uint64_t *cancelled)
 		make_room(pool);
 		atomic_fetch_add_explicit(cancelled, 1, memory_order_release); /* P1 */
 	}
-	future_release(future);
+	future_release_entry(future);
 }
 
 uint64_t unfinished(struct pool *pool)
@@ -97,25 +97,18 @@ void stop(struct pool *pool)
 void break_pool(struct pool *pool)
 {
 	struct visit visit;
+	struct future *future;
 
 	atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
 	stop(pool);
 	pthread_mutex_lock(&pool->mutex);
 	arrive(pool, &visit, break_awaited);
 	pthread_mutex_unlock(&pool->mutex);
-	/* Twice: a worker may have been moving tasks to where only the second look finds them. */
-	for (int look = 0; look < 2; look++) {
-		struct future *future;
-
-		while ((future = queue_pop(pool->queue, WORKER_NONE, NULL))) {
-			end_broken(pool, future);
-			if (settings_are_orphaned(&pool->settings)) {
-				depart(&visit);
-				return; /* in a child that a callback forked */
-			}
-		}
-		if (look == 0)
-			await_taken(pool);
+	await_taken(pool); /* workers have moved what they were moving: now all of it is found */
+	while ((future = queue_pop(pool->queue, WORKER_NONE, NULL))) {
+		end_broken(pool, future);
+		if (settings_are_orphaned(&pool->settings))
+			break; /* in a child that a callback forked */
 	}
 	depart(&visit);
 }
@@ -211,8 +204,10 @@ int start_worker(struct worker *worker)
 	if (port_thread_start(&worker->thread, pool->settings.config.stack_size, worker_main,
 			      worker)) {
 		worker->thread = before;
+		atomic_store_explicit(&pool->refused, true, memory_order_relaxed); /* a hint */
 		return ASSAY_ERESOURCE;
 	}
+	atomic_store_explicit(&pool->refused, false, memory_order_relaxed);
 	worker->before = before;
 	worker->has_before = worker->to_join;
 	worker->to_join = false;

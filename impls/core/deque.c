@@ -170,7 +170,7 @@ void deque_prune(struct deque *deque)
 							     memory_order_relaxed);
 
 		if (future_has_started(future))
-			future_release(future);
+			future_release_entry(future);
 		else
 			atomic_store_explicit(&slots->at[((size_t)bottom + kept++) & slots->mask],
 					      future, memory_order_relaxed);

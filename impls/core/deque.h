@@ -99,21 +99,19 @@ static inline size_t deque_room(struct deque *deque)
 	return atomic_load_explicit(&deque->slots, memory_order_relaxed)->mask + 1;
 }
 
-/* The owner: a push would have to grow the deque. */
-static inline bool deque_is_full(struct deque *deque)
-{
-	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
-
-	return slots &&
-	       (size_t)(atomic_load_explicit(&deque->bottom, memory_order_relaxed) -
-			atomic_load_explicit(&deque->top, memory_order_relaxed)) > slots->mask;
-}
-
 /* A hint. */
 static inline int64_t deque_length(const struct deque *deque)
 {
 	return atomic_load_explicit(&deque->bottom, memory_order_relaxed) -
 	       atomic_load_explicit(&deque->top, memory_order_relaxed);
+}
+
+/* The owner: a push of `count` would have to grow the deque. */
+static inline bool deque_is_full(struct deque *deque, size_t count)
+{
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+
+	return slots && (size_t)deque_length(deque) + count > slots->mask + 1;
 }
 
 /* A hint. acquire: what made it empty happened before (P6 in queue.h). */

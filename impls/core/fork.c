@@ -62,7 +62,7 @@ static void fork_op(assay_call *call, struct assay_fork *child)
 }
 
 /* The last touch of a child: its frame may be gone then. */
-static void end_child(struct assay_fork *child, int returned)
+void fork_end(struct assay_fork *child, int returned)
 {
 	child->returned = returned;
 	if (__atomic_exchange_n(&child->state, (uint32_t)DONE, __ATOMIC_ACQ_REL) == /* J4 */
@@ -70,23 +70,19 @@ static void end_child(struct assay_fork *child, int returned)
 		port_wake((_Atomic uint32_t *)&child->state, INT_MAX);
 }
 
-/* Something that it waited for ended the thread under it. */
-static void stolen_ended(void *user)
-{
-	end_child(user, ASSAY_EDIED);
-}
-
 static void run_stolen(struct worker *worker, struct stolen stolen)
 {
-	struct activation activation = {.worker = worker, .tree = stolen.tree};
+	struct activation activation = {.tree = stolen.tree, .child = stolen.child};
 	int returned;
 
 	activation.running.call.ops = &fork_call_ops;
 	activation.running.call.executor = &worker->pool->base;
-	pthread_cleanup_push(stolen_ended, stolen.child);
+	activation_enter(&activation, worker);
+	pthread_cleanup_push(stack_ended, worker);
 	returned = stolen.child->function(&activation.running.call, stolen.child->frame);
-	end_child(stolen.child, returned);
 	pthread_cleanup_pop(0);
+	activation_leave(&activation);
+	fork_end(stolen.child, returned);
 }
 
 static void helped(void *user)
@@ -168,33 +164,30 @@ static bool take_back(struct forks *forks)
 	return mine;
 }
 
-void forks_abandon(struct worker *worker)
+void forks_abandon(struct worker *worker, struct assay_fork *before)
 {
 	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
-	struct assay_fork *child = worker->unjoined;
 
 	/* Latest first, as joins would: those that are still here, then those that were stolen. */
-	for (; child; child = (struct assay_fork *)child->reserved[0])
-		if (__atomic_load_n(&child->state, __ATOMIC_RELAXED) != KEPT && !take_back(forks))
-			sleep_until_done(child);
-	worker->unjoined = NULL;
-	worker->joins = 0;
+	for (; worker->unjoined != before;
+	     worker->unjoined = (struct assay_fork *)worker->unjoined->reserved[0])
+		if (__atomic_load_n(&worker->unjoined->state, __ATOMIC_RELAXED) != KEPT &&
+		    !take_back(forks))
+			sleep_until_done(worker->unjoined);
 }
 
 static bool join_op(assay_call *call, struct assay_fork *child)
 {
 	struct activation *activation = (struct activation *)call;
-	struct forks *forks =
-		atomic_load_explicit(&activation->worker->forks, memory_order_relaxed);
-
-	activation->worker->unjoined = (struct assay_fork *)child->reserved[0];
+	struct worker *worker = activation->worker;
 	/* relaxed: KEPT was set by this thread; the rest is looked at in order below */
-	if (__atomic_load_n(&child->state, __ATOMIC_RELAXED) == KEPT)
-		return true;
-	if (take_back(forks))
-		return true;
-	await(activation, child);
-	return false;
+	bool here = __atomic_load_n(&child->state, __ATOMIC_RELAXED) == KEPT ||
+		    take_back(atomic_load_explicit(&worker->forks, memory_order_relaxed));
+
+	if (!here)
+		await(activation, child); /* still among the unjoined: see forks_abandon() */
+	worker->unjoined = (struct assay_fork *)child->reserved[0];
+	return here;
 }
 
 const struct assay_call_ops fork_call_ops = {

@@ -62,8 +62,12 @@ bool forks_steal(struct worker *thief, uintptr_t tree, struct stolen *stolen);
 /* Runs it, and tells its parent. */
 void forks_run(struct worker *worker, struct stolen stolen);
 
-/* The thread ends: takes back the children that nobody took, and waits for the others. */
-void forks_abandon(struct worker *worker);
+/* The thread ends: takes back the children forked since `before` that nobody took, and waits for the
+ * others. */
+void forks_abandon(struct worker *worker, struct assay_fork *before);
+
+/* The last touch of a stolen child: its frame may be gone then. */
+void fork_end(struct assay_fork *child, int returned);
 
 /* A hint: some worker has children that can be stolen. */
 bool forks_wait(struct pool *pool);

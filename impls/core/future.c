@@ -79,6 +79,18 @@ void future_release(struct future *future)
 		future_discard(future);
 }
 
+void future_release_entry(struct future *future)
+{
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F2 */
+
+	while (references_of(word) != 1)
+		if (atomic_compare_exchange_weak_explicit(
+			    &future->word, &word, (word - REFERENCE) & ~(uint64_t)LEFT,
+			    memory_order_acq_rel, memory_order_acquire)) /* F2 */
+			return;
+	future_discard(future);
+}
+
 /* The last client of a future whose record an entry in a queue still holds: nobody will read the
  * outcome, which may be large. False: somebody else's reference went meanwhile. */
 static bool release_outcome(struct future *future, uint64_t word)
@@ -236,7 +248,7 @@ static bool settle(struct future *future, uint32_t from, uint32_t to, bool give_
 			port_backoff(&step);
 			word = atomic_load_explicit(&future->word, memory_order_relaxed);
 		} else if (atomic_compare_exchange_weak_explicit(
-				   &future->word, &word, references | to,
+				   &future->word, &word, references | (word & LEFT) | to,
 				   memory_order_acq_rel, /* F1 F2 F3 F5 */
 				   memory_order_relaxed)) {
 			break;
@@ -263,16 +275,26 @@ static bool cancel_op(assay_future *base)
 	return state_op(base) == ASSAY_CANCELLED;
 }
 
-bool future_start(struct future *future)
+static bool start(struct future *future, uint32_t flags)
 {
 	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
 
 	while ((word & STATUS) == ASSAY_PENDING) /* relaxed: the queue published the record */
 		if (atomic_compare_exchange_weak_explicit(
-			    &future->word, &word, word | ASSAY_RUNNING, memory_order_relaxed,
-			    memory_order_relaxed))
+			    &future->word, &word, word | ASSAY_RUNNING | flags,
+			    memory_order_relaxed, memory_order_relaxed))
 			return true;
 	return false;
+}
+
+bool future_start(struct future *future)
+{
+	return start(future, 0);
+}
+
+bool future_start_left(struct future *future)
+{
+	return start(future, LEFT);
 }
 
 bool future_is_pending(const struct future *future)
@@ -298,12 +320,6 @@ bool future_settle(struct future *future, struct future_outcome outcome)
 
 	settle(future, ASSAY_RUNNING, ASSAY_FINISHED | outcome.flags, false, &before);
 	return before & OBSERVED;
-}
-
-bool future_settle_left(struct future *future, struct future_outcome outcome)
-{
-	outcome.flags |= LEFT;
-	return future_settle(future, outcome);
 }
 
 bool future_end(struct future *future, struct future_outcome outcome)

@@ -73,6 +73,11 @@ void future_release(struct future *future);
  * must not run. */
 bool future_start(struct future *future);
 
+/* The same in place of whoever would pop it: the entry stays in the queue with the executor's
+ * reference, which goes by future_release_entry(); the outcome goes with the last client. */
+bool future_start_left(struct future *future);
+void future_release_entry(struct future *future);
+
 bool future_is_pending(const struct future *future);
 bool future_was_cancelled(const struct future *future);
 /* Started: found in a queue, it is run by somebody who waits for it. */
@@ -83,8 +88,6 @@ bool future_has_started(const struct future *future);
  * between: future_call() runs the function and puts the outcome into the record, true for success;
  * future_settle() makes it visible and wakes who waits, true if somebody observes; then
  * future_notify() tells the observers and calls the callbacks. No reference is spent.
- * future_settle_left() is for a caller who holds a client's reference, while the executor's is that of
- * an entry left in a queue: then the outcome goes with the last client already.
  * future_end() is settle and release in one; true: somebody observes, and the reference is kept for
  * future_notify() and future_release().
  */
@@ -113,7 +116,6 @@ extern const struct assay_call_ops future_call_ops;
 bool future_call(struct future *future, assay_executor *executor, struct running *running,
 		 struct future_outcome *outcome);
 bool future_settle(struct future *future, struct future_outcome outcome);
-bool future_settle_left(struct future *future, struct future_outcome outcome);
 bool future_end(struct future *future, struct future_outcome outcome);
 void future_notify(struct future *future);
 

@@ -65,7 +65,7 @@ int lane_push(struct lanes *lanes, struct lane *lane, struct future *const *futu
 {
 	if (!lane_open(lanes, lane))
 		return ASSAY_ESHUTDOWN;
-	if (lane->left && deque_is_full(&lane->deque) &&
+	if (lane->left && deque_is_full(&lane->deque, count) &&
 	    2 * lane->left >= deque_room(&lane->deque)) {
 		lane->left = 0;
 		deque_prune(&lane->deque);

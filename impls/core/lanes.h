@@ -73,6 +73,14 @@ static inline struct lane *lanes_mine(struct lanes *lanes)
 	return lanes_attach(lanes);
 }
 
+/* For a worker that has said that it takes something (P6 in worker.h), before it moves anything: after
+ * a close nothing is moved any more, so that who looks then finds everything. */
+static inline bool lanes_are_closed(struct lanes *lanes)
+{
+	port_fence_light(lanes->lopsided);                                 /* E1 */
+	return atomic_load_explicit(&lanes->closed, memory_order_relaxed); /* E1 */
+}
+
 /* Brackets every push to a lane, or to another deque of one owner with the same fields. False: the
  * lanes are closed, nothing may be pushed. */
 static inline bool lane_open(struct lanes *lanes, struct lane *lane)

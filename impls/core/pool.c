@@ -156,7 +156,7 @@ static int enqueue(struct pool *pool, struct future *const *futures, size_t coun
 
 	if (!error)
 		error = queue_push(pool->queue, worker_index(pool), futures, count);
-	if (!error)
+	if (!error || error == ASSAY_ENOMEM) /* a push that failed may have moved others */
 		rouse(pool);
 	return error == ASSAY_ESHUTDOWN ? refusal(pool) : error;
 }
@@ -284,19 +284,15 @@ static void drain(struct pool *pool)
 	pthread_mutex_lock(&pool->mutex);
 	arrive(pool, &visit, cancel_awaited);
 	pthread_mutex_unlock(&pool->mutex);
-	/* Twice: a worker may have been moving tasks to where only the second look finds them. */
-	for (int look = 0; look < 2; look++) {
-		bool moved; /* to where the next look finds it */
-
-		while ((future = queue_pop(pool->queue, worker_index(pool), &moved))) {
-			assay_future_cancel(&future->base);
-			drop(pool, future, &pool->drained_cancelled);
-			if (settings_are_orphaned(&pool->settings))
-				goto out; /* in a child that a callback forked */
-		}
-		await_taken(pool);
+	await_taken(pool); /* workers have moved what they were moving: now all of it is found */
+	while ((future = queue_pop(pool->queue, WORKER_NONE, NULL))) {
+		assay_future_cancel(&future->base);
+		drop(pool, future, &pool->drained_cancelled);
+		if (settings_are_orphaned(&pool->settings))
+			break; /* in a child that a callback forked */
 	}
-out:
+	if (!settings_are_orphaned(&pool->settings))
+		await_taken(pool);
 	depart(&visit);
 }
 
@@ -325,7 +321,7 @@ static void free_pool(struct pool *pool)
 
 	/* Entries of futures that were run by who waited for them. */
 	while ((left = queue_pop(pool->queue, WORKER_NONE, NULL)))
-		future_release(left);
+		future_release_entry(left);
 	queue_destroy(pool->queue);
 	park_free(&pool->park);
 	for (int i = 0; i < pool->settings.config.workers; i++)

@@ -36,7 +36,7 @@ int queue_push(struct queue *queue, int worker, struct future *const *futures, s
 /*
  * Any thread. Never sleeps. NULL: nothing was found, or after close: nothing will be. A worker may
  * move further tasks to where it takes its next ones from, and others can still get them: then it
- * sets *moved. While it moves them nobody else finds them.
+ * sets *moved. While it moves them nobody else finds them; what is popped after a close moves nothing.
  */
 struct future *queue_pop(struct queue *queue, int worker, bool *moved);
 

@@ -21,9 +21,8 @@
 #define SLEEPERS 8u  /* somebody sleeps on the word: settling must wake */
 #define OBSERVED 16u /* `observers` is not empty: settling must notify */
 #define FAILED 32u
-#define HEAP 64u /* bytes holds a struct block */
-#define LEFT \
-	128u /* done; the executor's reference is an entry left in a queue, which reads nothing */
+#define HEAP 64u  /* bytes holds a struct block */
+#define LEFT 128u /* started; the executor's reference is that of an entry in a queue */
 #define SIZE_SHIFT 8
 
 #define REFERENCE (UINT64_C(1) << 32)

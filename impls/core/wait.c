@@ -38,15 +38,19 @@ static void read_outcome(const struct future *future, uint32_t state, struct ass
 }
 
 /* Looks for a while whether the future is done; returns the last word seen. */
-static uint64_t look(struct future *future, int64_t start_ns)
+static uint64_t look(struct future *future, int64_t start_ns, int64_t deadline_ns)
 {
+	int64_t end_ns = start_ns + 2 * usual_wait_ns;
 	uint64_t word;
+
+	if (end_ns > deadline_ns)
+		end_ns = deadline_ns;
 
 	do {
 		for (int i = 0; i < 16; i++)
 			port_pause();
 		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
-	} while (!is_done(word) && assay_clock_ns() - start_ns < 2 * usual_wait_ns);
+	} while (!is_done(word) && assay_clock_ns() < end_ns);
 	return word;
 }
 
@@ -68,7 +72,7 @@ static uint64_t await(struct future *future, int64_t timeout_ns)
 	start_ns = assay_clock_ns();
 	deadline_ns = assay_deadline_ns(timeout_ns);
 	if (is_short)
-		word = look(future, start_ns);
+		word = look(future, start_ns, deadline_ns);
 	while (!is_done(word) && in_time) {
 		/* On a done word the bit is meaningless, and nobody sleeps. */
 		word = atomic_fetch_or_explicit(&future->word, SLEEPERS,
@@ -141,7 +145,8 @@ int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeou
 		if (is_lost())
 			return ASSAY_EUNREACHABLE;
 		current_runner->run(current_runner, future_of(base));
-		return ASSAY_OK; /* early, to be asked with the next one */
+		if (!future_is_pending(future_of(base)))
+			return ASSAY_OK; /* early, to be asked with the next one */
 	}
 	signal->wake = wake_signal;
 	if (in_time &&

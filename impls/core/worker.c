@@ -27,8 +27,7 @@ static void conclude(struct activation *activation, struct future_outcome outcom
 	struct future *future = activation->future;
 
 	count(&worker->finished, memory_order_release); /* P1 */
-	if (!(activation->owned ? future_end(future, outcome)
-				: future_settle_left(future, outcome)))
+	if (!(activation->owned ? future_end(future, outcome) : future_settle(future, outcome)))
 		return;
 	/* A callback may take long: until it returns this worker is as good as busy. */
 	activation->notifying = true;
@@ -41,16 +40,12 @@ static void conclude(struct activation *activation, struct future_outcome outcom
 		future_release(future);
 }
 
-/* The task, or one of its callbacks, ends the thread. Called on the way out, while the frame of run()
- * is still there. */
-static void run_ended(void *user)
+/* A task on the stack of a thread that ends. */
+static void end_task(struct activation *activation)
 {
-	struct activation *activation = user;
 	struct worker *worker = activation->worker;
 	struct future_outcome outcome;
 
-	end_if_orphaned(worker->pool);
-	forks_abandon(worker);
 	if (activation->notifying) { /* its remaining callbacks are lost */
 		atomic_fetch_sub_explicit(&worker->notifying, 1, memory_order_release);
 		if (activation->owned)
@@ -62,6 +57,25 @@ static void run_ended(void *user)
 	conclude(activation, outcome);
 }
 
+void stack_ended(void *user)
+{
+	struct worker *worker = user;
+	struct activation *activation;
+
+	end_if_orphaned(worker->pool);
+	/* Each after the children that were forked in it, and before what lies below: these may wait
+	 * for each other in this order, and in no other. */
+	while ((activation = worker->top)) {
+		forks_abandon(worker, activation->unjoined);
+		worker->top = activation->outer;
+		if (activation->child)
+			fork_end(activation->child, ASSAY_EDIED);
+		else
+			end_task(activation);
+	}
+	worker->joins = 0;
+}
+
 /* A task that this worker has started. */
 static void run(struct worker *worker, struct future *future, bool owned)
 {
@@ -70,18 +84,20 @@ static void run(struct worker *worker, struct future *future, bool owned)
 	struct activation activation;
 
 	activation.running.call.ops = &fork_call_ops;
-	activation.worker = worker;
 	activation.tree = (uintptr_t)&activation; /* its children are done before it is */
+	activation.child = NULL;
 	activation.future = future;
 	activation.owned = owned;
 	activation.notifying = false;
 	count(&worker->started, memory_order_relaxed);
-	pthread_cleanup_push(run_ended, &activation);
+	activation_enter(&activation, worker);
+	pthread_cleanup_push(stack_ended, worker);
 	if (!future_call(future, &pool->base, &activation.running, &outcome))
 		count(&worker->failed, memory_order_relaxed);
 	end_if_orphaned(pool);
 	conclude(&activation, outcome);
 	pthread_cleanup_pop(0);
+	activation_leave(&activation);
 }
 
 /* A task out of the queue. True: its function was called. */
@@ -114,7 +130,7 @@ static void run_awaited(struct runner *runner, struct future *future)
 	atomic_store_explicit(&worker->taking, 1, memory_order_relaxed); /* P6 */
 	taken = queue_take_back(pool->queue, worker->index, future);
 	broken = atomic_load_explicit(&pool->broken, memory_order_acquire); /* P2 */
-	starts = !broken && future_start(future);
+	starts = !broken && (taken ? future_start(future) : future_start_left(future));
 	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
 	if (starts) {
 		make_room(pool);

@@ -48,6 +48,7 @@ struct worker {
 	bool searching; /* counted among the searchers */
 	int tasks_left;
 	struct assay_fork *unjoined; /* children of all tasks on its stack, latest first: fork.c */
+	struct activation *top;      /* what is on its stack, innermost first */
 	unsigned joins;              /* that run something else meanwhile, on its stack */
 	int64_t spin_ns;             /* how long it looks for work before it sleeps: adapts */
 	uint32_t random;
@@ -62,15 +63,36 @@ struct worker {
 	_Atomic uint32_t taking;    /* 1 from before a pop until the task is started or dropped */
 };
 
-/* A task on the stack of a worker. */
+/* A task on the stack of a worker, or a child of another worker's task. */
 struct activation {
 	struct running running; /* first: its call is what the task gets */
 	struct worker *worker;
 	uintptr_t tree; /* tells the children of this task, and theirs, from others */
+	struct activation *outer;
+	struct assay_fork *unjoined; /* of the worker when it began: what was forked before */
+	struct assay_fork *child;    /* or the task: */
 	struct future *future;
 	bool owned; /* the queue's reference is this activation's to give up */
 	bool notifying;
 };
+
+/* Brackets what an activation does. */
+static inline void activation_enter(struct activation *activation, struct worker *worker)
+{
+	activation->worker = worker;
+	activation->outer = worker->top;
+	activation->unjoined = worker->unjoined;
+	worker->top = activation;
+}
+
+static inline void activation_leave(struct activation *activation)
+{
+	activation->worker->top = activation->outer;
+}
+
+/* For pthread_cleanup_push() inside: something ends the thread. All that is on its stack ends with
+ * it, innermost first, while its frames are still there. user is the worker. */
+void stack_ended(void *user);
 
 struct pool {
 	assay_executor base;
@@ -81,6 +103,7 @@ struct pool {
 	_Atomic int alive;     /* workers with a thread; changes under mutex */
 	_Atomic bool stopping; /* no more is accepted */
 	_Atomic bool broken;   /* and nothing more is run */
+	_Atomic bool refused;  /* the last thread could not be started: children do not ask again */
 	pthread_mutex_t mutex; /* life and death of workers; only a queue's lock is taken inside */
 	pthread_cond_t left;   /* alive or guests went down */
 	int guests;            /* clients that run or cancel tasks here; under mutex */
@@ -186,8 +209,10 @@ static inline bool crew_is_short(struct pool *pool)
 	uint64_t counts = atomic_load_explicit(&pool->park.counts, memory_order_relaxed);
 
 	return !park_searchers(counts) &&
-	       (park_sleepers(counts) || atomic_load_explicit(&pool->alive, memory_order_relaxed) <
-						 pool->settings.config.workers);
+	       (park_sleepers(counts) ||
+		(atomic_load_explicit(&pool->alive, memory_order_relaxed) <
+			 pool->settings.config.workers &&
+		 !atomic_load_explicit(&pool->refused, memory_order_relaxed)));
 }
 
 /* The same for a child that was forked. */

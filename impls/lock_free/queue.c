@@ -65,7 +65,8 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 {
 	struct future *batch[BATCH], *reversed[BATCH];
 	/* Without room for more, one has to be enough. */
-	size_t most = deque_reserve(&own->taken, BATCH) ? BATCH : 1;
+	size_t most =
+		!lanes_are_closed(&queue->lanes) && deque_reserve(&own->taken, BATCH) ? BATCH : 1;
 	size_t count = lanes_take(&queue->lanes, &own->cursor, batch, most);
 
 	if (!count)

@@ -80,7 +80,7 @@ static void prune(struct queue *queue)
 		struct future *future = queue->ring[(queue->first + i) & (queue->size - 1)];
 
 		if (future_has_started(future))
-			future_release(future);
+			future_release_entry(future);
 		else
 			queue->ring[(queue->first + kept++) & (queue->size - 1)] = future;
 	}
@@ -94,7 +94,7 @@ static bool make_room(struct queue *queue, size_t count)
 	size_t size = queue->size;
 	struct future **ring;
 
-	if (queue->count == size && 2 * queue->left >= size)
+	if (queue->count + count > size && 2 * queue->left >= size)
 		prune(queue);
 
 	while (size < queue->count + count)
@@ -145,7 +145,8 @@ static size_t take(struct queue *queue, struct future **futures, size_t most)
 	pthread_mutex_lock(&queue->mutex);
 	if (queue->count) {
 		count = queue->count / (2 * (size_t)queue->workers);
-		count = count < 1 ? 1 : count > most ? most : count;
+		/* After a close nothing is moved: who looks then finds everything. */
+		count = count < 1 || queue->closed ? 1 : count > most ? most : count;
 		for (size_t i = 0; i < count; i++)
 			futures[i] = queue->ring[(queue->first + i) & (queue->size - 1)];
 		queue->first += count;

@@ -121,16 +121,17 @@ static struct future *keep(struct deque *own, struct future **batch, size_t coun
 }
 
 /* Without room for more, one has to be enough. */
-static size_t most(struct deque *own)
+static size_t most(struct queue *queue, struct deque *own)
 {
-	return deque_reserve(own, BATCH) ? BATCH : 1;
+	return !lanes_are_closed(&queue->lanes) && deque_reserve(own, BATCH) ? BATCH : 1;
 }
 
 static struct future *take_from_lanes(struct queue *queue, int worker, bool *moved)
 {
 	struct deque *own = &queue->own[worker].deque;
 	struct future *batch[BATCH];
-	size_t count = lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch, most(own));
+	size_t count =
+		lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch, most(queue, own));
 
 	return keep(own, batch, count, moved);
 }
@@ -143,7 +144,7 @@ static struct future *take_shared(struct queue *queue, int worker, struct deque 
 	size_t count = 0;
 
 	while (!count && !deque_looks_empty(shared))
-		count = deque_take(shared, batch, most(own));
+		count = deque_take(shared, batch, most(queue, own));
 	return keep(own, batch, count, moved);
 }
 
@@ -218,7 +219,8 @@ struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 		return pop_outside(queue);
 	*moved = false;
 	thief = &queue->thieves[worker];
-	if (atomic_load_explicit(&thief->asked, memory_order_relaxed)) {
+	if (atomic_load_explicit(&thief->asked, memory_order_relaxed) &&
+	    !lanes_are_closed(&queue->lanes)) {
 		share(queue, worker);
 		*moved = true;
 	}
