@@ -10,11 +10,18 @@
 #define WAIT_LOOKS 48
 #define WAIT_LOOKS_LONG 2
 #define WAIT_USUAL_NS 12000
+/*
+ * Two threads that both sleep in each other's waits may never find out that both could look: now and
+ * then a waiter looks for as long as a slow wake-up takes.
+ */
+#define WAIT_PROBE_EVERY 8
+#define WAIT_PROBE_NS 50000
 
 _Thread_local struct runner *current_runner __attribute__((tls_model("initial-exec")));
 
-/* The average wait of this thread, recent ones first. */
+/* The average wait of this thread, recent ones first; and its waits of the longer kind. */
 static _Thread_local int64_t usual_wait_ns __attribute__((tls_model("initial-exec")));
+static _Thread_local unsigned long_waits __attribute__((tls_model("initial-exec")));
 
 static void read_outcome(const struct future *future, uint32_t state, struct assay_outcome *outcome)
 {
@@ -38,9 +45,8 @@ static void read_outcome(const struct future *future, uint32_t state, struct ass
 }
 
 /* Looks for a while whether the future is done; returns the last word seen. */
-static uint64_t look(struct future *future, int64_t start_ns, int64_t deadline_ns)
+static uint64_t look(struct future *future, int64_t end_ns, int64_t deadline_ns)
 {
-	int64_t end_ns = start_ns + 2 * usual_wait_ns;
 	uint64_t word;
 
 	if (end_ns > deadline_ns)
@@ -72,7 +78,11 @@ static uint64_t await(struct future *future, int64_t timeout_ns)
 	start_ns = assay_clock_ns();
 	deadline_ns = assay_deadline_ns(timeout_ns);
 	if (is_short)
-		word = look(future, start_ns, deadline_ns);
+		word = look(future, start_ns + 2 * usual_wait_ns, deadline_ns);
+	else if (++long_waits % WAIT_PROBE_EVERY == 0)
+		word = look(future, start_ns + WAIT_PROBE_NS, deadline_ns);
+	if (!is_short && is_done(word))
+		usual_wait_ns = WAIT_USUAL_NS / 2;
 	while (!is_done(word) && in_time) {
 		/* On a done word the bit is meaningless, and nobody sleeps. */
 		word = atomic_fetch_or_explicit(&future->word, SLEEPERS,

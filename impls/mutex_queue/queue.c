@@ -13,10 +13,15 @@
 
 /* Tasks taken under one lock at most. */
 #define BATCH 32
+/* A worker that got fewer than this looks again after so many pauses only: each look takes the lock and
+ * its line from who submits, and finds more when it comes later. */
+#define FEW 16
+#define PAUSES 48
 #define SMALLEST 64
 
 struct own {
 	struct deque taken; /* latest first */
+	bool got_few;       /* the worker's, at its last look */
 	_Atomic uint64_t steals;
 };
 
@@ -144,7 +149,7 @@ static size_t take(struct queue *queue, struct future **futures, size_t most)
 		return 0;
 	pthread_mutex_lock(&queue->mutex);
 	if (queue->count) {
-		count = queue->count / (2 * (size_t)queue->workers);
+		count = queue->count / queue->workers;
 		/* After a close nothing is moved: who looks then finds everything. */
 		count = count < 1 || queue->closed ? 1 : count > most ? most : count;
 		for (size_t i = 0; i < count; i++)
@@ -160,9 +165,14 @@ static size_t take(struct queue *queue, struct future **futures, size_t most)
 static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
 {
 	struct future *batch[BATCH], *reversed[BATCH];
-	/* Without room for more, one has to be enough. */
-	size_t count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1);
+	size_t count;
 
+	for (int i = 0; own->got_few && i < PAUSES; i++)
+		port_pause();
+	/* Without room for more, one has to be enough. */
+	count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1);
+
+	own->got_few = count < FEW;
 	if (!count)
 		return NULL;
 	for (size_t i = 1; i < count; i++) {
