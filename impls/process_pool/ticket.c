@@ -194,7 +194,7 @@ bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
 {
 	struct slot *slot = &pool->segment->slots[index];
 	struct ticket *ticket = &pool->tickets[index];
-	struct future *future = ticket->future;
+	struct future *future;
 	struct future_outcome outcome;
 	uint64_t taken = (word & ~SLOT_STATUS) | SLOT_TAKEN;
 
@@ -203,6 +203,7 @@ bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
 						     memory_order_acquire, /* S2 */
 						     memory_order_relaxed))
 		return false;
+	future = ticket->future; /* the ticket is the taker's now */
 	if (ticket->size > SLOT_BYTES)
 		arena_give(pool->segment, ticket->extent, ticket->size);
 	if (slot->error)
@@ -363,11 +364,16 @@ static bool cancel_op(assay_future *base)
 {
 	struct future *future = future_of(base);
 	struct pool *pool = pool_of(future->home);
-	uint64_t hint = hint_of(future);
+	uint64_t hint = hint_of(future), word;
 	bool cancelled = false;
+	unsigned step = 0;
 
 	if (!is_done(word_of(future)) && !is_orphaned(future) && visit_begin(pool, future)) {
 		cancelled = ticket_cancel(pool, hint);
+		/* Another thread may have been quicker, and not have told the future yet. */
+		while (!cancelled && !is_done(word_of(future)) &&
+		       (!read_word(pool, hint, &word) || status_of(word) == SLOT_CANCELLED))
+			port_backoff(&step);
 		visit_end(pool);
 	}
 	/* Another thread may be just about to say the same. */
