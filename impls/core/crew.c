@@ -90,8 +90,7 @@ void stop(struct pool *pool)
 	atomic_thread_fence(memory_order_seq_cst); /* K1, before the look at the sleepers */
 	atomic_fetch_add_explicit(&pool->room, 1, memory_order_release); /* P2 */
 	port_wake(&pool->room, INT_MAX);
-	while (park_wake(&pool->park))
-		;
+	park_wake_all(&pool->park);
 }
 
 void break_pool(struct pool *pool)
@@ -158,6 +157,8 @@ void leave(struct worker *worker)
 	current_runner = NULL;
 	if (worker->searching)
 		park_found(&pool->park);
+	if (atomic_load_explicit(&pool->stopping, memory_order_acquire)) /* P2 */
+		park_wake_all(&pool->park);
 	pthread_mutex_lock(&pool->mutex);
 	before = worker->before;
 	has_before = worker->has_before;

@@ -90,3 +90,9 @@ bool park_wake(struct park *park)
 	wake_any(park);
 	return true;
 }
+
+void park_wake_all(struct park *park)
+{
+	while (park_wake(park))
+		;
+}

@@ -83,4 +83,11 @@ static inline bool park_is_needed(struct park *park)
 /* Wakes one sleeper, who becomes a searcher. False: nobody sleeps. */
 bool park_wake(struct park *park);
 
+/*
+ * Everybody is to go. Called by who says so, and again by each worker that goes: a wake may reach one
+ * that has announced itself and is not counted yet, in place of one that is; then the count that the
+ * first adds is all that tells of the other.
+ */
+void park_wake_all(struct park *park);
+
 #endif

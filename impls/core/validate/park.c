@@ -76,6 +76,7 @@ static void *consume(void *user)
 		}
 		if (last) {
 			stop_searching(&searching);
+			park_wake_all(&park);
 			return NULL;
 		}
 		if (!searching)
@@ -164,8 +165,7 @@ static void hunt(void *(*produce)(void *), int rounds, bool lopsided)
 		validate_join(threads[i]);
 	atomic_store_explicit(&stopping, true, memory_order_seq_cst);
 	port_fence_heavy(lopsided);
-	while (park_wake(&park))
-		;
+	park_wake_all(&park);
 	for (int i = 0; i < CONSUMERS; i++)
 		validate_join(consumers[i]);
 	MUST(atomic_load(&taken) == (uint64_t)rounds * PRODUCERS);
@@ -177,12 +177,36 @@ static void hunt(void *(*produce)(void *), int rounds, bool lopsided)
 	park_free(&park);
 }
 
+/* Workers on their way to sleep are told to go, again and again: none stays behind. */
+static void hunt_stop(int rounds, bool lopsided)
+{
+	pthread_t consumers[CONSUMERS];
+	uint32_t seed = 5;
+
+	while (rounds--) {
+		MUST(park_init(&park, CONSUMERS, lopsided));
+		atomic_store(&stopping, false);
+		for (int i = 0; i < CONSUMERS; i++)
+			validate_start(&consumers[i], consume, (void *)(uintptr_t)i);
+		for (uint32_t pause = validate_random(&seed) % 2048; pause > 0; pause--)
+			port_pause();
+		atomic_store_explicit(&stopping, true, memory_order_seq_cst);
+		port_fence_heavy(lopsided);
+		park_wake_all(&park);
+		for (int i = 0; i < CONSUMERS; i++)
+			validate_join(consumers[i]);
+		MUST(atomic_load(&park.counts) == 0);
+		park_free(&park);
+	}
+}
+
 int main(void)
 {
 	validate_expect_end(60);
 	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
 		hunt(produce_slowly, validate_rounds(15000), lopsided);
 		hunt(produce_fast, validate_rounds(250000), lopsided);
+		hunt_stop(validate_rounds(1000), lopsided);
 		printf("%s fences: nothing lost\n", lopsided ? "lopsided" : "full");
 	}
 	return 0;
