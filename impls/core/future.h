@@ -56,7 +56,7 @@ struct runner {
 };
 
 /* Of the calling thread; NULL: it only waits. */
-extern _Thread_local struct runner *current_runner __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct runner *current_runner;
 
 /* A pending future of `home` with `references` references (2, or 1 if the client wants none) that
  * will run `function` on a copy of the argument. NULL without memory. */

@@ -65,7 +65,7 @@ static pthread_key_t key; /* its destructor puts a slab on the idle list when it
 static bool key_exists;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static _Thread_local struct slab *mine __attribute__((tls_model("initial-exec")));
+static _Thread_local struct slab *mine;
 
 static void retire(void *slab)
 {
@@ -77,7 +77,7 @@ static void retire(void *slab)
 }
 
 /* The handlers may be registered twice: in a child that was forked in the middle of it. */
-static _Thread_local unsigned idle_locked __attribute__((tls_model("initial-exec")));
+static _Thread_local unsigned idle_locked;
 
 static void lock_idle(void)
 {

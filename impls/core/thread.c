@@ -9,7 +9,7 @@ struct number {
 	uint32_t value;
 };
 
-_Thread_local uint32_t thread_own_number __attribute__((tls_model("initial-exec"))) =
+_Thread_local uint32_t thread_own_number =
 	THREAD_UNNUMBERED;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* first_free and next_value */
@@ -31,7 +31,7 @@ static void give_back(void *user)
 }
 
 /* The handlers may be registered twice: in a child that was forked in the middle of it. */
-static _Thread_local unsigned locked __attribute__((tls_model("initial-exec")));
+static _Thread_local unsigned locked;
 
 static void lock(void)
 {

@@ -8,7 +8,7 @@
 
 #define THREAD_UNNUMBERED UINT32_MAX
 
-extern _Thread_local uint32_t thread_own_number __attribute__((tls_model("initial-exec")));
+extern _Thread_local uint32_t thread_own_number;
 
 uint32_t thread_number_slow(void);
 

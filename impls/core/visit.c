@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker.h"
 
-_Thread_local const struct pool *home __attribute__((tls_model("initial-exec")));
-static _Thread_local struct visit *visits __attribute__((tls_model("initial-exec")));
+_Thread_local const struct pool *home;
+static _Thread_local struct visit *visits;
 
 void arrive(struct pool *pool, struct visit *visit,
 	    void (*run)(struct runner *runner, struct future *future))

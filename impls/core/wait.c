@@ -17,11 +17,11 @@
 #define WAIT_PROBE_EVERY 8
 #define WAIT_PROBE_NS 50000
 
-_Thread_local struct runner *current_runner __attribute__((tls_model("initial-exec")));
+_Thread_local struct runner *current_runner;
 
 /* The average wait of this thread, recent ones first; and its waits of the longer kind. */
-static _Thread_local int64_t usual_wait_ns __attribute__((tls_model("initial-exec")));
-static _Thread_local unsigned long_waits __attribute__((tls_model("initial-exec")));
+static _Thread_local int64_t usual_wait_ns;
+static _Thread_local unsigned long_waits;
 
 static void read_outcome(const struct future *future, uint32_t state, struct assay_outcome *outcome)
 {

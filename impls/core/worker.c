@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-_Thread_local struct worker *current_worker __attribute__((tls_model("initial-exec")));
+_Thread_local struct worker *current_worker;
 
 /* What a worker found: a task, or, where that is NULL, a child of another worker's task. */
 struct work {

@@ -125,7 +125,7 @@ struct pool {
 };
 
 /* The worker that the calling thread is; NULL when it is none, or has left its slot. */
-extern _Thread_local struct worker *current_worker __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct worker *current_worker;
 
 /* The calling thread's index in this pool, or WORKER_NONE. */
 static inline int worker_index(const struct pool *pool)
@@ -135,7 +135,7 @@ static inline int worker_index(const struct pool *pool)
 
 /* The pool that the thread was started for. It is compared, never followed: thread-local destructors
  * run when the pool may be gone. */
-extern _Thread_local const struct pool *home __attribute__((tls_model("initial-exec")));
+extern _Thread_local const struct pool *home;
 
 /* A stay of a thread that is no worker, or acts as none, while it runs, cancels or breaks tasks.
  * shutdown(WAIT) waits for it to end. */

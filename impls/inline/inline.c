@@ -37,7 +37,7 @@ struct frame {
 	struct running running;
 };
 
-static _Thread_local struct frame *frames __attribute__((tls_model("initial-exec")));
+static _Thread_local struct frame *frames;
 
 static struct inline_executor *inline_of(assay_executor *executor)
 {

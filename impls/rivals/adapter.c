@@ -60,9 +60,9 @@ struct visit {
 	struct visit *outer;
 };
 
-static _Thread_local struct visit *visits __attribute__((tls_model("initial-exec")));
+static _Thread_local struct visit *visits;
 /* Whose worker this thread was last: its destructors may call us too. */
-static _Thread_local uint64_t worker_of __attribute__((tls_model("initial-exec")));
+static _Thread_local uint64_t worker_of;
 
 static struct adapter *adapter_of(assay_executor *executor)
 {
@@ -80,7 +80,7 @@ static bool belongs(const struct adapter *adapter)
 static struct shard *own_shard(struct adapter *adapter)
 {
 	static _Atomic unsigned threads;
-	static _Thread_local unsigned number __attribute__((tls_model("initial-exec")));
+	static _Thread_local unsigned number;
 
 	if (!number)
 		number = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % SHARDS;

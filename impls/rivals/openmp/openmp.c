@@ -37,7 +37,7 @@ struct rival {
 };
 
 /* Whose task the calling thread is in. */
-static _Thread_local struct rival *inside __attribute__((tls_model("initial-exec")));
+static _Thread_local struct rival *inside;
 
 /* Room for one more task in the team. */
 static bool reserve(struct rival *rival)

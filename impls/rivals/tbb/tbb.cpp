@@ -29,7 +29,7 @@ struct rival {
 };
 
 /* Whose task the calling thread is in. */
-static thread_local struct rival *inside __attribute__((tls_model("initial-exec")));
+static thread_local struct rival *inside;
 
 /* TBB makes its threads when they are needed, and could then only say that it cannot. */
 int rival_create(int workers, struct rival **out)
