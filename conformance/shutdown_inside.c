@@ -404,41 +404,55 @@ ASSAY_TEST(shd_24_result_too_big_after_shutdown, .clause = "SHD-24",
 	assay_future_release(next);
 }
 
+struct destructor {
+	pthread_key_t key;
+	assay_executor *executor;
+	struct probe *entered;
+	struct gate *gate;
+};
+
 /* Runs when a worker's thread ends, after everything the executor does in it. */
 static void use_executor(void *user)
 {
-	assay_executor *executor = user;
+	const struct destructor *destructor = user;
 	struct assay_task task = {.function = end_thread_behind_gate};
+	assay_executor *executor = destructor->executor;
 	assay_future *future;
 
+	probe_hit(destructor->entered);
+	gate_wait(destructor->gate);
 	CHECK_ERROR(assay_submit(executor, &task, &future), ASSAY_ESHUTDOWN);
 	CHECK_OK(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_NOWAIT));
 	CHECK_ERROR(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT), ASSAY_EDEADLOCK);
 }
 
-struct destructor {
-	pthread_key_t key;
-	assay_executor *executor;
-};
-
 static int leave_destructor(assay_call *call)
 {
-	const struct destructor *destructor = call->argument;
+	const struct destructor *const *destructor = call->argument;
 
-	CHECK_EQ(pthread_setspecific(destructor->key, destructor->executor), 0);
+	CHECK_EQ(pthread_setspecific((*destructor)->key, *destructor), 0);
 	return ASSAY_OK;
 }
 
+/* While somebody waits for the end of these threads, and may hold what they need for it. */
 ASSAY_TEST(shd_18_destructors_of_worker_threads_use_the_executor, .clause = "SHD-18",
 	   .needs = ASSAY_CAP_SHARED_MEMORY | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_REUSE |
 		    ASSAY_CAP_OWNS_WORKERS)
 {
-	struct destructor destructor = {.executor = executor_new(s, 2)};
+	struct destructor destructor = {
+		.executor = executor_new(s, 2), .entered = probe_new(s), .gate = gate_new(s)};
+	const struct destructor *argument = &destructor;
+	struct closing closing;
 	assay_future *future;
 
 	CHECK_EQ(pthread_key_create(&destructor.key, use_executor), 0);
-	future = submit_task(destructor.executor, leave_destructor, &destructor, sizeof destructor);
+	future = submit_task(destructor.executor, leave_destructor, &argument, sizeof argument);
 	CHECK_OK(assay_future_result(future, ASSAY_FOREVER, NULL, 0));
+	closing_start(&closing, destructor.executor, ASSAY_SHUTDOWN_WAIT, trace_new(s, 1));
+	probe_await(destructor.entered, 1);
+	closing_await_sleep(&closing);
+	gate_open(destructor.gate);
+	closing_join(&closing);
 	executor_end(destructor.executor);
 	assay_future_release(future);
 	pthread_key_delete(destructor.key);

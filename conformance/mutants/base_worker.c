@@ -333,7 +333,8 @@ void pool_join_ended(struct pool *pool)
 		return;
 	pool->ended = NULL;
 	pool->guests++;
-	pthread_mutex_unlock(&pool->mutex);
+	if (!has_fault(FAULT_JOINS_THREADS_LOCKED))
+		pthread_mutex_unlock(&pool->mutex);
 	while (ended) {
 		struct worker *worker = ended;
 
@@ -341,7 +342,8 @@ void pool_join_ended(struct pool *pool)
 		pthread_join(worker->thread, NULL);
 		free(worker);
 	}
-	pthread_mutex_lock(&pool->mutex);
+	if (!has_fault(FAULT_JOINS_THREADS_LOCKED))
+		pthread_mutex_lock(&pool->mutex);
 	pool->guests--;
 	pthread_cond_broadcast(&pool->gone);
 }

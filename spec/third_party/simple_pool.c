@@ -15,7 +15,9 @@ struct pool {
 	/* Under mutex. */
 	struct assay_simple_future *first, **end;
 	bool stopping;
-	int busy;      /* workers that have not left, and shutdowns that are cancelling */
+	int busy; /* workers that have not left, and shutdowns that are cancelling */
+	/* Under joining: what a thread runs when it ends may need the other one. */
+	pthread_mutex_t joining;
 	int threads;   /* to be joined */
 	int size;      /* workers, always; not under mutex, as it does not change */
 	pid_t process; /* a forked child has the pool's memory, but not its threads */
@@ -129,9 +131,11 @@ static int shutdown(assay_executor *executor, unsigned flags)
 	pthread_mutex_lock(&pool->mutex);
 	while (pool->busy)
 		pthread_cond_wait(&pool->changed, &pool->mutex);
-	while (pool->threads) /* they have left: none needs the mutex */
-		pthread_join(pool->workers[--pool->threads], NULL);
 	pthread_mutex_unlock(&pool->mutex);
+	pthread_mutex_lock(&pool->joining);
+	while (pool->threads)
+		pthread_join(pool->workers[--pool->threads], NULL);
+	pthread_mutex_unlock(&pool->joining);
 	return ASSAY_OK;
 }
 
@@ -142,6 +146,7 @@ static int destroy(assay_executor *executor)
 
 	if (error || getpid() != pool->process)
 		return error;
+	pthread_mutex_destroy(&pool->joining);
 	pthread_cond_destroy(&pool->changed);
 	pthread_mutex_destroy(&pool->mutex);
 	free(pool);
@@ -194,6 +199,7 @@ static int create(const struct assay_config *config, assay_executor **out)
 	pool->process = getpid();
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->changed, NULL);
+	pthread_mutex_init(&pool->joining, NULL);
 	pthread_mutex_lock(&pool->mutex); /* no worker leaves before `busy` is right */
 	while (pool->threads < workers &&
 	       !pthread_create(&pool->workers[pool->threads], NULL, work, pool))
