@@ -5,6 +5,7 @@
  */
 #include <assay/load.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -15,14 +16,14 @@
 #define ROOM ((rlim_t)400 << 20) /* stacks of some threads */
 
 static uint32_t ran;
-static uint32_t is_open;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* held until all is submitted */
 
 static int wait_for_gate(assay_call *call)
 {
 	(void)call;
-	while (!__atomic_load_n(&is_open, __ATOMIC_ACQUIRE))
-		usleep(1000);
-	__atomic_fetch_add(&ran, 1, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&gate);
+	ran++;
+	pthread_mutex_unlock(&gate);
 	return ASSAY_OK;
 }
 
@@ -68,7 +69,7 @@ static void use(const struct assay_backend *backend, int workers, bool may_fail)
 	int error;
 
 	config.workers = workers;
-	ran = is_open = 0;
+	ran = 0;
 	error = assay_executor_create(backend, &config, &executor);
 	check(!error || (may_fail && (error == ASSAY_ERESOURCE || error == ASSAY_ENOMEM)),
 	      may_fail ? "ASSAY_ERESOURCE or an executor" : "an executor");
@@ -76,10 +77,11 @@ static void use(const struct assay_backend *backend, int workers, bool may_fail)
 	       assay_error_name(error));
 	if (error)
 		return;
+	pthread_mutex_lock(&gate);
 	accepted = submit_all(executor);
+	pthread_mutex_unlock(&gate);
 	printf("%s: %u of %d tasks accepted\n", backend->name, accepted, TASKS);
 	check(may_fail || accepted == TASKS, "every task to be accepted");
-	__atomic_store_n(&is_open, 1, __ATOMIC_RELEASE);
 	check(!assay_executor_destroy(executor), "the executor to end");
 	check(ran == accepted, "what was accepted to run, and nothing else");
 }
