@@ -2,6 +2,8 @@
 /* Running a task: what its function is given, and how what it made gets into the record. */
 #include "record.h"
 
+#include <assay/backend.h>
+
 #include <stdlib.h>
 
 int future_call_reserve(assay_call *call, size_t size)
@@ -37,7 +39,8 @@ const struct assay_call_ops future_call_ops = {
 };
 
 /* Puts what the function made into the record; takes over or frees running's memory. */
-static uint32_t store_outcome(struct future *future, struct running *running, int returned)
+PORT_RARE static uint32_t store_outcome(struct future *future, struct running *running,
+					int returned)
 {
 	size_t size = running->call.result_size;
 
@@ -52,8 +55,7 @@ static uint32_t store_outcome(struct future *future, struct running *running, in
 		free(running->heap);
 		return FAILED;
 	}
-	if (running->message)
-		free(running->message);
+	free(running->message);
 	if (!running->heap) {
 		copy_inline(future->bytes, running->scratch, size);
 	} else if (size > FUTURE_INLINE) {
@@ -68,8 +70,8 @@ static uint32_t store_outcome(struct future *future, struct running *running, in
 	return (uint32_t)size << SIZE_SHIFT;
 }
 
-bool future_call(struct future *future, assay_executor *executor, struct running *running,
-		 struct future_outcome *outcome)
+inline bool future_call(struct future *future, assay_executor *executor, struct running *running,
+			struct future_outcome *outcome)
 {
 	/* relaxed: the starter is this thread; the flags of the argument do not change */
 	uint32_t state = (uint32_t)atomic_load_explicit(&future->word, memory_order_relaxed);
@@ -82,17 +84,22 @@ bool future_call(struct future *future, assay_executor *executor, struct running
 	running->call.result = running->scratch;
 	running->call.result_size = 0;
 	running->call.result_capacity = sizeof running->scratch;
-	running->result_limit = executor->ops->backend->result_limit;
+	running->result_limit = assay_backend.result_limit;
 	running->heap = NULL;
 	running->message = NULL;
-	if (state & HEAP) {
+	if (__builtin_expect(state & HEAP, 0)) {
 		running->call.argument = block_of(future).data;
 		running->call.argument_size = block_of(future).size;
 	}
 	returned = future->function(&running->call);
-	if (state & HEAP)
+	if (__builtin_expect(state & HEAP, 0))
 		free(block_of(future).data);
-	outcome->flags = store_outcome(future, running, returned);
+	if (__builtin_expect(returned || running->heap || running->message, 0)) {
+		outcome->flags = store_outcome(future, running, returned);
+	} else {
+		copy_inline(future->bytes, running->scratch, running->call.result_size);
+		outcome->flags = (uint32_t)running->call.result_size << SIZE_SHIFT;
+	}
 	return !returned;
 }
 

@@ -2,10 +2,8 @@
 /* How many workers a pool has: they are started when tasks lack them, and leave, or the pool breaks. */
 #include "worker.h"
 
-void make_room(struct pool *pool)
+void let_in(struct pool *pool)
 {
-	if (!is_bounded(pool))
-		return;
 	atomic_fetch_sub_explicit(&pool->queued, 1, memory_order_seq_cst); /* P3 P4 */
 	if (atomic_load_explicit(&pool->blocked, memory_order_seq_cst)) {  /* P4 */
 		atomic_fetch_add_explicit(&pool->room, 1, memory_order_relaxed);
@@ -248,8 +246,7 @@ static bool grow_or_fail(struct pool *pool)
 void grow_if_short(struct pool *pool)
 {
 	port_fence_light(pool->park.lopsided); /* P5 */
-	if (atomic_load_explicit(&pool->alive, memory_order_relaxed) <
-	    pool->settings.config.workers) {
+	if (is_growing(pool)) {
 		pthread_mutex_lock(&pool->mutex);
 		grow_or_fail(pool); /* the caller is a worker and alive */
 		pthread_mutex_unlock(&pool->mutex);
@@ -274,12 +271,9 @@ static void grow_for_push(struct pool *pool)
 	}
 }
 
-void rouse(struct pool *pool)
+void wake_or_grow(struct pool *pool)
 {
-	if (!park_is_needed(&pool->park) || park_wake(&pool->park)) /* P5 has the same fence */
-		return;
-	if (atomic_load_explicit(&pool->alive, memory_order_relaxed) <
-	    pool->settings.config.workers)
+	if (!park_wake(&pool->park) && is_growing(pool))
 		grow_for_push(pool);
 }
 

@@ -47,20 +47,37 @@ static bool grow(struct deque *deque, size_t needed)
 
 bool deque_reserve_slow(struct deque *deque, size_t count)
 {
-	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+	size_t needed;
 
 	deque->top_seen = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 */
-	if (slots && (size_t)(bottom - deque->top_seen) + count <= slots->mask + 1)
-		return true;
-	return grow(deque, (size_t)(bottom - deque->top_seen) + count);
+	needed = (size_t)(bottom - deque->top_seen) + count;
+	if (needed > deque_room(deque) && !grow(deque, needed))
+		return false;
+	deque->limit = deque->top_seen + (int64_t)deque_room(deque);
+	return true;
 }
 
-struct future *deque_pop(struct deque *deque)
+/* The last: whoever moves top has it. */
+PORT_OUTLINE static struct future *pop_last(struct deque *deque, int64_t bottom, int64_t top)
+{
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+	struct future *future = atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask],
+						     memory_order_relaxed);
+	bool mine = top == bottom &&
+		    atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1,
+							    memory_order_seq_cst, /* D3 */
+							    memory_order_acquire);
+
+	deque->top_seen = bottom + 1;
+	atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release); /* D1 */
+	return mine ? future : NULL;
+}
+
+inline struct future *deque_pop(struct deque *deque)
 {
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1, top;
-	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
-	struct future *future;
+	struct slots *slots;
 
 	/* top only grows: what was seen of it tells of an empty deque without any fence. */
 	if (deque->top_seen > bottom)
@@ -68,27 +85,14 @@ struct future *deque_pop(struct deque *deque)
 	atomic_store_explicit(&deque->bottom, bottom, memory_order_release); /* D1 */
 	port_fence_light(deque->lopsided);                                   /* D2 */
 	top = atomic_load_explicit(&deque->top, memory_order_acquire);       /* D3, for top_seen */
-	if (top < bottom) {
-		if (bottom - top >= DEQUE_AHEAD)
-			port_prefetch(atomic_load_explicit(
-				&slots->at[(size_t)(bottom - DEQUE_AHEAD) & slots->mask],
-				memory_order_relaxed));
-		return atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask],
-					    memory_order_relaxed);
-	}
-	future = NULL;
-	if (top == bottom) {
-		/* The last: whoever moves top has it. */
-		future = atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask],
-					      memory_order_relaxed);
-		if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1,
-							     memory_order_seq_cst, /* D3 */
-							     memory_order_acquire))
-			future = NULL;
-	}
-	deque->top_seen = bottom + 1;
-	atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release); /* D1 */
-	return future;
+	if (__builtin_expect(top >= bottom, 0))
+		return pop_last(deque, bottom, top);
+	slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+	if (bottom - top >= DEQUE_AHEAD)
+		port_prefetch(atomic_load_explicit(
+			&slots->at[(size_t)(bottom - DEQUE_AHEAD) & slots->mask],
+			memory_order_relaxed));
+	return atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask], memory_order_relaxed);
 }
 
 struct future *deque_steal(struct deque *deque)

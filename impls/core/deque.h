@@ -35,6 +35,7 @@ struct deque {
 	_Alignas(PORT_APART) _Atomic int64_t bottom; /* written by the owner only */
 	_Atomic(struct slots *) slots;
 	int64_t top_seen; /* the owner's: top was at least this */
+	int64_t limit;    /* the owner's: bottom may go up to this */
 	bool lopsided;
 	_Alignas(PORT_APART) _Atomic int64_t top;
 };
@@ -43,19 +44,32 @@ struct deque {
 void deque_init(struct deque *deque, bool lopsided);
 void deque_free(struct deque *deque);
 
+/* The owner: as far as it has seen, a push of `count` would have to grow the deque. */
+static inline bool deque_is_full(const struct deque *deque, size_t count)
+{
+	return atomic_load_explicit(&deque->bottom, memory_order_relaxed) + (int64_t)count >
+	       deque->limit;
+}
+
 /* The owner. Room for `count` more; false without memory. */
-bool deque_reserve_slow(struct deque *deque, size_t count);
+PORT_RARE bool deque_reserve_slow(struct deque *deque, size_t count);
 
 static inline bool deque_reserve(struct deque *deque, size_t count)
+{
+	return !deque_is_full(deque, count) || deque_reserve_slow(deque, count);
+}
+
+/* The owner, after deque_reserve(). Many: in this order, visible at once. */
+static inline void deque_push(struct deque *deque, struct future *future)
 {
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
 
-	return (slots && (size_t)(bottom - deque->top_seen) + count <= slots->mask + 1) ||
-	       deque_reserve_slow(deque, count);
+	atomic_store_explicit(&slots->at[(size_t)bottom & slots->mask], future,
+			      memory_order_relaxed);
+	atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release); /* D1 */
 }
 
-/* The owner, after deque_reserve(). Many: in this order, visible at once. */
 static inline void deque_push_many(struct deque *deque, struct future *const *futures, size_t count)
 {
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
@@ -66,11 +80,6 @@ static inline void deque_push_many(struct deque *deque, struct future *const *fu
 				      memory_order_relaxed);
 	atomic_store_explicit(&deque->bottom, bottom + (int64_t)count,
 			      memory_order_release); /* D1 */
-}
-
-static inline void deque_push(struct deque *deque, struct future *future)
-{
-	deque_push_many(deque, &future, 1);
 }
 
 /* The owner: the latest; NULL if there is none. */
@@ -96,7 +105,9 @@ void deque_prune(struct deque *deque);
 /* Elements that the owner's array holds. */
 static inline size_t deque_room(struct deque *deque)
 {
-	return atomic_load_explicit(&deque->slots, memory_order_relaxed)->mask + 1;
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+
+	return slots ? slots->mask + 1 : 0;
 }
 
 /* A hint. */
@@ -104,14 +115,6 @@ static inline int64_t deque_length(const struct deque *deque)
 {
 	return atomic_load_explicit(&deque->bottom, memory_order_relaxed) -
 	       atomic_load_explicit(&deque->top, memory_order_relaxed);
-}
-
-/* The owner: a push of `count` would have to grow the deque. */
-static inline bool deque_is_full(struct deque *deque, size_t count)
-{
-	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
-
-	return slots && (size_t)deque_length(deque) + count > slots->mask + 1;
 }
 
 /* A hint. acquire: what made it empty happened before (P6 in queue.h). */

@@ -23,16 +23,43 @@ static struct forks *forks_make(struct worker *worker)
 	return forks;
 }
 
-/* There may be no room, or no deque yet. */
-static bool has_room(struct worker *worker, struct forks **forks)
+static inline bool is_full(const struct forks *forks)
 {
-	if (!*forks)
-		*forks = forks_make(worker);
-	if (!*forks)
-		return false;
-	(*forks)->top_seen = atomic_load_explicit(&(*forks)->top, memory_order_acquire); /* J3 */
-	return atomic_load_explicit(&(*forks)->bottom, memory_order_relaxed) - (*forks)->top_seen <
+	return atomic_load_explicit(&forks->bottom, memory_order_relaxed) - forks->top_seen >=
 	       FORKS;
+}
+
+/* Puts it where others find it. */
+static inline void offer(struct activation *activation, struct forks *forks,
+			 struct assay_fork *child)
+{
+	int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed);
+
+	child->state = FORKED;
+	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].child, child,
+			      memory_order_relaxed);
+	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].tree, activation->tree,
+			      memory_order_relaxed);
+	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
+	/* Without K3's fence: a child that a searcher overlooks is run by its join. */
+	if (crew_is_short(activation->worker->pool))
+		rouse_for_child(activation->worker->pool);
+}
+
+/* There may be no room, or no deque yet: then the child is kept for its join. */
+PORT_RARE static void offer_or_keep(struct activation *activation, struct assay_fork *child)
+{
+	struct worker *worker = activation->worker;
+	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
+
+	if (!forks)
+		forks = forks_make(worker);
+	if (forks)
+		forks->top_seen = atomic_load_explicit(&forks->top, memory_order_acquire); /* J3 */
+	if (forks && !is_full(forks))
+		offer(activation, forks, child);
+	else
+		child->state = KEPT;
 }
 
 static void fork_op(assay_call *call, struct assay_fork *child)
@@ -41,24 +68,13 @@ static void fork_op(assay_call *call, struct assay_fork *child)
 	struct worker *worker = activation->worker;
 	/* relaxed: the worker's own */
 	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
-	int64_t bottom = forks ? atomic_load_explicit(&forks->bottom, memory_order_relaxed) : 0;
 
 	child->reserved[0] = (uintptr_t)worker->unjoined;
 	worker->unjoined = child;
-	if (__builtin_expect(!forks || bottom - forks->top_seen >= FORKS, 0) &&
-	    !has_room(worker, &forks)) {
-		child->state = KEPT;
-		return;
-	}
-	child->state = FORKED;
-	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].child, child,
-			      memory_order_relaxed);
-	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].tree, activation->tree,
-			      memory_order_relaxed);
-	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
-	/* Without K3's fence: a child that a searcher overlooks is run by its join. */
-	if (crew_is_short(worker->pool))
-		rouse_for_child(worker->pool);
+	if (__builtin_expect(forks && !is_full(forks), 1))
+		offer(activation, forks, child);
+	else
+		offer_or_keep(activation, child);
 }
 
 /* The last touch of a child: its frame may be gone then. */
@@ -118,8 +134,8 @@ static void sleep_until_done(struct assay_fork *child)
 		port_sleep((_Atomic uint32_t *)&child->state, SLEEPING, ASSAY_FOREVER);
 }
 
-/* The child runs on another worker. */
-static void await(struct activation *activation, struct assay_fork *child)
+/* The child runs on another worker. It stays among the unjoined meanwhile: see forks_abandon(). */
+PORT_OUTLINE static bool join_stolen(struct activation *activation, struct assay_fork *child)
 {
 	struct worker *worker = activation->worker;
 	int64_t deadline_ns = 0;
@@ -141,27 +157,33 @@ static void await(struct activation *activation, struct assay_fork *child)
 			continue;
 		sleep_until_done(child);
 	}
+	worker->unjoined = (struct assay_fork *)child->reserved[0];
+	return false;
 }
 
-static bool take_back(struct forks *forks)
+/* The last child: whoever moves top has it. */
+PORT_OUTLINE static bool take_last(struct forks *forks, int64_t bottom, int64_t top)
+{
+	bool mine = top == bottom &&
+		    atomic_compare_exchange_strong_explicit(&forks->top, &top, top + 1,
+							    memory_order_seq_cst, /* J3 */
+							    memory_order_acquire);
+
+	forks->top_seen = bottom + 1;
+	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
+	return mine;
+}
+
+static inline bool take_back(struct forks *forks)
 {
 	int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed) - 1, top;
-	bool mine;
 
 	if (forks->top_seen > bottom)
 		return false;
 	atomic_store_explicit(&forks->bottom, bottom, memory_order_release); /* J1 */
 	port_fence_light(forks->lopsided);                                   /* J2 */
 	top = atomic_load_explicit(&forks->top, memory_order_acquire);       /* J3, for top_seen */
-	if (__builtin_expect(top < bottom, 1))
-		return true;
-	/* The last: whoever moves top has it. */
-	mine = top == bottom && atomic_compare_exchange_strong_explicit(
-					&forks->top, &top, top + 1, memory_order_seq_cst, /* J3 */
-					memory_order_acquire);
-	forks->top_seen = bottom + 1;
-	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
-	return mine;
+	return __builtin_expect(top < bottom, 1) || take_last(forks, bottom, top);
 }
 
 void forks_abandon(struct worker *worker, struct assay_fork *before)
@@ -184,10 +206,10 @@ static bool join_op(assay_call *call, struct assay_fork *child)
 	bool here = __atomic_load_n(&child->state, __ATOMIC_RELAXED) == KEPT ||
 		    take_back(atomic_load_explicit(&worker->forks, memory_order_relaxed));
 
-	if (!here)
-		await(activation, child); /* still among the unjoined: see forks_abandon() */
+	if (__builtin_expect(!here, 0))
+		return join_stolen(activation, child);
 	worker->unjoined = (struct assay_fork *)child->reserved[0];
-	return here;
+	return true;
 }
 
 const struct assay_call_ops fork_call_ops = {

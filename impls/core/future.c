@@ -23,26 +23,33 @@ static void callback_mark(struct assay_watcher *watcher)
 	(void)watcher;
 }
 
-struct future *future_create(const assay_executor *home, assay_function *function,
-			     const void *argument, size_t size, uint32_t references)
+/* Puts a large argument on the heap. False without memory. */
+PORT_RARE static bool store_block(struct future *future, const void *argument, size_t size)
+{
+	struct block block = {malloc(size), size};
+
+	if (!block.data)
+		return false;
+	memcpy(block.data, argument, size);
+	memcpy(future->bytes, &block, sizeof block);
+	return true;
+}
+
+inline struct future *future_create(const assay_executor *home, assay_function *function,
+				    const void *argument, size_t size, uint32_t references)
 {
 	struct future *future = slab_allocate();
 	uint32_t flags = (uint32_t)size << SIZE_SHIFT;
 
 	if (!future)
 		return NULL;
-	if (size > FUTURE_INLINE) {
-		struct block block = {malloc(size), size};
-
-		if (!block.data) {
-			slab_free(future);
-			return NULL;
-		}
-		memcpy(block.data, argument, size);
-		memcpy(future->bytes, &block, sizeof block);
+	if (size <= FUTURE_INLINE) {
+		copy_inline(future->bytes, argument, size);
+	} else if (store_block(future, argument, size)) {
 		flags = HEAP;
 	} else {
-		copy_inline(future->bytes, argument, size);
+		slab_free(future);
+		return NULL;
 	}
 	future->base.ops = &future_ops;
 	future->function = function;
@@ -54,22 +61,22 @@ struct future *future_create(const assay_executor *home, assay_function *functio
 	return future;
 }
 
-static void free_contents(struct future *future, uint64_t state)
+PORT_RARE static void free_contents(struct future *future, uint64_t state)
 {
-	if (state & HEAP)
-		free(block_of(future).data);
-	else if (state & FAILED)
-		free(failure_of(future).message);
+	free(state & HEAP ? block_of(future).data : failure_of(future).message);
 }
 
-void future_discard(struct future *future)
+inline void future_discard(struct future *future)
 {
 	/* relaxed: only this thread knows the record */
-	free_contents(future, atomic_load_explicit(&future->word, memory_order_relaxed));
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
+
+	if (__builtin_expect(word & (HEAP | FAILED), 0))
+		free_contents(future, word);
 	slab_free(future);
 }
 
-void future_release(struct future *future)
+inline void future_release(struct future *future)
 {
 	/* The only reference left is ours: nobody can add one, no locked instruction is needed. */
 	if (references_of(atomic_load_explicit(&future->word, memory_order_acquire)) ==
@@ -93,7 +100,7 @@ void future_release_entry(struct future *future)
 
 /* The last client of a future whose record an entry in a queue still holds: nobody will read the
  * outcome, which may be large. False: somebody else's reference went meanwhile. */
-static bool release_outcome(struct future *future, uint64_t word)
+PORT_RARE static bool release_outcome(struct future *future, uint64_t word)
 {
 	unsigned char bytes[FUTURE_INLINE];
 
@@ -230,8 +237,8 @@ void future_notify(struct future *future)
 
 /* Moves status `from` to the done state `to`, once, gives up a reference if asked to, and wakes who
  * sleeps; *before is the word it was. False: the status is another. */
-static bool settle(struct future *future, uint32_t from, uint32_t to, bool give_up,
-		   uint64_t *before)
+PORT_RARE static bool settle(struct future *future, uint32_t from, uint32_t to, bool give_up,
+			     uint64_t *before)
 {
 	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
 	_Atomic uint32_t *futex = futex_of(future);
@@ -275,7 +282,7 @@ static bool cancel_op(assay_future *base)
 	return state_op(base) == ASSAY_CANCELLED;
 }
 
-static bool start(struct future *future, uint32_t flags)
+static inline bool start(struct future *future, uint32_t flags)
 {
 	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
 
@@ -287,12 +294,12 @@ static bool start(struct future *future, uint32_t flags)
 	return false;
 }
 
-bool future_start(struct future *future)
+inline bool future_start(struct future *future)
 {
 	return start(future, 0);
 }
 
-bool future_start_left(struct future *future)
+inline bool future_start_left(struct future *future)
 {
 	return start(future, LEFT);
 }
@@ -322,13 +329,32 @@ bool future_settle(struct future *future, struct future_outcome outcome)
 	return before & OBSERVED;
 }
 
-bool future_end(struct future *future, struct future_outcome outcome)
+/* Somebody waits or observes, or came just now. */
+PORT_OUTLINE static bool end_among_others(struct future *future, struct future_outcome outcome)
 {
 	uint64_t before = 0;
 
 	settle(future, ASSAY_RUNNING, ASSAY_FINISHED | outcome.flags, true, &before);
 	if (before & OBSERVED)
 		return true;
+	if (references_of(before) == 1) /* nobody is left to read the outcome */
+		future_discard(future);
+	return false;
+}
+
+inline bool future_end(struct future *future, struct future_outcome outcome)
+{
+	/* relaxed: this thread started it; only the references and the bits of waiters change */
+	uint64_t before = atomic_load_explicit(&future->word, memory_order_relaxed);
+	uint64_t after =
+		((before & (~(uint64_t)UINT32_MAX | LEFT)) | ASSAY_FINISHED | outcome.flags) -
+		REFERENCE;
+
+	if (before & (LOCKED | SLEEPERS | OBSERVED) ||
+	    !atomic_compare_exchange_strong_explicit(&future->word, &before, after,
+						     memory_order_acq_rel, /* F1 F2 */
+						     memory_order_relaxed))
+		return end_among_others(future, outcome);
 	if (references_of(before) == 1) /* nobody is left to read the outcome */
 		future_discard(future);
 	return false;

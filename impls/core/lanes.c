@@ -61,26 +61,16 @@ struct lane *lanes_attach(struct lanes *lanes)
 	return lane;
 }
 
-int lane_push(struct lanes *lanes, struct lane *lane, struct future *const *futures, size_t count)
+bool lane_reserve(struct lane *lane, size_t count)
 {
-	if (!lane_open(lanes, lane))
-		return ASSAY_ESHUTDOWN;
-	if (lane->left && deque_is_full(&lane->deque, count) &&
-	    2 * lane->left >= deque_room(&lane->deque)) {
+	struct deque *deque = &lane->deque;
+
+	if (lane->left && deque_length(deque) + (int64_t)count > (int64_t)deque_room(deque) &&
+	    2 * lane->left >= deque_room(deque)) {
 		lane->left = 0;
-		deque_prune(&lane->deque);
+		deque_prune(deque);
 	}
-	if (!deque_reserve(&lane->deque, count)) {
-		lane_done(lane);
-		return ASSAY_ENOMEM;
-	}
-	/* relaxed: one writer; the count is ahead of what can be taken, see queue_pushed() */
-	atomic_store_explicit(&lane->pushed,
-			      atomic_load_explicit(&lane->pushed, memory_order_relaxed) + count,
-			      memory_order_relaxed);
-	deque_push_many(&lane->deque, futures, count);
-	lane_done(lane);
-	return ASSAY_OK;
+	return deque_reserve(deque, count);
 }
 
 static void await_pusher(struct lane *lane)

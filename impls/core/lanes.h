@@ -98,9 +98,33 @@ static inline void lane_done(struct lane *lane)
 	atomic_store_explicit(&lane->pushing, 0, memory_order_release); /* E2 */
 }
 
-/* Opens, pushes, counts and is done; where the owner has left many entries behind, these go before
- * the lane grows. ASSAY_ESHUTDOWN, ASSAY_ENOMEM: nothing was pushed. */
-int lane_push(struct lanes *lanes, struct lane *lane, struct future *const *futures, size_t count);
+/* Room where there was none seen: where the owner has left many entries behind, these go before the
+ * lane grows. False without memory. */
+PORT_RARE bool lane_reserve(struct lane *lane, size_t count);
+
+/* Opens, pushes, counts and is done. ASSAY_ESHUTDOWN, ASSAY_ENOMEM: nothing was pushed. */
+static inline int lane_push(struct lanes *lanes, struct lane *lane, struct future *const *futures,
+			    size_t count)
+{
+	struct deque *deque = &lane->deque;
+
+	if (__builtin_expect(!lane_open(lanes, lane), 0))
+		return ASSAY_ESHUTDOWN;
+	if (__builtin_expect(deque_is_full(deque, count), 0) && !lane_reserve(lane, count)) {
+		lane_done(lane);
+		return ASSAY_ENOMEM;
+	}
+	/* relaxed: one writer; the count is ahead of what can be taken, see queue_pushed() */
+	atomic_store_explicit(&lane->pushed,
+			      atomic_load_explicit(&lane->pushed, memory_order_relaxed) + count,
+			      memory_order_relaxed);
+	if (count == 1)
+		deque_push(deque, futures[0]);
+	else
+		deque_push_many(deque, futures, count);
+	lane_done(lane);
+	return ASSAY_OK;
+}
 
 /* From the return on no lane opens; `others` are lanes outside the directory that close with it. */
 void lanes_close(struct lanes *lanes, struct lane *others, uint32_t other_count);

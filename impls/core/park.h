@@ -9,7 +9,7 @@
  *
  * Ordering
  *   K1  park_announce: the count of sleepers, heavy fence, then the look for work
- *         against   submit: the push, light fence, then park_is_needed's load of the counts
+ *         against   submit: the push, light fence, then park_look's load of the counts
  *       Either the look sees the task or the load sees the sleeper. A lock that push and pop take
  *       serves as the fences.
  *   K2  park_wake: release exchange of the sleeper's word  ->  park_sleep, park_withdraw: acquire load
@@ -70,14 +70,19 @@ void park_sleep(struct park *park, uint32_t worker);
 /* Undoes park_announce(). True: a wake had chosen this sleeper, and what it was for needs another. */
 bool park_withdraw(struct park *park, uint32_t worker);
 
-/* After a push: whether nobody searches. Then a sleeper should be woken, or a worker started. */
-static inline bool park_is_needed(struct park *park)
+/* The counts after a push. A searcher among them will find what was pushed; where there is none, a
+ * sleeper should be woken, or a worker started. */
+static inline uint64_t park_look(struct park *park)
 {
+	uint64_t counts;
+
 	port_fence_light(park->lopsided); /* K1 */
-	if (park_searchers(atomic_load_explicit(&park->counts, memory_order_relaxed)) == 0)
-		return true;
-	atomic_thread_fence(memory_order_seq_cst); /* K3 */
-	return park_searchers(atomic_load_explicit(&park->counts, memory_order_relaxed)) == 0;
+	counts = atomic_load_explicit(&park->counts, memory_order_relaxed);
+	if (park_searchers(counts)) {
+		atomic_thread_fence(memory_order_seq_cst); /* K3 */
+		counts = atomic_load_explicit(&park->counts, memory_order_relaxed);
+	}
+	return counts;
 }
 
 /* Wakes one sleeper, who becomes a searcher. False: nobody sleeps. */

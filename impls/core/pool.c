@@ -111,35 +111,8 @@ static int run_here(struct pool *pool, struct future *future, assay_future **out
 	return ASSAY_OK;
 }
 
-/* A future for the task, admitted; or the error. *full: there was no room, the caller runs it. */
-static int prepare(struct pool *pool, const struct assay_task *task, uint32_t references,
-		   struct future **future, bool *full)
-{
-	assay_function *function;
-	int error;
-
-	*full = false;
-	error = settings_resolve(&pool->settings, task, &function);
-	if (error)
-		return error;
-	if (is_bounded(pool)) {
-		error = admit(pool);
-		*full = error == ASSAY_EFULL &&
-			pool->settings.config.when_full == ASSAY_FULL_CALLER_RUNS;
-		if (error && !*full)
-			return error;
-	}
-	*future = future_create(&pool->base, function, task->argument, task->argument_size,
-				references);
-	if (*future)
-		return ASSAY_OK;
-	if (is_bounded(pool) && !*full)
-		make_room(pool);
-	return ASSAY_ENOMEM;
-}
-
 /* What every submit looks at first. */
-static int check_open(struct pool *pool)
+static inline int check_open(struct pool *pool)
 {
 	if (settings_are_orphaned(&pool->settings))
 		return ASSAY_EUNREACHABLE;
@@ -147,8 +120,22 @@ static int check_open(struct pool *pool)
 									   : ASSAY_OK;
 }
 
+/* A future for the task, or the error. */
+static inline int prepare(struct pool *pool, const struct assay_task *task, uint32_t references,
+			  struct future **future)
+{
+	assay_function *function;
+	int error = settings_resolve(&pool->settings, task, &function);
+
+	if (error)
+		return error;
+	*future = future_create(&pool->base, function, task->argument, task->argument_size,
+				references);
+	return *future ? ASSAY_OK : ASSAY_ENOMEM;
+}
+
 /* Hands tasks to the queue and finds them workers; on error they are still the caller's. */
-static int enqueue(struct pool *pool, struct future *const *futures, size_t count)
+static inline int enqueue(struct pool *pool, struct future *const *futures, size_t count)
 {
 	/* relaxed: a hint, looked at again under the mutex, and by rouse() after the push */
 	int error = atomic_load_explicit(&pool->alive, memory_order_relaxed) ? ASSAY_OK
@@ -161,26 +148,42 @@ static int enqueue(struct pool *pool, struct future *const *futures, size_t coun
 	return error == ASSAY_ESHUTDOWN ? refusal(pool) : error;
 }
 
+/* A task for a bounded queue waits for room, or is run here. */
+PORT_RARE static int submit_bounded(struct pool *pool, struct future *future, assay_future **out)
+{
+	int error = admit(pool);
+
+	if (error == ASSAY_EFULL && pool->settings.config.when_full == ASSAY_FULL_CALLER_RUNS)
+		return run_here(pool, future, out);
+	if (!error) {
+		error = enqueue(pool, &future, 1);
+		if (error)
+			make_room(pool);
+	}
+	if (error)
+		future_discard(future);
+	else if (out)
+		*out = &future->base;
+	return error;
+}
+
 static int submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
 {
 	struct pool *pool = pool_of(executor);
 	struct future *future;
-	bool full;
 	int error = check_open(pool);
 
 	if (!error)
-		error = prepare(pool, task, out ? 2 : 1, &future, &full);
+		error = prepare(pool, task, out ? 2 : 1, &future);
 	if (error)
 		return error;
-	if (full)
-		return run_here(pool, future, out);
+	if (is_bounded(pool))
+		return submit_bounded(pool, future, out);
 	error = enqueue(pool, &future, 1);
-	if (error) {
+	if (error)
 		future_discard(future);
-		make_room(pool);
-	} else if (out) {
+	else if (out)
 		*out = &future->base;
-	}
 	return error;
 }
 
@@ -189,10 +192,9 @@ static size_t prepare_batch(struct pool *pool, const struct assay_task *tasks, s
 			    uint32_t references, struct future **batch, int *error)
 {
 	size_t count;
-	bool full;
 
 	for (count = 0; count < BATCH && count < most; count++) {
-		*error = prepare(pool, &tasks[count], references, &batch[count], &full);
+		*error = prepare(pool, &tasks[count], references, &batch[count]);
 		if (*error)
 			break;
 	}

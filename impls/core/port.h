@@ -20,6 +20,10 @@
 /* What two threads write stays this far apart: the adjacent-line prefetcher pairs 64-byte lines. */
 #define PORT_APART 128
 
+/* Kept out of line, so that what happens always needs no frame for what happens seldom; or rarely. */
+#define PORT_OUTLINE __attribute__((noinline))
+#define PORT_RARE __attribute__((noinline, cold))
+
 /* Tells the core that this is a spin loop. */
 static inline void port_pause(void)
 {

@@ -77,6 +77,8 @@ static inline void copy_inline(unsigned char *to, const void *from, size_t size)
 {
 	if (size == 8)
 		memcpy(to, from, 8);
+	else if (size == 4)
+		memcpy(to, from, 4);
 	else if (size == 16)
 		memcpy(to, from, 16);
 	else if (size)

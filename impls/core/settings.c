@@ -65,16 +65,12 @@ void settings_free(struct settings *settings)
 	free(settings->initializer_argument);
 }
 
-int settings_resolve(const struct settings *settings, const struct assay_task *task,
-		     assay_function **function)
+assay_function *settings_find(const struct settings *settings, const char *name)
 {
-	if (task->argument_size > assay_backend.argument_limit)
-		return ASSAY_ETOOBIG;
-	*function = task->function;
-	for (size_t i = 0; !*function && i < settings->config.function_count; i++)
-		if (strcmp(settings->functions[i].name, task->name) == 0)
-			*function = settings->functions[i].function;
-	return *function ? ASSAY_OK : ASSAY_EUNKNOWN;
+	for (size_t i = 0; i < settings->config.function_count; i++)
+		if (strcmp(settings->functions[i].name, name) == 0)
+			return settings->functions[i].function;
+	return NULL;
 }
 
 void settings_log(const struct settings *settings, enum assay_severity severity, const char *format,

@@ -28,10 +28,19 @@ static inline bool settings_are_orphaned(const struct settings *settings)
 int settings_copy(struct settings *settings, const struct assay_config *config);
 void settings_free(struct settings *settings);
 
+/* The one registered under this name, or NULL. */
+assay_function *settings_find(const struct settings *settings, const char *name);
+
 /* The function of a task: its own, or the one registered under its name. ASSAY_EUNKNOWN,
  * ASSAY_ETOOBIG if the argument exceeds the limit. */
-int settings_resolve(const struct settings *settings, const struct assay_task *task,
-		     assay_function **function);
+static inline int settings_resolve(const struct settings *settings, const struct assay_task *task,
+				   assay_function **function)
+{
+	if (task->argument_size > assay_backend.argument_limit)
+		return ASSAY_ETOOBIG;
+	*function = task->function ? task->function : settings_find(settings, task->name);
+	return *function ? ASSAY_OK : ASSAY_EUNKNOWN;
+}
 
 /* One line to config.log, or to standard error if the client gave none. printf-like. */
 void settings_log(const struct settings *settings, enum assay_severity severity, const char *format,

@@ -122,7 +122,7 @@ static struct slab *adopt(void)
 	return slab;
 }
 
-static void *allocate_slow(void)
+PORT_RARE static void *allocate_slow(void)
 {
 	struct slab *slab = mine ? mine : adopt();
 	struct record *record;
@@ -155,7 +155,7 @@ static void *allocate_slow(void)
 	return record;
 }
 
-void *slab_allocate(void)
+inline void *slab_allocate(void)
 {
 	struct slab *slab = mine;
 
@@ -168,7 +168,7 @@ void *slab_allocate(void)
 	return allocate_slow();
 }
 
-void slab_free(void *memory)
+inline void slab_free(void *memory)
 {
 	struct chunk *chunk = (struct chunk *)((uintptr_t)memory & ~(uintptr_t)(CHUNK_SIZE - 1));
 	struct slab *owner = chunk->owner;

@@ -9,8 +9,7 @@ struct number {
 	uint32_t value;
 };
 
-_Thread_local uint32_t thread_own_number =
-	THREAD_UNNUMBERED;
+_Thread_local uint32_t thread_own_number = THREAD_UNNUMBERED;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* first_free and next_value */
 static struct number *first_free;

@@ -23,19 +23,29 @@ _Thread_local struct runner *current_runner;
 static _Thread_local int64_t usual_wait_ns;
 static _Thread_local unsigned long_waits;
 
-static void read_outcome(const struct future *future, uint32_t state, struct assay_outcome *outcome)
+PORT_RARE static void read_failure(const struct future *future, uint32_t state,
+				   struct assay_outcome *outcome)
 {
-	*outcome = (struct assay_outcome){.message = ""};
+	struct failure failure;
+
 	if ((state & STATUS) == ASSAY_CANCELLED) {
 		outcome->error = ASSAY_ECANCELLED;
-	} else if (state & FAILED) {
-		struct failure failure = failure_of(future);
+		return;
+	}
+	failure = failure_of(future);
+	outcome->error = failure.error;
+	outcome->code = failure.code;
+	if (failure.message)
+		outcome->message = failure.message;
+}
 
-		outcome->error = failure.error;
-		outcome->code = failure.code;
-		if (failure.message)
-			outcome->message = failure.message;
-	} else if (state & HEAP) {
+static inline void read_outcome(const struct future *future, uint32_t state,
+				struct assay_outcome *outcome)
+{
+	*outcome = (struct assay_outcome){.message = ""};
+	if (__builtin_expect((state & (STATUS | FAILED)) != ASSAY_FINISHED, 0)) {
+		read_failure(future, state, outcome);
+	} else if (__builtin_expect(state & HEAP, 0)) {
 		outcome->result = block_of(future).data;
 		outcome->result_size = block_of(future).size;
 	} else if (state >> SIZE_SHIFT) {
@@ -114,12 +124,13 @@ static bool is_unlimited(int64_t timeout_ns)
 	return timeout_ns > 0 && assay_deadline_ns(timeout_ns) == ASSAY_FOREVER;
 }
 
-int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
+/* Until it is done, if it may take so long: runs it, or waits. */
+PORT_OUTLINE static int outcome_late(struct future *future, int64_t timeout_ns,
+				     struct assay_outcome *outcome)
 {
-	struct future *future = future_of(base);
-	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+	uint64_t word = ASSAY_PENDING;
 
-	if ((word & STATUS) == ASSAY_PENDING && is_own(future) && is_unlimited(timeout_ns)) {
+	if (future_is_pending(future) && is_own(future) && is_unlimited(timeout_ns)) {
 		if (is_lost())
 			return ASSAY_EUNREACHABLE;
 		current_runner->run(current_runner, future);
@@ -129,6 +140,18 @@ int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome
 		word = await(future, timeout_ns);
 	if (!is_done(word))
 		return ASSAY_ETIMEDOUT;
+	if (outcome)
+		read_outcome(future, (uint32_t)word, outcome);
+	return ASSAY_OK;
+}
+
+int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
+{
+	struct future *future = future_of(base);
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+
+	if (!is_done(word))
+		return outcome_late(future, timeout_ns, outcome);
 	if (outcome)
 		read_outcome(future, (uint32_t)word, outcome);
 	return ASSAY_OK;

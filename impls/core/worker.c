@@ -8,36 +8,31 @@
 
 _Thread_local struct worker *current_worker;
 
-/* What a worker found: a task, or, where that is NULL, a child of another worker's task. */
-struct work {
-	struct future *future;
-	struct stolen stolen;
-};
-
-void end_if_orphaned(const struct pool *pool)
-{
-	if (settings_are_orphaned(&pool->settings))
-		_exit(0);
-}
-
-/* Makes the outcome of a started task visible, and tells who observes it. */
-static void conclude(struct activation *activation, struct future_outcome outcome)
+/* A callback may take long: until it returns this worker is as good as busy. */
+PORT_OUTLINE static void notify(struct activation *activation)
 {
 	struct worker *worker = activation->worker;
 	struct future *future = activation->future;
 
-	count(&worker->finished, memory_order_release); /* P1 */
-	if (!(activation->owned ? future_end(future, outcome) : future_settle(future, outcome)))
-		return;
-	/* A callback may take long: until it returns this worker is as good as busy. */
 	activation->notifying = true;
 	atomic_fetch_add_explicit(&worker->notifying, 1, memory_order_seq_cst);
 	grow_if_short(worker->pool);
 	future_notify(future);
+	end_if_orphaned(worker->pool); /* a callback may have forked, too */
 	atomic_fetch_sub_explicit(&worker->notifying, 1, memory_order_release);
 	activation->notifying = false;
 	if (activation->owned)
 		future_release(future);
+}
+
+/* Makes the outcome of a started task visible, and tells who observes it. */
+static inline void conclude(struct activation *activation, struct future_outcome outcome)
+{
+	struct future *future = activation->future;
+
+	count(&activation->worker->finished, memory_order_release); /* P1 */
+	if (activation->owned ? future_end(future, outcome) : future_settle(future, outcome))
+		notify(activation);
 }
 
 /* A task on the stack of a thread that ends. */
@@ -77,7 +72,7 @@ void stack_ended(void *user)
 }
 
 /* A task that this worker has started. */
-static void run(struct worker *worker, struct future *future, bool owned)
+static inline void run(struct worker *worker, struct future *future, bool owned)
 {
 	struct pool *pool = worker->pool;
 	struct future_outcome outcome;
@@ -101,14 +96,14 @@ static void run(struct worker *worker, struct future *future, bool owned)
 }
 
 /* A task out of the queue. True: its function was called. */
-static bool run_popped(struct worker *worker, struct future *future)
+static inline bool run_popped(struct worker *worker, struct future *future)
 {
 	struct pool *pool = worker->pool;
 	bool broken = atomic_load_explicit(&pool->broken, memory_order_acquire); /* P2 */
 	bool starts = !broken && future_start(future);
 
 	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
-	if (starts) {
+	if (__builtin_expect(starts, 1)) {
 		make_room(pool);
 		run(worker, future, true);
 	} else if (broken) {
@@ -137,7 +132,6 @@ static void run_awaited(struct runner *runner, struct future *future)
 		if (worker->tasks_left > 0 && worker->tasks_left != INT_MAX)
 			worker->tasks_left--;
 		run(worker, future, taken);
-		end_if_orphaned(pool); /* a callback may have forked */
 	} else if (taken && broken) {
 		end_broken(pool, future);
 	} else if (taken) {
@@ -145,23 +139,31 @@ static void run_awaited(struct runner *runner, struct future *future)
 	}
 }
 
-static bool find(struct worker *worker, struct work *work)
+/* A task, if there is one. */
+static inline struct future *find_task(struct worker *worker)
 {
+	struct future *future;
 	bool moved;
 
 	atomic_store_explicit(&worker->taking, 1, memory_order_relaxed); /* P6 */
-	work->future = queue_pop(worker->pool->queue, worker->index, &moved);
+	future = queue_pop(worker->pool->queue, worker->index, &moved);
 	/* A searcher sees to it when it stops; on anybody else nobody relies. */
 	if (moved && !worker->searching)
 		rouse(worker->pool);
-	if (work->future)
-		return true;
-	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
-	return forks_steal(worker, ANY_TREE, &work->stolen);
+	if (!future)
+		atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
+	return future;
+}
+
+/* A task, or, where *task is NULL, a child of another worker's task. */
+static bool find(struct worker *worker, struct future **task, struct stolen *child)
+{
+	*task = find_task(worker);
+	return *task || forks_steal(worker, ANY_TREE, child);
 }
 
 /* Looks for work for a while: longer where that was of use lately. */
-static bool spin(struct worker *worker, struct work *work)
+static bool spin(struct worker *worker, struct future **task, struct stolen *child)
 {
 	struct pool *pool = worker->pool;
 	int64_t most_ns = pool->settings.config.spin_ns, deadline_ns;
@@ -175,7 +177,7 @@ static bool spin(struct worker *worker, struct work *work)
 	do {
 		for (int i = 0; i < 16; i++)
 			port_pause();
-		found = find(worker, work);
+		found = find(worker, task, child);
 	} while (!found && !atomic_load_explicit(&pool->stopping, memory_order_relaxed) &&
 		 assay_clock_ns() < deadline_ns);
 	if (found)
@@ -202,8 +204,8 @@ static void stop_searching(struct worker *worker)
 		rouse_for_child(pool);
 }
 
-/* False: the worker has nothing more to do in its life. */
-static bool next(struct worker *worker, struct work *work)
+/* For a worker that has just found nothing. False: it has nothing more to do in its life. */
+static bool search(struct worker *worker, struct future **task, struct stolen *child)
 {
 	struct pool *pool = worker->pool;
 	struct park *park = &pool->park;
@@ -214,7 +216,7 @@ static bool next(struct worker *worker, struct work *work)
 		bool stopping =
 			atomic_load_explicit(&pool->stopping, memory_order_acquire); /* P2 */
 
-		if (find(worker, work))
+		if (find(worker, task, child))
 			break;
 		if (stopping)
 			return false;
@@ -222,10 +224,10 @@ static bool next(struct worker *worker, struct work *work)
 			worker->searching = true;
 			park_search(park);
 		}
-		if (spin(worker, work))
+		if (spin(worker, task, child))
 			break;
 		park_announce(park, index);
-		if (find(worker, work)) { /* K1 */
+		if (find(worker, task, child)) { /* K1 */
 			/* If a wake had chosen it, it answers by looking for more, as every searcher. */
 			park_withdraw(park, index);
 			break;
@@ -242,15 +244,18 @@ static bool next(struct worker *worker, struct work *work)
 /* Tasks that a worker may run are counted down, but for those without a limit. */
 static void work(struct worker *worker)
 {
-	struct work work;
+	struct future *task;
+	struct stolen child;
 
-	while (worker->tasks_left > 0 && next(worker, &work)) {
-		if (!work.future)
-			forks_run(worker, work.stolen);
-		else if (run_popped(worker, work.future) && worker->tasks_left > 0 &&
+	while (worker->tasks_left > 0) {
+		task = worker->searching ? NULL : find_task(worker);
+		if (!task && !search(worker, &task, &child))
+			break;
+		if (!task)
+			forks_run(worker, child);
+		else if (run_popped(worker, task) && worker->tasks_left > 0 &&
 			 worker->tasks_left != INT_MAX)
 			worker->tasks_left--;
-		end_if_orphaned(worker->pool); /* a callback may have forked, too */
 	}
 }
 

@@ -176,8 +176,14 @@ static inline bool is_bounded(const struct pool *pool)
 	return pool->settings.config.queue_capacity != ASSAY_UNLIMITED;
 }
 
+PORT_RARE void let_in(struct pool *pool);
+
 /* A task of a bounded queue has started, or was met cancelled: lets a blocked submitter in. */
-void make_room(struct pool *pool);
+static inline void make_room(struct pool *pool)
+{
+	if (is_bounded(pool))
+		let_in(pool);
+}
 
 /* Gives up a task out of the queue that the caller does not start: it was cancelled, and is counted
  * there, or it is run by who waits for it. */
@@ -199,24 +205,37 @@ int ensure_worker(struct pool *pool);
 /* Why a stopped pool refuses a task. */
 int refusal(struct pool *pool);
 
+/* It has fewer workers than it may have. */
+static inline bool is_growing(const struct pool *pool)
+{
+	return atomic_load_explicit(&pool->alive, memory_order_relaxed) <
+	       pool->settings.config.workers;
+}
+
 /* Sees to it that pushed tasks find workers: where nobody searches, one is woken or started, and
  * that one sees to the next. */
-void rouse(struct pool *pool);
+PORT_RARE void wake_or_grow(struct pool *pool);
+
+static inline void rouse(struct pool *pool)
+{
+	uint64_t counts = park_look(&pool->park); /* P5 has the same fence */
+
+	if (!park_searchers(counts) && (park_sleepers(counts) || is_growing(pool)))
+		wake_or_grow(pool);
+}
 
 /* Nobody searches, and one more could: as far as can be seen without a fence. */
-static inline bool crew_is_short(struct pool *pool)
+static inline bool crew_is_short(const struct pool *pool)
 {
 	uint64_t counts = atomic_load_explicit(&pool->park.counts, memory_order_relaxed);
 
 	return !park_searchers(counts) &&
 	       (park_sleepers(counts) ||
-		(atomic_load_explicit(&pool->alive, memory_order_relaxed) <
-			 pool->settings.config.workers &&
-		 !atomic_load_explicit(&pool->refused, memory_order_relaxed)));
+		(is_growing(pool) && !atomic_load_explicit(&pool->refused, memory_order_relaxed)));
 }
 
 /* The same for a child that was forked. */
-void rouse_for_child(struct pool *pool);
+PORT_RARE void rouse_for_child(struct pool *pool);
 
 /* For a worker that will be busy for an unknown time: another may be needed. */
 void grow_if_short(struct pool *pool);
@@ -237,6 +256,10 @@ void *worker_main(void *user);
 void leave(struct worker *worker);
 
 /* What a task, callback or initializer forked must not go on as a worker: the parent's does. */
-void end_if_orphaned(const struct pool *pool);
+static inline void end_if_orphaned(const struct pool *pool)
+{
+	if (__builtin_expect(settings_are_orphaned(&pool->settings), 0))
+		_exit(0);
+}
 
 #endif

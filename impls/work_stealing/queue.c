@@ -12,7 +12,7 @@
 
 /* A thief asks for more where it finds at least so many. */
 #define MANY 16
-/* Pops after which those who wait outside come first. */
+/* Pops from one turn of those who wait outside to the next. */
 #define TURN 61
 /* Tasks taken at once: enough to share the price of a cache line between the cores. */
 #define BATCH 32
@@ -34,7 +34,7 @@ struct thief {
 	_Alignas(PORT_APART) _Atomic bool asked; /* for the owner, at its next push or pop */
 	uint32_t cursor;                         /* the lane to look at next */
 	uint32_t random;
-	uint32_t pops;
+	uint32_t turn; /* pops until those who wait outside come first */
 	_Atomic uint64_t steals;
 };
 
@@ -89,19 +89,28 @@ static void share(struct queue *queue, int worker)
 		deque_push_many(&thief->shared, oldest, count);
 }
 
-int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+/* Before a push, so that a close waits for what is moved. */
+PORT_OUTLINE static void share_now(struct queue *queue, int worker)
 {
-	struct lane *lane = worker == WORKER_NONE ? lanes_mine(&queue->lanes) : &queue->own[worker];
+	struct lane *lane = &queue->own[worker];
 
-	if (!lane)
-		return ASSAY_ENOMEM;
-	if (worker != WORKER_NONE &&
-	    atomic_load_explicit(&queue->thieves[worker].asked, memory_order_relaxed) &&
-	    lane_open(&queue->lanes, lane)) { /* so that a close waits for what is moved */
+	if (lane_open(&queue->lanes, lane)) {
 		share(queue, worker);
 		lane_done(lane);
 	}
-	return lane_push(&queue->lanes, lane, futures, count);
+}
+
+inline int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+{
+	struct lane *lane;
+
+	if (worker == WORKER_NONE) {
+		lane = lanes_mine(&queue->lanes);
+		return lane ? lane_push(&queue->lanes, lane, futures, count) : ASSAY_ENOMEM;
+	}
+	if (atomic_load_explicit(&queue->thieves[worker].asked, memory_order_relaxed))
+		share_now(queue, worker);
+	return lane_push(&queue->lanes, &queue->own[worker], futures, count);
 }
 
 /* Moves tasks, oldest first, to the worker's deque, so that the oldest is popped first. */
@@ -210,23 +219,21 @@ static struct future *pop_outside(struct queue *queue)
 	return NULL;
 }
 
-struct future *queue_pop(struct queue *queue, int worker, bool *moved)
+/* The worker was asked to share, or it is the turn of those outside, or its deque is empty. */
+PORT_OUTLINE static struct future *pop_with_care(struct queue *queue, int worker, bool *moved)
 {
-	struct thief *thief;
+	struct thief *thief = &queue->thieves[worker];
 	struct future *future = NULL;
 
-	if (worker == WORKER_NONE)
-		return pop_outside(queue);
-	*moved = false;
-	thief = &queue->thieves[worker];
 	if (atomic_load_explicit(&thief->asked, memory_order_relaxed) &&
 	    !lanes_are_closed(&queue->lanes)) {
 		share(queue, worker);
 		*moved = true;
 	}
-	/* Tasks that keep submitting must not keep out what comes from outside. */
-	if (++thief->pops % TURN == 0)
+	if (!thief->turn) {
+		thief->turn = TURN;
 		future = take_from_lanes(queue, worker, moved);
+	}
 	if (!future)
 		future = deque_pop(&queue->own[worker].deque);
 	if (!future)
@@ -234,6 +241,23 @@ struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 	if (!future)
 		future = take_from_lanes(queue, worker, moved);
 	return future ? future : steal(queue, worker, moved);
+}
+
+inline struct future *queue_pop(struct queue *queue, int worker, bool *moved)
+{
+	struct thief *thief;
+	struct future *future;
+
+	if (worker == WORKER_NONE)
+		return pop_outside(queue);
+	*moved = false;
+	thief = &queue->thieves[worker];
+	/* Tasks that keep submitting must not keep out what comes from outside. */
+	if (!thief->turn || --thief->turn == 0 ||
+	    atomic_load_explicit(&thief->asked, memory_order_relaxed))
+		return pop_with_care(queue, worker, moved);
+	future = deque_pop(&queue->own[worker].deque);
+	return future ? future : pop_with_care(queue, worker, moved);
 }
 
 bool queue_take_back(struct queue *queue, int worker, const struct future *wanted)

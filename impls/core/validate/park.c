@@ -48,7 +48,7 @@ static bool take(void)
 
 static void rouse(void)
 {
-	if (park_is_needed(&park))
+	if (!park_searchers(park_look(&park)))
 		park_wake(&park);
 }
 
