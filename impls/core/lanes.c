@@ -14,7 +14,7 @@ void lanes_free(struct lanes *lanes)
 		struct lane *first =
 			atomic_load_explicit(&lanes->blocks[block], memory_order_relaxed);
 
-		for (size_t i = 0; first && i < (size_t)1 << block; i++)
+		for (uint32_t i = 0; first && i < lanes_in(block); i++)
 			deque_free(&first[i].deque);
 		free(first);
 	}
@@ -24,12 +24,12 @@ void lanes_free(struct lanes *lanes)
 static struct lane *attach(struct lanes *lanes, uint32_t i)
 {
 	unsigned block = lanes_block(i);
-	struct lane *made = aligned_alloc(PORT_APART, ((size_t)1 << block) * sizeof *made);
+	struct lane *made = aligned_alloc(PORT_APART, lanes_in(block) * sizeof *made);
 	struct lane *found = NULL;
 
 	if (!made)
 		return NULL;
-	for (size_t k = 0; k < (size_t)1 << block; k++) {
+	for (uint32_t k = 0; k < lanes_in(block); k++) {
 		made[k] = (struct lane){.pushing = 0};
 		deque_init(&made[k].deque, lanes->lopsided);
 	}

@@ -29,9 +29,10 @@ struct lane {
 	uint32_t left; /* the owner's: futures it ran where they were, whose entries may be here */
 };
 
-#define LANE_BLOCKS 32
+#define LANE_BLOCKS 28
+#define LANES_FIRST UINT32_C(16)
 
-/* Lane i is in block log2(i + 1): the first block has one lane, each further one twice as many. */
+/* The first block has LANES_FIRST lanes, each further one twice as many. */
 struct lanes {
 	_Atomic(struct lane *) blocks[LANE_BLOCKS];
 	_Atomic uint32_t count; /* lanes that may have been used: 0 .. count - 1 */
@@ -44,19 +45,31 @@ void lanes_free(struct lanes *lanes);
 
 static inline unsigned lanes_block(uint32_t i)
 {
-	return 31 - (unsigned)__builtin_clz(i + 1);
+	return 31 - (unsigned)__builtin_clz(i / LANES_FIRST + 1);
+}
+
+/* The lanes of a block, and those of all before it. */
+static inline uint32_t lanes_in(unsigned block)
+{
+	return LANES_FIRST << block;
+}
+
+static inline uint32_t lanes_before(unsigned block)
+{
+	return lanes_in(block) - LANES_FIRST;
 }
 
 /* Lane i; NULL while its block does not exist. */
 static inline struct lane *lanes_find(struct lanes *lanes, uint32_t i)
 {
-	struct lane *block =
-		atomic_load_explicit(&lanes->blocks[lanes_block(i)], memory_order_acquire); /* E3 */
+	unsigned block = i < LANES_FIRST ? 0 : lanes_block(i);
+	struct lane *first =
+		atomic_load_explicit(&lanes->blocks[block], memory_order_acquire); /* E3 */
 
-	return block ? &block[i + 1 - (UINT32_C(1) << lanes_block(i))] : NULL;
+	return first ? &first[i - lanes_before(block)] : NULL;
 }
 
-struct lane *lanes_attach(struct lanes *lanes);
+PORT_RARE struct lane *lanes_attach(struct lanes *lanes);
 
 /* Of the calling thread; NULL without memory. */
 static inline struct lane *lanes_mine(struct lanes *lanes)

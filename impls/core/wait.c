@@ -71,7 +71,7 @@ static uint64_t look(struct future *future, int64_t end_ns, int64_t deadline_ns)
 }
 
 /* Waits until done or the deadline; returns the last word seen. */
-static uint64_t await(struct future *future, int64_t timeout_ns)
+PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 {
 	bool is_short = usual_wait_ns <= WAIT_USUAL_NS, in_time = true;
 	int64_t start_ns, deadline_ns;
@@ -121,7 +121,8 @@ static bool is_lost(void)
 /* A wait that never ends by itself. [RES-14] */
 static bool is_unlimited(int64_t timeout_ns)
 {
-	return timeout_ns > 0 && assay_deadline_ns(timeout_ns) == ASSAY_FOREVER;
+	return timeout_ns == ASSAY_FOREVER ||
+	       (timeout_ns > 0 && assay_deadline_ns(timeout_ns) == ASSAY_FOREVER);
 }
 
 /* Until it is done, if it may take so long: runs it, or waits. */

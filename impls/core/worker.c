@@ -205,7 +205,7 @@ static void stop_searching(struct worker *worker)
 }
 
 /* For a worker that has just found nothing. False: it has nothing more to do in its life. */
-static bool search(struct worker *worker, struct future **task, struct stolen *child)
+PORT_OUTLINE static bool search(struct worker *worker, struct future **task, struct stolen *child)
 {
 	struct pool *pool = worker->pool;
 	struct park *park = &pool->park;
@@ -242,7 +242,7 @@ static bool search(struct worker *worker, struct future **task, struct stolen *c
 }
 
 /* Tasks that a worker may run are counted down, but for those without a limit. */
-static void work(struct worker *worker)
+PORT_OUTLINE static void work(struct worker *worker)
 {
 	struct future *task;
 	struct stolen child;

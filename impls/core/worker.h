@@ -200,10 +200,10 @@ void stop(struct pool *pool);
 
 /* A pool without any worker must get one before it accepts a task. ASSAY_ERESOURCE if it cannot, or
  * the refusal of a stopped pool. */
-int ensure_worker(struct pool *pool);
+PORT_RARE int ensure_worker(struct pool *pool);
 
 /* Why a stopped pool refuses a task. */
-int refusal(struct pool *pool);
+PORT_RARE int refusal(struct pool *pool);
 
 /* It has fewer workers than it may have. */
 static inline bool is_growing(const struct pool *pool)
@@ -244,7 +244,7 @@ void grow_if_short(struct pool *pool);
 void break_pool(struct pool *pool);
 
 /* Ends a task that nobody will run, and gives up its reference. */
-void end_broken(struct pool *pool, struct future *future);
+PORT_RARE void end_broken(struct pool *pool, struct future *future);
 
 /* Under the mutex. ASSAY_ERESOURCE: nothing has changed. */
 int start_worker(struct worker *worker);

@@ -93,15 +93,14 @@ static void prune(struct queue *queue)
 	set_count(queue, kept);
 }
 
-/* Under the mutex. */
-static bool make_room(struct queue *queue, size_t count)
+/* Under the mutex: makes room where there is none. False without memory. */
+PORT_RARE static bool grow(struct queue *queue, size_t count)
 {
 	size_t size = queue->size;
 	struct future **ring;
 
-	if (queue->count + count > size && 2 * queue->left >= size)
+	if (2 * queue->left >= size)
 		prune(queue);
-
 	while (size < queue->count + count)
 		size *= 2;
 	if (size == queue->size)
@@ -118,7 +117,7 @@ static bool make_room(struct queue *queue, size_t count)
 	return true;
 }
 
-int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+inline int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
 {
 	int error = ASSAY_OK;
 
@@ -126,7 +125,7 @@ int queue_push(struct queue *queue, int worker, struct future *const *futures, s
 	pthread_mutex_lock(&queue->mutex);
 	if (queue->closed) {
 		error = ASSAY_ESHUTDOWN;
-	} else if (!make_room(queue, count)) {
+	} else if (queue->count + count > queue->size && !grow(queue, count)) {
 		error = ASSAY_ENOMEM;
 	} else {
 		for (size_t i = 0; i < count; i++)

@@ -106,11 +106,12 @@ inline int queue_push(struct queue *queue, int worker, struct future *const *fut
 
 	if (worker == WORKER_NONE) {
 		lane = lanes_mine(&queue->lanes);
-		return lane ? lane_push(&queue->lanes, lane, futures, count) : ASSAY_ENOMEM;
+	} else {
+		lane = &queue->own[worker];
+		if (atomic_load_explicit(&queue->thieves[worker].asked, memory_order_relaxed))
+			share_now(queue, worker);
 	}
-	if (atomic_load_explicit(&queue->thieves[worker].asked, memory_order_relaxed))
-		share_now(queue, worker);
-	return lane_push(&queue->lanes, &queue->own[worker], futures, count);
+	return lane ? lane_push(&queue->lanes, lane, futures, count) : ASSAY_ENOMEM;
 }
 
 /* Moves tasks, oldest first, to the worker's deque, so that the oldest is popped first. */
