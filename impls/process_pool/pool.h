@@ -6,6 +6,7 @@
  *	slots.c		slots, the ring, and waking workers
  *	shutdown.c	shutdown, destroy, and programs that exit or fork
  *	ticket.c	the future of a task that is in a slot
+ *	await.c		waiting for one
  *	guardian.c	the thread that minds the processes, and what a death means
  *	collector.c	the thread that ends tasks which somebody watches
  *
@@ -112,7 +113,8 @@ static inline void count(_Atomic uint64_t *counter)
 /* The table of futures that are bound to a slot, until they are done. */
 extern const struct assay_future_ops ticket_ops;
 
-void ticket_bind(struct future *future, uint64_t hint);
+/* has_roused: a worker that sleeps is to be woken for it. */
+void ticket_bind(struct future *future, uint64_t hint, bool has_roused);
 
 /* Ends the task of a slot that is done: false if somebody else does. Callbacks run here if
  * `notify`; otherwise nobody may observe. */
@@ -124,6 +126,36 @@ void visit_end(struct pool *pool);
 
 /* Cancels a slot that is pending by this hint. Callbacks run here. */
 bool ticket_cancel(struct pool *pool, uint64_t hint);
+
+#define HINT_HAS_ROUSED (UINT64_C(1) << 31) /* in a future's hint: no index is that high */
+
+static inline uint64_t hint_of(const struct future *future)
+{
+	return (uint64_t)(uintptr_t)future->function & ~HINT_HAS_ROUSED;
+}
+
+static inline struct slot *slot_of(const struct pool *pool, uint64_t hint)
+{
+	return &pool->segment->slots[WORD_INDEX(hint)];
+}
+
+/* The word of the future's slot. False: it is nobody's or another's by now. */
+static inline bool read_word(const struct pool *pool, uint64_t hint, uint64_t *word)
+{
+	*word = atomic_load_explicit(&slot_of(pool, hint)->word, memory_order_acquire); /* S2 */
+	return GENERATION(*word) == GENERATION(hint);
+}
+
+/* A done slot that nobody watches is collected by whoever looks. */
+static inline bool is_ripe(uint64_t word)
+{
+	return status_of(word) == SLOT_DONE && !(word & SLOT_TELL);
+}
+
+/* await.c */
+
+/* Until the slot of the future has an answer: true; false: the deadline passed. */
+bool slot_await(struct pool *pool, const struct future *future, int64_t deadline_ns);
 
 /* slots.c; under submit_mutex but for slot_free() */
 
@@ -142,6 +174,8 @@ void ring_rest(struct pool *pool, uint64_t *head, uint64_t *tail);
 /* Lets the workers see what was put there. */
 void ring_publish(struct pool *pool);
 
+/* Whether a worker sleeps that rouse() would wake: as good as known. */
+bool has_parked(const struct pool *pool);
 /* Wakes up to so many parked workers. */
 void rouse(struct pool *pool, size_t wanted);
 /* A task was cancelled or started: there may be room. */

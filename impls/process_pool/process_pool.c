@@ -11,8 +11,6 @@
 
 #define BYTES_LIMIT ((size_t)1 << 30)
 
-/* How long an idle worker, and who waits for a result, look before they sleep. */
-#define SPIN_NS 10000
 /* Tasks that submit_many hands over at once. */
 #define BATCH 64
 
@@ -121,7 +119,7 @@ static void publish(struct pool *pool, const struct parcel *parcel)
 	ticket->size = task->argument_size;
 	ticket->extent = parcel->extent;
 	if (parcel->future)
-		ticket_bind(parcel->future, hint);
+		ticket_bind(parcel->future, hint, has_parked(pool));
 	/* The ring publishes it to workers (S1). For the thread that collects, the way leads through a
 	 * worker, which no checker of this process sees: hence release. */
 	atomic_store_explicit(&slot->word,
@@ -488,8 +486,6 @@ static int create(const struct assay_config *config, assay_executor **executor)
 		return ASSAY_EUNSUPPORTED;
 	if (own.workers == ASSAY_WORKERS_AUTO)
 		own.workers = usable_cpus();
-	if (own.spin_ns < 0)
-		own.spin_ns = SPIN_NS;
 	pool = pool_new();
 	if (!pool)
 		return ASSAY_ENOMEM;

@@ -112,6 +112,7 @@ struct lane {
 	_Atomic uint32_t leaving;
 	_Atomic uint32_t ready; /* its initializer has succeeded */
 	_Atomic uint32_t is_running;
+	_Atomic uint32_t cpu;   /* where it claimed */
 	_Atomic uint32_t token; /* its futex: set by whoever wakes it */
 	_Atomic uint32_t
 		overflown; /* told more than its ring holds: the collector looks everywhere */
@@ -132,6 +133,7 @@ struct lane {
 
 struct control {
 	_Alignas(PORT_APART) _Atomic uint64_t tail;             /* of the ring: the client's */
+	_Atomic uint32_t caller_cpu;                            /* where it was last published */
 	_Alignas(PORT_APART) _Atomic uint64_t head;             /* anybody's, by CAS */
 	_Alignas(PORT_APART) _Atomic uint64_t idle[IDLE_WORDS]; /* bits of parked workers */
 	_Alignas(PORT_APART) _Atomic uint32_t bell;             /* 1: the collector sleeps on it */

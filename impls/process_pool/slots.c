@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Slots to be used and used again, the ring that workers take them from, and waking the workers. The
  * labels are those of segment.h and pool.h. */
+#include "look.h"
 #include "pool.h"
 
 /* Slots that get memory at once: as many as there are, up to these, so that a short life is cheap. */
@@ -139,8 +140,21 @@ void ring_rest(struct pool *pool, uint64_t *head, uint64_t *tail)
 
 void ring_publish(struct pool *pool)
 {
+	atomic_store_explicit(&pool->segment->control->caller_cpu, this_cpu(),
+			      memory_order_relaxed); /* a hint */
 	atomic_store_explicit(&pool->segment->control->tail, pool->ring_tail,
 			      memory_order_seq_cst); /* S1 K1 */
+}
+
+bool has_parked(const struct pool *pool)
+{
+	const struct segment *segment = pool->segment;
+
+	for (int i = 0; i < (segment->workers + 63) / 64; i++)
+		/* relaxed: for a hint */
+		if (atomic_load_explicit(&segment->control->idle[i], memory_order_relaxed))
+			return true;
+	return false;
 }
 
 void rouse(struct pool *pool, size_t wanted)

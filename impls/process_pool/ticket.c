@@ -24,15 +24,10 @@ struct long_result {
 static_assert(sizeof(struct long_result) <= FUTURE_INLINE, "it fits");
 static_assert(sizeof(assay_function *) == sizeof(uint64_t), "so does a hint");
 
-static uint64_t hint_of(const struct future *future)
-{
-	return (uint64_t)(uintptr_t)future->function;
-}
-
-void ticket_bind(struct future *future, uint64_t hint)
+void ticket_bind(struct future *future, uint64_t hint, bool has_roused)
 {
 	/* Not in the bytes: they become the outcome while others still look. */
-	future->function = (assay_function *)(uintptr_t)hint;
+	future->function = (assay_function *)(uintptr_t)(hint | (has_roused ? HINT_HAS_ROUSED : 0));
 	future->base.ops = &ticket_ops;
 }
 
@@ -228,24 +223,6 @@ bool visit_begin(struct pool *pool, struct future *future)
 	return false;
 }
 
-static struct slot *slot_of(struct pool *pool, uint64_t hint)
-{
-	return &pool->segment->slots[WORD_INDEX(hint)];
-}
-
-/* The word of the future's slot. False: it is nobody's or another's by now. */
-static bool read_word(struct pool *pool, uint64_t hint, uint64_t *word)
-{
-	*word = atomic_load_explicit(&slot_of(pool, hint)->word, memory_order_acquire); /* S2 */
-	return GENERATION(*word) == GENERATION(hint);
-}
-
-/* A done slot that nobody watches is collected by whoever looks. */
-static bool is_ripe(uint64_t word)
-{
-	return status_of(word) == SLOT_DONE && !(word & SLOT_TELL);
-}
-
 /* From here on the collector ends the task, or the future is done, or about to be. */
 static void tell(struct pool *pool, struct future *future, uint64_t hint)
 {
@@ -380,44 +357,6 @@ static bool cancel_op(assay_future *base)
 	return cancelled || future_ops.state(base) == ASSAY_CANCELLED;
 }
 
-/* Until the slot of the future has an answer: true; false: the deadline passed. */
-static bool await_slot(struct pool *pool, uint64_t hint, int64_t deadline_ns)
-{
-	struct slot *slot = slot_of(pool, hint);
-	int64_t spin_ns = pool->settings.config.spin_ns, spin_until_ns = 0, now_ns = 0;
-	uint64_t word;
-
-	for (unsigned i = 1; read_word(pool, hint, &word); i++) {
-		if (is_ripe(word)) {
-			ticket_collect(pool, WORD_INDEX(hint), word);
-			return true;
-		}
-		if (status_of(word) >= SLOT_DONE)
-			return true;
-		if (spin_ns > 0 && now_ns <= spin_until_ns) {
-			port_pause();
-			if (i % 32)
-				continue;
-			now_ns = assay_clock_ns(); /* not before the first looks */
-			spin_until_ns = spin_until_ns ? spin_until_ns : now_ns + spin_ns;
-			if (now_ns < deadline_ns)
-				continue;
-			return false;
-		}
-		if (!(word & SLOT_SLEEPERS)) {
-			atomic_compare_exchange_weak_explicit(
-				&slot->word, &word, word | SLOT_SLEEPERS, memory_order_acq_rel,
-				memory_order_relaxed);
-			continue;
-		}
-		if (!shared_sleep(slot_futex(slot), (uint32_t)word, deadline_ns) &&
-		    assay_clock_ns() >= deadline_ns)
-			return read_word(pool, hint, &word) && is_ripe(word) &&
-			       ticket_collect(pool, WORD_INDEX(hint), word);
-	}
-	return true;
-}
-
 /* In a worker: its helper let go of the memory of other pools, and of the result with it. */
 static bool is_unmapped(struct future *future)
 {
@@ -445,7 +384,7 @@ static int outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outco
 	deadline_ns = assay_deadline_ns(timeout_ns);
 	if (visit_begin(pool, future)) {
 		if (timeout_ns > 0)
-			answered = await_slot(pool, hint, deadline_ns);
+			answered = slot_await(pool, future, deadline_ns);
 		else if (read_word(pool, hint, &word) && is_ripe(word))
 			ticket_collect(pool, WORD_INDEX(hint), word);
 		visit_end(pool);

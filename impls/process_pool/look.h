@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long to look before sleeping, where the client leaves it to the pool. Looking saves a wake-up
+ * only while the other side is at work on another processor, and only where waits are short: what
+ * looks on the processor that the other side needs holds up just what it waits for.
+ */
+#ifndef LOOK_H
+#define LOOK_H
+
+#include "../core/port.h"
+
+/* As long as a slow wake-up takes: to sleep would cost the processor as much. */
+#define LOOK_NS INT64_C(40000)
+/* Looks between two readings of the clock. */
+#define LOOKS 32
+/* One long rest among short waits is soon forgotten. */
+#define LONGEST_NS (8 * LOOK_NS)
+
+/* The average wait of one who waits again and again, recent ones first. */
+struct habit {
+	int64_t usual_ns;
+};
+
+static inline bool habit_is_short(const struct habit *habit)
+{
+	return habit->usual_ns <= LOOK_NS;
+}
+
+static inline void habit_learn(struct habit *habit, int64_t wait_ns)
+{
+	habit->usual_ns += ((wait_ns < LONGEST_NS ? wait_ns : LONGEST_NS) - habit->usual_ns) / 4;
+}
+
+/* The processor of the calling thread: where it was just now. */
+static inline uint32_t this_cpu(void)
+{
+	return (uint32_t)sched_getcpu();
+}
+
+#endif
