@@ -17,7 +17,8 @@ extern const struct workload producers_consumers, lifecycle, payload_empty, payl
 	payload_1_mib, payload_64_mib, stream_1_mib, stream_64_mib;
 extern const struct workload crash;
 extern const struct workload floor_process_line, floor_process_futex, floor_process_pipe,
-	floor_process_start, floor_copy_1_mib, floor_copy_64_mib;
+	floor_process_futex_parked, floor_process_pipe_parked, floor_process_start,
+	floor_copy_1_mib, floor_copy_64_mib;
 extern const struct workload instrument_loop, instrument_sample, instrument_clock,
 	instrument_latency;
 
@@ -79,6 +80,8 @@ const struct workload *const workloads[] = {
 	&floor_process_line,
 	&floor_process_futex,
 	&floor_process_pipe,
+	&floor_process_futex_parked,
+	&floor_process_pipe_parked,
 	&floor_process_start,
 	&floor_copy_1_mib,
 	&floor_copy_64_mib,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the machine charges for the steps that no pool of processes can avoid: two processes that hand
- * a turn over and back by a cache line, by a futex in shared memory, or by a byte through a pipe;
- * processes that are forked and waited for; and bytes copied in and out, in memory that has been
+ * a turn over and back by a cache line, by a futex in shared memory, or by a byte through a pipe,
+ * one trip after the other or after as long a rest as round_trip_parked makes; processes that are forked and waited for; and bytes copied in and out, in memory that has been
  * touched before.
  */
 #include "../marks.h"
+#include "rest.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -32,6 +33,7 @@ struct partner {
 	struct turns *shared;
 	int there[2], back[2]; /* the pipes; -1: closed */
 	pid_t process;         /* 0: none */
+	uint64_t *latencies_ns;
 };
 
 static void close_end(int *end)
@@ -174,6 +176,25 @@ static int prepare_pipe(struct cell *cell, uint64_t operations)
 	return 0;
 }
 
+static int make_latencies(struct cell *cell, uint64_t operations)
+{
+	struct partner *partner = cell->state;
+
+	free(partner->latencies_ns);
+	partner->latencies_ns = calloc(operations, sizeof *partner->latencies_ns);
+	return partner->latencies_ns ? 0 : cell_fail(cell, "no memory for the latencies");
+}
+
+static int prepare_parked_futex(struct cell *cell, uint64_t operations)
+{
+	return make_latencies(cell, operations) || prepare_futex(cell, operations) ? -1 : 0;
+}
+
+static int prepare_parked_pipe(struct cell *cell, uint64_t operations)
+{
+	return make_latencies(cell, operations) || prepare_pipe(cell, operations) ? -1 : 0;
+}
+
 static int run_line(struct cell *cell, uint64_t operations)
 {
 	for (uint32_t i = 0; i < operations; i++) {
@@ -183,29 +204,65 @@ static int run_line(struct cell *cell, uint64_t operations)
 	return 0;
 }
 
+static int trip_futex(struct cell *cell, uint32_t i)
+{
+	hand_over_futex(cell->state, 2 * i + 1);
+	await_futex(cell->state, 2 * i + 2);
+	return 0;
+}
+
+static int trip_pipe(struct cell *cell, uint32_t i)
+{
+	struct partner *partner = cell->state;
+	char sent = (char)i, got = (char)~sent;
+
+	if (write(partner->there[1], &sent, 1) != 1 || read(partner->back[0], &got, 1) != 1)
+		return cell_fail(cell, "the pipe: %s", strerror(errno));
+	if (got != sent)
+		return cell_fail(cell, "round trip %u came back as another", i);
+	return 0;
+}
+
 static int run_futex(struct cell *cell, uint64_t operations)
 {
-	for (uint32_t i = 0; i < operations; i++) {
-		hand_over_futex(cell->state, 2 * i + 1);
-		await_futex(cell->state, 2 * i + 2);
-	}
+	for (uint32_t i = 0; i < operations; i++)
+		trip_futex(cell, i);
 	return 0;
 }
 
 static int run_pipe(struct cell *cell, uint64_t operations)
 {
+	for (uint32_t i = 0; i < operations; i++)
+		if (trip_pipe(cell, i))
+			return -1;
+	return 0;
+}
+
+static int run_parked(struct cell *cell, uint64_t operations,
+		      int (*trip)(struct cell *cell, uint32_t i))
+{
 	struct partner *partner = cell->state;
 
-	for (uint64_t i = 0; i < operations; i++) {
-		char sent = (char)i, got = (char)~sent;
+	for (uint32_t i = 0; i < operations; i++) {
+		int64_t start_ns;
 
-		if (write(partner->there[1], &sent, 1) != 1 || read(partner->back[0], &got, 1) != 1)
-			return cell_fail(cell, "the pipe: %s", strerror(errno));
-		if (got != sent)
-			return cell_fail(cell, "round trip %llu came back as another",
-					 (unsigned long long)i);
+		rest(PARKED_GAP_NS);
+		start_ns = assay_clock_ns();
+		if (trip(cell, i))
+			return -1;
+		partner->latencies_ns[i] = (uint64_t)(assay_clock_ns() - start_ns);
 	}
 	return 0;
+}
+
+static int run_parked_futex(struct cell *cell, uint64_t operations)
+{
+	return run_parked(cell, operations, trip_futex);
+}
+
+static int run_parked_pipe(struct cell *cell, uint64_t operations)
+{
+	return run_parked(cell, operations, trip_pipe);
 }
 
 static int check(struct cell *cell, uint64_t operations)
@@ -221,6 +278,16 @@ static int check(struct cell *cell, uint64_t operations)
 	return status ? cell_fail(cell, "the other process did not see all turns") : 0;
 }
 
+static int check_parked(struct cell *cell, uint64_t operations)
+{
+	struct partner *partner = cell->state;
+
+	if (check(cell, operations))
+		return -1;
+	cell_percentiles(cell, partner->latencies_ns, operations);
+	return 0;
+}
+
 static void teardown(struct cell *cell)
 {
 	struct partner *partner = cell->state;
@@ -232,6 +299,7 @@ static void teardown(struct cell *cell)
 		waitpid(partner->process, NULL, 0);
 	}
 	close_pipes(partner);
+	free(partner->latencies_ns);
 	shared_memory_free(partner->shared, sizeof *partner->shared);
 	free(partner);
 }
@@ -342,8 +410,13 @@ static void teardown_copies(struct cell *cell)
 	free(copies);
 }
 
-#define FLOOR .class_name = "floor", .metric = "wall_per_op", .unit = "ns", .without = "floor"
+#define ANY_FLOOR .class_name = "floor", .unit = "ns", .without = "floor"
+#define FLOOR .metric = "wall_per_op", ANY_FLOOR
 #define TURNS .operation = "round trip", .setup = setup, .check = check, .teardown = teardown, FLOOR
+#define PARKED_TURNS                                                               \
+	.operation = "round trip", .metric = "p50", .paced = true, .setup = setup, \
+	.check = check_parked, .teardown = teardown,                               \
+	.sample = {{.operations = 10}, {.operations = 200}, {.operations = 1500}}, ANY_FLOOR
 #define COPIES                                                         \
 	.operation = "task", .run = run_copies, .check = check_copies, \
 	.teardown = teardown_copies, .full_only = true,                \
@@ -374,6 +447,22 @@ const struct workload floor_process_pipe = {
 	.prepare = prepare_pipe,
 	.run = run_pipe,
 	TURNS,
+};
+
+const struct workload floor_process_futex_parked = {
+	.name = "floor_process_futex_parked",
+	.separates = "The machine: the same, when both have rested as in round_trip_parked.",
+	.prepare = prepare_parked_futex,
+	.run = run_parked_futex,
+	PARKED_TURNS,
+};
+
+const struct workload floor_process_pipe_parked = {
+	.name = "floor_process_pipe_parked",
+	.separates = "The machine: the same with a byte through a pipe.",
+	.prepare = prepare_parked_pipe,
+	.run = run_parked_pipe,
+	PARKED_TURNS,
 };
 
 const struct workload floor_process_start = {

@@ -9,14 +9,12 @@
 #include "../workload.h"
 
 #include "../raw/work.h"
+#include "rest.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <time.h>
 
-enum { SHORT_GAP_NS = 100000, PARKED_GAP_NS = 2000000, REHEARSED = 100 };
+enum { SHORT_GAP_NS = 100000, REHEARSED = 100 };
 
 struct trips {
 	struct cell *cell;
@@ -49,17 +47,6 @@ static int ask_executor(struct cell *cell, uint64_t index, uint64_t *answer)
 		return cell_fail(cell, "task %llu: %s", (unsigned long long)index,
 				 assay_error_text(error));
 	return 0;
-}
-
-/* To the microsecond: a gap of 100 us must not become 150. What tasks see is not touched. */
-static void rest(long gap_ns)
-{
-	const struct timespec gap = {.tv_nsec = gap_ns};
-
-	prctl(PR_SET_TIMERSLACK, 1);
-	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &gap, NULL) == EINTR)
-		;
-	prctl(PR_SET_TIMERSLACK, 0);
 }
 
 static int travel(void *user)
