@@ -147,13 +147,6 @@ ASSAY_TEST(brk_22_it_runs_again, .clause = "BRK-22", .needs = MORTAL)
 	}
 }
 
-static int return_pid(assay_call *call)
-{
-	int pid = getpid();
-
-	return assay_return(call, &pid, sizeof pid);
-}
-
 ASSAY_TEST(brk_23_an_idle_worker_is_replaced, .clause = "BRK-23",
 	   .needs = MORTAL | ASSAY_CAP_WORKER_REUSE, .rounds = 20)
 {

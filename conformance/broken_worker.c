@@ -34,13 +34,6 @@ static assay_future *submit_death(assay_executor *executor, struct gate *gate, i
 	return submit_task(executor, die, &death, sizeof death);
 }
 
-static int return_pid(assay_call *call)
-{
-	int pid = getpid();
-
-	return assay_return(call, &pid, sizeof pid);
-}
-
 ASSAY_TEST(brk_1_a_dead_worker_breaks_the_executor, .clause = "BRK-1", .needs = MORTAL)
 {
 	assay_executor *executor = executor_new(s, 1);

@@ -367,35 +367,14 @@ ASSAY_TEST(cb_23_called_once_each_when_shutdown_races_with_work, .clause = "CB-2
 	}
 }
 
-static int fail_to_initialize(const void *argument, size_t size)
-{
-	CHECK_EQ(size, sizeof(struct gate *));
-	gate_wait(*(struct gate *const *)argument);
-	return 1;
-}
-
-static void ignore_log(void *user, enum assay_severity severity, const char *message)
-{
-	(void)user;
-	(void)severity;
-	(void)message;
-}
-
 ASSAY_TEST(cb_24_called_when_the_initializer_fails, .clause = "CB-24",
 	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_INITIALIZER)
 {
-	struct assay_config config = assay_config_default();
 	struct gate *gate = gate_new(s);
 	struct sighting *seen[10];
 	assay_future *futures[10];
-	assay_executor *executor;
+	assay_executor *executor = executor_doomed(s, 1, gate);
 
-	config.workers = 1;
-	config.initializer = fail_to_initialize;
-	config.initializer_argument = &gate;
-	config.initializer_argument_size = sizeof gate;
-	config.log = ignore_log;
-	executor = executor_with(s, &config);
 	for (int i = 0; i < 10; i++) {
 		seen[i] = sighting_new(s);
 		futures[i] = submit_int(executor, i);

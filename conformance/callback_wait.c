@@ -35,36 +35,15 @@ static void submit_all(struct subject *s, struct ending *ending, assay_executor 
 		add(ending->futures[i], wait_for_all, ending);
 }
 
-static int fail_at_gate(const void *argument, size_t size)
-{
-	CHECK_EQ(size, sizeof(struct gate *));
-	gate_wait(*(struct gate *const *)argument);
-	return 1;
-}
-
-static void keep_silent(void *user, enum assay_severity severity, const char *message)
-{
-	(void)user;
-	(void)severity;
-	(void)message;
-}
-
 ASSAY_TEST(cb_25_for_another_that_is_broken, .clause = "CB-25",
 	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_NESTED_WAIT | ASSAY_CAP_INITIALIZER)
 {
 	for (int workers = 1; workers <= 2; workers++) {
-		struct assay_config config = assay_config_default();
 		struct ending ending = {.expected = ASSAY_EBROKEN};
 		struct gate *gate = gate_new(s);
 		struct probe *ran = probe_new(s);
-		assay_executor *executor;
+		assay_executor *executor = executor_doomed(s, workers, gate);
 
-		config.workers = workers;
-		config.initializer = fail_at_gate;
-		config.initializer_argument = &gate;
-		config.initializer_argument_size = sizeof gate;
-		config.log = keep_silent;
-		executor = executor_with(s, &config);
 		submit_all(s, &ending, executor, ran);
 		gate_open(gate);
 		executor_end(executor);

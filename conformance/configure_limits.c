@@ -19,13 +19,6 @@ static struct census take_census(void)
 	return (struct census){count_threads(), count_descriptors()};
 }
 
-static void keep_silent(void *user, enum assay_severity severity, const char *message)
-{
-	(void)user;
-	(void)severity;
-	(void)message;
-}
-
 static int return_four(assay_call *call)
 {
 	int four = 4;
@@ -61,7 +54,7 @@ static bool create_within(struct subject *s, int resource, rlim_t soft)
 	int error;
 
 	config.workers = 3;
-	config.log = keep_silent;
+	config.log = ignore_log;
 	CHECK_EQ(getrlimit((__rlimit_resource_t)resource, &limit), 0);
 	limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
 	CHECK_EQ(setrlimit((__rlimit_resource_t)resource, &limit), 0);

@@ -269,13 +269,6 @@ ASSAY_TEST(rej_7_refused_task_is_accepted_later, .clause = "REJ-7", .needs = BOU
 	finish(&full, 1);
 }
 
-static int return_tid(assay_call *call)
-{
-	int tid = (int)gettid();
-
-	return assay_return(call, &tid, sizeof tid);
-}
-
 ASSAY_TEST(rej_3_caller_runs_what_finds_no_room, .clause = "REJ-3", .needs = BOUNDED_NEEDS)
 {
 	struct full full = fill(s, 2, ASSAY_FULL_CALLER_RUNS);

@@ -132,35 +132,14 @@ ASSAY_TEST(hk_4_refused_tasks_are_not_counted, .clause = "HK-4")
 	executor_end(executor);
 }
 
-static int refuse_when_open(const void *argument, size_t size)
-{
-	(void)size;
-	gate_wait(*(struct gate *const *)argument);
-	return 1;
-}
-
-static void no_log(void *user, enum assay_severity severity, const char *message)
-{
-	(void)user;
-	(void)severity;
-	(void)message;
-}
-
 ASSAY_TEST(hk_4_tasks_of_a_broken_executor, .clause = "HK-4",
 	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_INITIALIZER | ASSAY_CAP_EXACT_START)
 {
-	struct assay_config config = assay_config_default();
 	struct gate *gate = gate_new(s);
-	assay_executor *executor;
+	assay_executor *executor = executor_doomed(s, 1, gate);
 	assay_future *futures[6];
 	struct assay_statistics counts;
 
-	config.workers = 1;
-	config.initializer = refuse_when_open;
-	config.initializer_argument = &gate;
-	config.initializer_argument_size = sizeof gate;
-	config.log = no_log;
-	executor = executor_with(s, &config);
 	for (int i = 0; i < 6; i++)
 		futures[i] = submit_int(executor, i);
 	CHECK(assay_future_cancel(futures[2]));

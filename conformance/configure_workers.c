@@ -241,13 +241,6 @@ ASSAY_TEST(cfg_7_create_starts_no_worker, .clause = "CFG-7", .needs = ASSAY_CAP_
 	CHECK_EQ(count_threads() + count_children(), before);
 }
 
-static int return_tid(assay_call *call)
-{
-	int tid = (int)gettid();
-
-	return assay_return(call, &tid, sizeof tid);
-}
-
 /* The worker of one task, idle again. */
 static int run_and_settle(assay_executor *executor)
 {

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 assay_executor *executor_with(struct subject *s, const struct assay_config *config)
 {
@@ -23,6 +24,32 @@ assay_executor *executor_new(struct subject *s, int workers)
 	struct assay_config config = assay_config_default();
 
 	config.workers = workers;
+	return executor_with(s, &config);
+}
+
+static int fail_at_gate(const void *argument, size_t size)
+{
+	CHECK_EQ(size, sizeof(struct gate *));
+	gate_wait(*(struct gate *const *)argument);
+	return 1;
+}
+
+void ignore_log(void *user, enum assay_severity severity, const char *message)
+{
+	(void)user;
+	(void)severity;
+	(void)message;
+}
+
+assay_executor *executor_doomed(struct subject *s, int workers, struct gate *gate)
+{
+	struct assay_config config = assay_config_default();
+
+	config.workers = workers;
+	config.initializer = fail_at_gate;
+	config.initializer_argument = &gate;
+	config.initializer_argument_size = sizeof gate;
+	config.log = ignore_log;
 	return executor_with(s, &config);
 }
 
@@ -52,6 +79,20 @@ static int return_int(assay_call *call)
 assay_future *submit_int(assay_executor *executor, int value)
 {
 	return submit_task(executor, return_int, &value, sizeof value);
+}
+
+int return_tid(assay_call *call)
+{
+	int tid = (int)gettid();
+
+	return assay_return(call, &tid, sizeof tid);
+}
+
+int return_pid(assay_call *call)
+{
+	int pid = (int)getpid();
+
+	return assay_return(call, &pid, sizeof pid);
 }
 
 static int hit(assay_call *call)

@@ -57,6 +57,10 @@ int64_t trace_at(struct trace *trace, uint32_t index);
 /* Executors. Creating one that the backend does not offer ends the test as unsupported. */
 assay_executor *executor_new(struct subject *s, int workers);
 assay_executor *executor_with(struct subject *s, const struct assay_config *config);
+/* Its workers fail to initialize once the gate is open, and it is broken; it logs nothing. */
+assay_executor *executor_doomed(struct subject *s, int workers, struct gate *gate);
+/* For a configuration. */
+void ignore_log(void *user, enum assay_severity severity, const char *message);
 /* Shutdown (wait) and destroy, both checked. */
 void executor_end(assay_executor *executor);
 
@@ -76,6 +80,10 @@ assay_future *submit_failing(assay_executor *executor, int code, const char *mes
 /* Any function and argument. */
 assay_future *submit_task(assay_executor *executor, assay_function *function, const void *argument,
 			  size_t size);
+
+/* Functions of tasks that say where they run: gettid(), getpid(). */
+int return_tid(assay_call *call);
+int return_pid(assay_call *call);
 
 /* The int result of a task that must succeed; waits for it. */
 int result_int(assay_future *future);

@@ -382,35 +382,14 @@ ASSAY_TEST(lif_5_failures_that_were_read_are_freed, .clause = "LIF-5")
 	check_freed(before);
 }
 
-static int fail_to_initialize(const void *argument, size_t size)
-{
-	CHECK_EQ(size, sizeof(struct gate *));
-	gate_wait(*(struct gate *const *)argument);
-	return 1;
-}
-
-static void ignore_log(void *user, enum assay_severity severity, const char *message)
-{
-	(void)user;
-	(void)severity;
-	(void)message;
-}
-
 ASSAY_TEST(lif_6_arguments_are_freed_when_the_executor_breaks, .clause = "LIF-6",
 	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_INITIALIZER)
 {
 	size_t before = heap_before(s);
-	struct assay_config config = assay_config_default();
 	struct gate *gate = gate_new(s);
-	assay_executor *executor;
+	assay_executor *executor = executor_doomed(s, 1, gate);
 	assay_future *futures[BLOCKS];
 
-	config.workers = 1;
-	config.initializer = fail_to_initialize;
-	config.initializer_argument = &gate;
-	config.initializer_argument_size = sizeof gate;
-	config.log = ignore_log;
-	executor = executor_with(s, &config);
 	for (int i = 0; i < BLOCKS; i++)
 		futures[i] = submit_bytes(executor, measure, BLOCK);
 	gate_open(gate);

@@ -33,24 +33,6 @@ size_t tally_failed(const struct tally *tally)
 	return failed;
 }
 
-output_format *output_named(const char *name)
-{
-	static const struct {
-		const char *name;
-		output_format *format;
-	} formats[] = {
-		{"text", output_text},
-		{"json", output_json},
-		{"junit", output_junit},
-		{"tap", output_tap},
-	};
-
-	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-		if (strcmp(formats[i].name, name) == 0)
-			return formats[i].format;
-	return NULL;
-}
-
 /* As record_write() begins. -1 with errno. */
 static int try_to_replace(const char *file)
 {
@@ -164,7 +146,7 @@ void output_text(FILE *out, const struct campaign *campaigns, size_t count)
 	fprintf(out, "%zu passed, %zu failed\n", passed, failed);
 }
 
-void output_tap(FILE *out, const struct campaign *campaigns, size_t count)
+static void output_tap(FILE *out, const struct campaign *campaigns, size_t count)
 {
 	size_t total = 0, number = 0;
 
@@ -240,7 +222,7 @@ static void print_junit_case(FILE *out, const struct campaign *campaign, size_t 
 	fputs("    </testcase>\n", out);
 }
 
-void output_junit(FILE *out, const struct campaign *campaigns, size_t count)
+static void output_junit(FILE *out, const struct campaign *campaigns, size_t count)
 {
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"assay\">\n", out);
 	for (size_t c = 0; c < count; c++) {
@@ -258,4 +240,22 @@ void output_junit(FILE *out, const struct campaign *campaigns, size_t count)
 		fputs("  </testsuite>\n", out);
 	}
 	fputs("</testsuites>\n", out);
+}
+
+output_format *output_named(const char *name)
+{
+	static const struct {
+		const char *name;
+		output_format *format;
+	} formats[] = {
+		{"text", output_text},
+		{"json", output_json},
+		{"junit", output_junit},
+		{"tap", output_tap},
+	};
+
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+		if (strcmp(formats[i].name, name) == 0)
+			return formats[i].format;
+	return NULL;
 }

@@ -24,8 +24,6 @@ typedef void output_format(FILE *out, const struct campaign *campaigns, size_t c
 
 void output_text(FILE *out, const struct campaign *campaigns, size_t count);
 void output_json(FILE *out, const struct campaign *campaigns, size_t count);
-void output_junit(FILE *out, const struct campaign *campaigns, size_t count);
-void output_tap(FILE *out, const struct campaign *campaigns, size_t count);
 
 /* False after a message: record_write() could not write this file. Asked before a long run, not to
  * lose its results; NULL and "-" are the standard output. */

@@ -223,13 +223,6 @@ ASSAY_TEST(res_17_one_worker_survives_failures, .clause = "RES-17")
 	executor_end(executor);
 }
 
-static int return_tid(assay_call *call)
-{
-	int tid = (int)gettid();
-
-	return assay_return(call, &tid, sizeof tid);
-}
-
 ASSAY_TEST(res_17_the_same_worker_goes_on, .clause = "RES-17",
 	   .needs = ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_ASYNCHRONOUS)
 {

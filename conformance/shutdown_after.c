@@ -277,13 +277,6 @@ static int fail_to_initialize(const void *argument, size_t size)
 	return 1;
 }
 
-static void ignore_log(void *user, enum assay_severity severity, const char *message)
-{
-	(void)user;
-	(void)severity;
-	(void)message;
-}
-
 static void break_once(struct subject *s)
 {
 	struct assay_config config = assay_config_default();

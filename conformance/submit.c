@@ -22,13 +22,6 @@ static assay_future *submit_count(assay_executor *executor, uint32_t *counter)
 	return submit_task(executor, count_up, &counter, sizeof counter);
 }
 
-static int return_tid(assay_call *call)
-{
-	int tid = (int)gettid();
-
-	return assay_return(call, &tid, sizeof tid);
-}
-
 static void check_all_are(const uint32_t *counters, size_t count, uint32_t expected)
 {
 	for (size_t i = 0; i < count; i++)
@@ -190,35 +183,13 @@ ASSAY_TEST(sub_7_task_submits_after_shutdown, .clause = "SUB-7",
 	assay_future_release(future);
 }
 
-/* Given a gate: fails once it is open. */
-static int fail_when_open(const void *argument, size_t size)
-{
-	CHECK_EQ(size, sizeof(struct gate *));
-	gate_wait(*(struct gate *const *)argument);
-	return 1;
-}
-
-static void no_log(void *user, enum assay_severity severity, const char *message)
-{
-	(void)user;
-	(void)severity;
-	(void)message;
-}
-
 /* An executor whose only worker could not be initialized. */
 static assay_executor *broken_executor(struct subject *s)
 {
-	struct assay_config config = assay_config_default();
 	struct gate *gate = gate_new(s);
-	assay_executor *executor;
+	assay_executor *executor = executor_doomed(s, 1, gate);
 	assay_future *future;
 
-	config.workers = 1;
-	config.initializer = fail_when_open;
-	config.initializer_argument = &gate;
-	config.initializer_argument_size = sizeof gate;
-	config.log = no_log;
-	executor = executor_with(s, &config);
 	future = submit_int(executor, 1);
 	gate_open(gate);
 	CHECK_ERROR(assay_future_result(future, ASSAY_FOREVER, NULL, 0), ASSAY_EBROKEN);

@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int return_tid(assay_call *call)
-{
-	int tid = gettid();
-
-	return assay_return(call, &tid, sizeof tid);
-}
-
 static assay_future *submit_tid(assay_executor *executor)
 {
 	return submit_task(executor, return_tid, NULL, 0);
