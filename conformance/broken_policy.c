@@ -246,15 +246,16 @@ static int echo(assay_call *call)
 struct killer {
 	struct actor actor;
 	int pid;
-	uint32_t turns;
+	uint32_t steps;
 };
 
 static void kill_soon(void *argument)
 {
 	struct killer *killer = argument;
 
-	for (uint32_t i = 0; i < killer->turns; i++)
-		sched_yield();
+	/* Not by giving way: on a busy machine each time would take as long as all others want. */
+	for (volatile uint32_t i = 0; i < killer->steps; i = i + 1)
+		;
 	kill(killer->pid, SIGKILL);
 }
 
@@ -270,7 +271,7 @@ ASSAY_TEST(brk_10_death_at_any_moment_of_an_exchange, .clause = "BRK-10",
 	for (int round = 0; round < scaled(60); round++) {
 		assay_executor *executor = executor_new(s, 1);
 		assay_future *first = submit_task(executor, return_pid, NULL, 0), *futures[4];
-		struct killer killer = {.pid = result_int(first), .turns = 7u * (unsigned)round};
+		struct killer killer = {.pid = result_int(first), .steps = 5000u * (unsigned)round};
 		int accepted = 0;
 
 		assay_future_release(first);

@@ -25,17 +25,20 @@ static inline void give_up_rights(struct subject *s)
 	prctl(PR_SET_DUMPABLE, 1);
 }
 
+/* One that has ended in between needs no limit. */
 static inline void limit_process(pid_t process, void *is_refused)
 {
 	struct rlimit limit;
 
 	if (process != getpid() && !is_descendant(process))
 		return;
-	if (prlimit(process, RLIMIT_NPROC, NULL, &limit))
-		UNRESOLVED("cannot read the limit of processes: %s", strerror(errno));
-	limit.rlim_cur = *(bool *)is_refused ? 1 : limit.rlim_max;
-	if (prlimit(process, RLIMIT_NPROC, &limit, NULL))
-		UNRESOLVED("cannot set the limit of processes: %s", strerror(errno));
+	if (prlimit(process, RLIMIT_NPROC, NULL, &limit) == 0) {
+		limit.rlim_cur = *(bool *)is_refused ? 1 : limit.rlim_max;
+		if (prlimit(process, RLIMIT_NPROC, &limit, NULL) == 0)
+			return;
+	}
+	if (errno != ESRCH)
+		UNRESOLVED("cannot limit the number of processes: %s", strerror(errno));
 }
 
 /* For this process, and those that an executor has now. */
