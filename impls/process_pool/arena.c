@@ -10,6 +10,7 @@
 
 /* Free memory beyond this goes back to the system. */
 #define WARM_UNITS (((size_t)192 << 20) / UNIT)
+#define FAULT_AROUND ((size_t)65536)
 
 static size_t units_of(size_t size)
 {
@@ -97,6 +98,17 @@ static bool take_run(struct segment *segment, size_t count, uint32_t owner, size
 	return true;
 }
 
+/*
+ * What has memory may not be mapped in this process yet. A read maps all pages around it that are there
+ * (fault_around_bytes of the kernel, 64 KiB), and for writing, too, as the mapping is shared; a write
+ * maps one.
+ */
+static void map_ahead(const char *start, size_t size)
+{
+	for (size_t at = 0; at < size; at += FAULT_AROUND)
+		(void)*(const volatile char *)(start + at);
+}
+
 bool arena_take(struct segment *segment, size_t size, uint32_t owner, size_t *extent)
 {
 	struct control *control = segment->control;
@@ -117,6 +129,8 @@ bool arena_take(struct segment *segment, size_t size, uint32_t owner, size_t *ex
 		free_units(segment, first, count, OWNER_COLD);
 		return false;
 	}
+	if (warm == count)
+		map_ahead(segment->arena + first * UNIT, size);
 	*extent = first * UNIT;
 	return true;
 }
