@@ -14,7 +14,8 @@ extern const struct workload nqueens, nqueens_fork, matmul, mergesort, metg_sten
 extern const struct workload files_read, files_fsync, pipe_echo, tcp_echo, sqlite_insert;
 extern const struct workload poisson_30, poisson_60, poisson_80, poisson_95, mixed, bursts;
 extern const struct workload producers_consumers, lifecycle, payload_empty, payload_4_kib,
-	payload_1_mib, payload_64_mib, stream_1_mib, stream_64_mib;
+	payload_1_mib, payload_64_mib, stream_1_mib, stream_64_mib, stream_in_place_1_mib,
+	stream_in_place_64_mib;
 extern const struct workload crash;
 extern const struct workload floor_process_line, floor_process_futex, floor_process_pipe,
 	floor_process_futex_parked, floor_process_pipe_parked, floor_process_start,
@@ -73,6 +74,8 @@ const struct workload *const workloads[] = {
 	&payload_64_mib,
 	&stream_1_mib,
 	&stream_64_mib,
+	&stream_in_place_1_mib,
+	&stream_in_place_64_mib,
 	&crash,
 	&floor_thread,
 	&floor_futex,

@@ -5,7 +5,8 @@
  * or shared memory. Checked byte by byte, but for the empty ones, whose tasks are counted.
  *
  * payload_* keep every result, so that each lies in memory that was never touched before. stream_*
- * read a result, release it and go on, with two tasks under way: what is left is the copies. Each
+ * read a result, release it and go on, with two tasks under way: what is left is the copies. Of
+ * stream_in_place_* the client looks at the result where the executor has it: one copy less. Each
  * carries its number in front, and the last is compared byte by byte.
  */
 #include "../marks.h"
@@ -19,8 +20,9 @@ enum { UNDER_WAY = 2 };
 struct payload {
 	size_t size;
 	char *bytes;
-	char *back; /* what was read last, of a stream */
+	char *back; /* what was read last, of a stream; NULL: it is read in place */
 	assay_future **futures;
+	assay_future *last; /* whose result was read in place last */
 	size_t submitted;
 };
 
@@ -67,6 +69,13 @@ static void release(struct payload *payload)
 		assay_future_release(payload->futures[--payload->submitted]);
 	free(payload->futures);
 	payload->futures = NULL;
+}
+
+static void release_last(struct payload *payload)
+{
+	if (payload->last)
+		assay_future_release(payload->last);
+	payload->last = NULL;
 }
 
 static int prepare(struct cell *cell, uint64_t operations)
@@ -134,16 +143,26 @@ static int check(struct cell *cell, uint64_t operations)
 	return 0;
 }
 
-static int setup_stream(struct cell *cell, size_t size)
+static int setup_stream_in_place(struct cell *cell, size_t size)
 {
 	struct payload *payload;
 
 	if (setup(cell, size))
 		return -1;
 	payload = cell->state;
-	payload->back = calloc(1, size);
 	payload->futures = calloc(UNDER_WAY, sizeof(assay_future *));
-	if (!payload->back || !payload->futures)
+	return payload->futures ? 0 : cell_fail(cell, "no memory for the futures");
+}
+
+static int setup_stream(struct cell *cell, size_t size)
+{
+	struct payload *payload;
+
+	if (setup_stream_in_place(cell, size))
+		return -1;
+	payload = cell->state;
+	payload->back = calloc(1, size);
+	if (!payload->back)
 		return cell_fail(cell, "no memory for %zu bytes", size);
 	memset(payload->back, 1, size);
 	return 0;
@@ -158,23 +177,47 @@ static int prepare_stream(struct cell *cell, uint64_t operations)
 	return 0;
 }
 
-static int read_one(struct cell *cell, uint64_t index)
+/* Where the result of this future is; NULL after cell_fail(). */
+static const char *read_bytes(struct cell *cell, uint64_t index, assay_future *future)
+{
+	struct payload *payload = cell->state;
+	struct assay_outcome outcome = {0};
+	int error;
+
+	if (payload->back)
+		error = assay_future_result(future, ASSAY_FOREVER, payload->back, payload->size);
+	else
+		error = assay_future_outcome(future, ASSAY_FOREVER, &outcome);
+	if (!error)
+		error = outcome.error;
+	if (!error && !payload->back && outcome.result_size != payload->size)
+		error = ASSAY_ETOOBIG;
+	if (error) {
+		cell_fail(cell, "task %llu: %s", (unsigned long long)index,
+			  assay_error_text(error));
+		return NULL;
+	}
+	return payload->back ? payload->back : outcome.result;
+}
+
+static int read_one(struct cell *cell, uint64_t index, bool is_last)
 {
 	struct payload *payload = cell->state;
 	assay_future **future = &payload->futures[index % UNDER_WAY];
-	uint64_t number;
-	int error = assay_future_result(*future, ASSAY_FOREVER, payload->back, payload->size);
+	const char *bytes = read_bytes(cell, index, *future);
+	uint64_t number = ~index;
 
-	assay_future_release(*future);
+	if (bytes)
+		memcpy(&number, bytes, sizeof number);
+	if (is_last && bytes && !payload->back)
+		payload->last = *future; /* it has the only copy */
+	else
+		assay_future_release(*future);
 	*future = NULL;
-	if (error)
-		return cell_fail(cell, "task %llu: %s", (unsigned long long)index,
-				 assay_error_text(error));
-	memcpy(&number, payload->back, sizeof number);
-	if (number != index)
+	if (bytes && number != index)
 		return cell_fail(cell, "task %llu returned the bytes of task %llu",
 				 (unsigned long long)index, (unsigned long long)number);
-	return 0;
+	return bytes ? 0 : -1;
 }
 
 static int run_stream(struct cell *cell, uint64_t operations)
@@ -184,6 +227,7 @@ static int run_stream(struct cell *cell, uint64_t operations)
 	uint64_t submitted = 0, done = 0;
 	int failed = 0;
 
+	release_last(payload);
 	while (done < submitted || (!failed && submitted < operations)) {
 		if (!failed && submitted < operations && submitted - done < UNDER_WAY) {
 			int error;
@@ -196,7 +240,8 @@ static int run_stream(struct cell *cell, uint64_t operations)
 			submitted += !error;
 			continue;
 		}
-		failed |= read_one(cell, done++);
+		failed |= read_one(cell, done, done + 1 == operations);
+		done++;
 	}
 	return failed;
 }
@@ -204,7 +249,7 @@ static int run_stream(struct cell *cell, uint64_t operations)
 static int warm_up_stream(struct cell *cell, uint64_t *operations)
 {
 	(void)operations;
-	return run_stream(cell, 2 * UNDER_WAY);
+	return run_stream(cell, 4 * UNDER_WAY); /* each worker has touched most of the memory */
 }
 
 static int check_stream(struct cell *cell, uint64_t operations)
@@ -212,8 +257,11 @@ static int check_stream(struct cell *cell, uint64_t operations)
 	const struct payload *payload = cell->state;
 	/* Relaxed: all futures are done. */
 	uint64_t times = atomic_load_explicit(ran, memory_order_relaxed);
+	struct assay_outcome outcome = {.result = payload->back};
 
-	if (memcmp(payload->back, payload->bytes, payload->size) != 0)
+	if (payload->last && assay_future_outcome(payload->last, 0, &outcome))
+		return cell_fail(cell, "the last result is gone");
+	if (memcmp(outcome.result, payload->bytes, payload->size) != 0)
 		return cell_fail(cell, "the last result is not the argument");
 	if (cell->backend->capabilities & ASSAY_CAP_SHARED_MAPPINGS && times != operations)
 		return cell_fail(cell, "%llu of %llu tasks ran", (unsigned long long)times,
@@ -227,6 +275,7 @@ static void teardown(struct cell *cell)
 
 	if (payload) {
 		release(payload);
+		release_last(payload);
 		free(payload->bytes);
 		free(payload->back);
 	}
@@ -258,10 +307,10 @@ static void teardown(struct cell *cell)
 		.teardown = teardown,                                                          \
 	}
 
-#define STREAM(symbol, bytes, tiny, quick, full, sentence)                                     \
+#define STREAM(symbol, set_up, bytes, tiny, quick, full, sentence)                             \
 	static int setup_##symbol(struct cell *cell)                                           \
 	{                                                                                      \
-		return setup_stream(cell, bytes);                                              \
+		return set_up(cell, bytes);                                                    \
 	}                                                                                      \
 	const struct workload symbol = {                                                       \
 		.name = #symbol,                                                               \
@@ -282,9 +331,13 @@ static void teardown(struct cell *cell)
 		.teardown = teardown,                                                          \
 	}
 
-STREAM(stream_1_mib, (size_t)1 << 20, 4, 500, 2000,
+STREAM(stream_1_mib, setup_stream, (size_t)1 << 20, 4, 500, 2000,
        "Arguments and results of 1 MiB, read and released: the copies alone.");
-STREAM(stream_64_mib, (size_t)64 << 20, 2, 6, 20, "The same with 64 MiB.");
+STREAM(stream_64_mib, setup_stream, (size_t)64 << 20, 2, 6, 20, "The same with 64 MiB.");
+STREAM(stream_in_place_1_mib, setup_stream_in_place, (size_t)1 << 20, 4, 500, 2000,
+       "1 MiB with the result looked at where it lies: one copy in, one by the task.");
+STREAM(stream_in_place_64_mib, setup_stream_in_place, (size_t)64 << 20, 2, 6, 20,
+       "The same with 64 MiB.");
 PAYLOAD(payload_empty, 0, 100, 20000, 80000, "What a task costs that carries nothing either way.");
 PAYLOAD(payload_4_kib, (size_t)4 << 10, 100, 8000, 32000,
 	"What 4 KiB there and back add: allocation and copies.");
