@@ -20,6 +20,43 @@ struct reach {
 	bool failed;
 };
 
+/*
+ * The C library reads its list of objects under a lock that fork() does not wait for: in a child that
+ * was forked meanwhile it would be locked for ever. No fork happens while this one is held.
+ */
+static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
+/* The handlers may be registered twice: in a child that was forked in the middle of it. */
+static _Thread_local unsigned list_locked;
+
+static void lock_list(void)
+{
+	if (list_locked++ == 0)
+		pthread_mutex_lock(&list_mutex);
+}
+
+static void unlock_list(void)
+{
+	if (--list_locked == 0)
+		pthread_mutex_unlock(&list_mutex);
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(lock_list, unlock_list, unlock_list);
+}
+
+/* Until visit, which calls nothing of a client, returns other than 0. */
+static void each_object(int (*visit)(struct dl_phdr_info *info, size_t size, void *user),
+			void *user)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_forks);
+	lock_list();
+	dl_iterate_phdr(visit, user);
+	unlock_list();
+}
+
 static struct object describe(const struct dl_phdr_info *info)
 {
 	struct object object = {info->dlpi_addr, info->dlpi_phdr, UINTPTR_MAX, 0, 0};
@@ -103,7 +140,7 @@ bool reach_capture(struct pool *pool)
 
 	if (!reach)
 		return false;
-	dl_iterate_phdr(capture, reach);
+	each_object(capture, reach);
 	if (reach->failed) {
 		free(reach->objects);
 		free(reach);
@@ -158,7 +195,7 @@ bool reach_check(struct pool *pool, assay_function *function)
 	/* relaxed: the same answer whoever found it */
 	if (atomic_load_explicit(&pool->reachable, memory_order_relaxed) == function)
 		return true;
-	dl_iterate_phdr(ask, &question);
+	each_object(ask, &question);
 	if (question.answer)
 		atomic_store_explicit(&pool->reachable, function, memory_order_relaxed);
 	else
