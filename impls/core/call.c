@@ -70,8 +70,8 @@ PORT_RARE static uint32_t store_outcome(struct future *future, struct running *r
 	return (uint32_t)size << SIZE_SHIFT;
 }
 
-inline bool future_call(struct future *future, assay_executor *executor, struct running *running,
-			struct future_outcome *outcome)
+bool future_call(struct future *future, assay_executor *executor, struct running *running,
+		 struct future_outcome *outcome)
 {
 	/* relaxed: the starter is this thread; the flags of the argument do not change */
 	uint32_t state = (uint32_t)atomic_load_explicit(&future->word, memory_order_relaxed);

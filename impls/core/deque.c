@@ -74,7 +74,7 @@ PORT_OUTLINE static struct future *pop_last(struct deque *deque, int64_t bottom,
 	return mine ? future : NULL;
 }
 
-inline struct future *deque_pop(struct deque *deque)
+struct future *deque_pop(struct deque *deque)
 {
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1, top;
 	struct slots *slots;

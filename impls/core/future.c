@@ -35,8 +35,8 @@ PORT_RARE static bool store_block(struct future *future, const void *argument, s
 	return true;
 }
 
-inline struct future *future_create(const assay_executor *home, assay_function *function,
-				    const void *argument, size_t size, uint32_t references)
+struct future *future_create(const assay_executor *home, assay_function *function,
+			     const void *argument, size_t size, uint32_t references)
 {
 	struct future *future = slab_allocate();
 	uint32_t flags = (uint32_t)size << SIZE_SHIFT;
@@ -66,7 +66,7 @@ PORT_RARE static void free_contents(struct future *future, uint64_t state)
 	free(state & HEAP ? block_of(future).data : failure_of(future).message);
 }
 
-inline void future_discard(struct future *future)
+void future_discard(struct future *future)
 {
 	/* relaxed: only this thread knows the record */
 	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
@@ -76,7 +76,7 @@ inline void future_discard(struct future *future)
 	slab_free(future);
 }
 
-inline void future_release(struct future *future)
+void future_release(struct future *future)
 {
 	/* The only reference left is ours: nobody can add one, no locked instruction is needed. */
 	if (references_of(atomic_load_explicit(&future->word, memory_order_acquire)) ==
@@ -294,12 +294,12 @@ static inline bool start(struct future *future, uint32_t flags)
 	return false;
 }
 
-inline bool future_start(struct future *future)
+bool future_start(struct future *future)
 {
 	return start(future, 0);
 }
 
-inline bool future_start_left(struct future *future)
+bool future_start_left(struct future *future)
 {
 	return start(future, LEFT);
 }
@@ -342,7 +342,7 @@ PORT_OUTLINE static bool end_among_others(struct future *future, struct future_o
 	return false;
 }
 
-inline bool future_end(struct future *future, struct future_outcome outcome)
+bool future_end(struct future *future, struct future_outcome outcome)
 {
 	/* relaxed: this thread started it; only the references and the bits of waiters change */
 	uint64_t before = atomic_load_explicit(&future->word, memory_order_relaxed);

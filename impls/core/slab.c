@@ -155,7 +155,7 @@ PORT_RARE static void *allocate_slow(void)
 	return record;
 }
 
-inline void *slab_allocate(void)
+void *slab_allocate(void)
 {
 	struct slab *slab = mine;
 
@@ -168,7 +168,7 @@ inline void *slab_allocate(void)
 	return allocate_slow();
 }
 
-inline void slab_free(void *memory)
+void slab_free(void *memory)
 {
 	struct chunk *chunk = (struct chunk *)((uintptr_t)memory & ~(uintptr_t)(CHUNK_SIZE - 1));
 	struct slab *owner = chunk->owner;

@@ -52,7 +52,7 @@ void queue_destroy(struct queue *queue)
 	free(queue);
 }
 
-inline int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
 {
 	struct lane *lane = lanes_mine(&queue->lanes);
 
@@ -119,7 +119,7 @@ static struct future *pop_outside(struct queue *queue)
 	return NULL;
 }
 
-inline struct future *queue_pop(struct queue *queue, int worker, bool *moved)
+struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 {
 	struct own *own;
 	struct future *future;

@@ -117,7 +117,7 @@ PORT_RARE static bool grow(struct queue *queue, size_t count)
 	return true;
 }
 
-inline int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
 {
 	int error = ASSAY_OK;
 

@@ -100,7 +100,7 @@ PORT_OUTLINE static void share_now(struct queue *queue, int worker)
 	}
 }
 
-inline int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
 {
 	struct lane *lane;
 
@@ -244,7 +244,7 @@ PORT_OUTLINE static struct future *pop_with_care(struct queue *queue, int worker
 	return future ? future : steal(queue, worker, moved);
 }
 
-inline struct future *queue_pop(struct queue *queue, int worker, bool *moved)
+struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 {
 	struct thief *thief;
 	struct future *future;
