@@ -62,8 +62,9 @@ struct workload {
 	const char *metric;     /* the one to compare by */
 	const char *unit;       /* of that metric */
 	int workers;            /* by default; 0: one for each processor */
-	bool full_only;         /* left out of a quick run that names no workloads */
-	bool paced; /* runs at its own pace: the wall time of an operation says nothing */
+	unsigned parts; /* of a sample that runs for a time: its cost is the least of them */
+	bool full_only; /* left out of a quick run that names no workloads */
+	bool paced;     /* runs at its own pace: the wall time of an operation says nothing */
 	bool on_executors;
 	uint64_t needs; /* capabilities without which a backend has no row: not supported */
 	/* Whether a raw driver has the operations for it. NULL: there is no raw form. */

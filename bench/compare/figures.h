@@ -9,10 +9,10 @@
 #include "samples.h"
 #include "statistics.h"
 
-/* BASE, NEW, and BASE once more: what moves between the first and the last is not the code. */
-enum arm { ARM_BASE, ARM_NEW, ARM_AGAIN, ARMS };
+/* Each side twice: what moves between BASE and BASE again is not the code. */
+enum arm { ARM_BASE, ARM_NEW, ARM_NEW_AGAIN, ARM_AGAIN, ARMS };
 
-enum { BATCHES = 4 }; /* at most */
+enum { BATCHES = 6 }; /* at most */
 
 enum kind {
 	KIND_CPU,

@@ -21,18 +21,6 @@ struct rules rules_default(void)
 	return rules;
 }
 
-static struct effect effect_between(const struct values *base, const struct values *changed,
-				    bool interleaved, const struct rules *rules)
-{
-	size_t rounds = base->count < changed->count ? base->count : changed->count;
-
-	if (interleaved)
-		return effect_of_rounds(base->list, changed->list, rounds, rules->level,
-					rules->seed);
-	return effect_of_runs(base->list, base->count, changed->list, changed->count, rules->level,
-			      rules->seed);
-}
-
 static size_t rounds_of(const struct values arms[ARMS])
 {
 	size_t rounds = 0;
@@ -53,41 +41,66 @@ struct evidence {
 	struct effect control;
 };
 
+/* One side of a comparison: an arm, or the geometric mean of two. */
+struct side {
+	enum arm first, second;
+};
+
+static double at(const struct values *values, size_t round)
+{
+	return round < values->count ? values->list[round] : NAN;
+}
+
 /* Rounds keep their places, so that what belongs together stays together. */
-static struct values joined(const struct figure *figure, enum arm arm, const bool *is_void)
+static struct values joined(const struct figure *figure, struct side side, const bool *left_out)
 {
 	struct values all = {NULL, 0};
-	size_t start = 0;
 
 	for (int batch = 0; batch < BATCHES; batch++) {
-		const struct values *values = &figure->arms[batch][arm];
+		const struct values *arms = figure->arms[batch];
+		size_t rounds = left_out[batch] ? 0 : rounds_of(arms);
 
-		if (is_void[batch])
-			continue;
-		for (size_t i = 0; i < values->count; i++)
-			values_set(&all, start + i, values->list[i]);
-		start += rounds_of(figure->arms[batch]);
+		for (size_t i = 0; i < rounds; i++) {
+			double first = at(&arms[side.first], i), second = at(&arms[side.second], i);
+
+			values_set(&all, all.count,
+				   side.first == side.second ? first : sqrt(first * second));
+		}
 	}
 	return all;
 }
 
-static struct effect overall(const struct figure *figure, enum arm arm, const bool *is_void,
-			     bool interleaved, const struct rules *rules)
+static struct effect between(const struct figure *figure, struct side base, struct side changed,
+			     const bool *left_out, bool interleaved, const struct rules *rules)
 {
-	struct values base = joined(figure, ARM_BASE, is_void);
-	struct values changed = joined(figure, arm, is_void);
-	struct effect effect = effect_between(&base, &changed, interleaved, rules);
+	struct values bases = joined(figure, base, left_out);
+	struct values changes = joined(figure, changed, left_out);
+	struct effect effect = interleaved
+				       ? effect_of_rounds(bases.list, changes.list, bases.count,
+							  rules->level, rules->seed)
+				       : effect_of_runs(bases.list, bases.count, changes.list,
+							changes.count, rules->level, rules->seed);
 
-	free(base.list);
-	free(changed.list);
+	free(bases.list);
+	free(changes.list);
 	return effect;
 }
 
-static struct effect of_batch(const struct figure *figure, int batch, enum arm arm,
-			      bool interleaved, const struct rules *rules)
+/* Files have a single arm of each side. */
+static struct effect of_new(const struct figure *figure, const bool *left_out, bool interleaved,
+			    const struct rules *rules)
 {
-	return effect_between(&figure->arms[batch][ARM_BASE], &figure->arms[batch][arm],
-			      interleaved, rules);
+	struct side base = {ARM_BASE, interleaved ? ARM_AGAIN : ARM_BASE};
+	struct side changed = {ARM_NEW, interleaved ? ARM_NEW_AGAIN : ARM_NEW};
+
+	return between(figure, base, changed, left_out, interleaved, rules);
+}
+
+static struct effect of_base(const struct figure *figure, const bool *left_out, bool interleaved,
+			     const struct rules *rules)
+{
+	return between(figure, (struct side){ARM_BASE, ARM_BASE},
+		       (struct side){ARM_AGAIN, ARM_AGAIN}, left_out, interleaved, rules);
 }
 
 static bool fires(const struct effect *control, double threshold)
@@ -102,31 +115,43 @@ static struct evidence weigh(const struct figure *figure, bool interleaved,
 	struct evidence evidence = {.batches = 0};
 
 	for (int batch = 0; batch < BATCHES; batch++) {
-		struct effect effect = of_batch(figure, batch, ARM_NEW, interleaved, rules);
-		struct effect control = of_batch(figure, batch, ARM_AGAIN, interleaved, rules);
+		struct effect effect, control;
+		bool others[BATCHES];
 
+		for (int other = 0; other < BATCHES; other++)
+			others[other] = other != batch;
+		effect = of_new(figure, others, interleaved, rules);
+		control = of_base(figure, others, interleaved, rules);
 		evidence.batches += rounds_of(figure->arms[batch]) > 0;
 		evidence.is_void[batch] = fires(&control, threshold);
 		evidence.clean += effect.known && !evidence.is_void[batch];
 		evidence.repeated += !evidence.is_void[batch] && effect_is_slower(&effect, 0);
 	}
-	evidence.effect = overall(figure, ARM_NEW, evidence.is_void, interleaved, rules);
-	evidence.control = overall(figure, ARM_AGAIN, evidence.is_void, interleaved, rules);
+	evidence.effect = of_new(figure, evidence.is_void, interleaved, rules);
+	evidence.control = of_base(figure, evidence.is_void, interleaved, rules);
 	return evidence;
 }
 
-bool judge_is_open(const struct figure *figure, bool interleaved, const struct rules *rules)
+/* Many looks find something once: it has to come back, and not seldom. */
+static bool is_repeated(const struct evidence *evidence)
+{
+	return evidence->repeated >= 2 && 2 * evidence->repeated >= evidence->clean;
+}
+
+enum answer judge_so_far(const struct figure *figure, bool interleaved, const struct rules *rules)
 {
 	struct evidence evidence;
 	double threshold;
 
 	if (figure->kind == KINDS || kinds[figure->kind].exact || figure->message[0])
-		return false;
+		return ANSWER_CLEAR;
 	threshold = rules->thresholds[figure->kind];
 	evidence = weigh(figure, interleaved, rules);
 	if (effect_is_slower(&evidence.effect, threshold))
-		return evidence.repeated < 2;
-	return !evidence.clean || effect_is_vague(&evidence.effect, threshold);
+		return is_repeated(&evidence) ? ANSWER_SLOWER : ANSWER_UNREPEATED;
+	if (!evidence.clean)
+		return ANSWER_UNREPEATED;
+	return effect_is_vague(&evidence.effect, threshold) ? ANSWER_VAGUE : ANSWER_CLEAR;
 }
 
 static void judge_exact(struct figure *figure, double threshold)
@@ -171,8 +196,9 @@ static void judge_timed(struct figure *figure, const struct figures *all, const 
 	else if (all->doubtful)
 		figure_settle(figure, STATE_UNSTABLE,
 			      "slower, but the machine was too noisy to say so");
-	else if (evidence.repeated < 2)
-		figure_settle(figure, STATE_UNSTABLE, "slower, but not in two batches");
+	else if (!is_repeated(&evidence))
+		figure_settle(figure, STATE_UNSTABLE, "slower, but in %u of %u batches",
+			      evidence.repeated, evidence.clean);
 	else
 		figure_settle(figure, STATE_REGRESSED, "in %u batches", evidence.repeated);
 }

@@ -15,11 +15,16 @@ struct rules {
 
 struct rules rules_default(void);
 
-/*
- * Whether the batches so far leave a question that another one may answer: NEW seems slower and has
- * not been so twice, BASE differs from itself, or the values scatter too much to tell.
- */
-bool judge_is_open(const struct figure *figure, bool interleaved, const struct rules *rules);
+/* What the batches so far say of a figure. */
+enum answer {
+	ANSWER_CLEAR,
+	ANSWER_SLOWER,     /* by more than the threshold, and so again */
+	ANSWER_VAGUE,      /* the values scatter too much to tell */
+	ANSWER_UNREPEATED, /* slower, but not yet so often; or BASE differs from itself */
+	ANSWERS
+};
+
+enum answer judge_so_far(const struct figure *figure, bool interleaved, const struct rules *rules);
 
 /* Settles each figure that is not settled yet, and says what follows from all of them. */
 enum verdict judge(struct figures *figures, const struct rules *rules);

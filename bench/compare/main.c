@@ -26,9 +26,10 @@ static const char usage[] =
 	"                      classes overhead and cpu\n"
 	"  --backend GLOB      several patterns with commas (all)\n"
 	"  --workers N,M       (trees: what each workload has by default; files: all)\n"
-	"  --rounds N          of BASE, NEW and BASE again, for each cell (20), and twice as\n"
-	"                      many where it is measured once more\n"
-	"  --samples N         of each in a round, of which the least counts (1)\n"
+	"  --rounds N          of each cell in the first batch (6): BASE and NEW, twice each; up "
+	"to\n"
+	"                      24 times as many in all where these leave a question\n"
+	"  --samples N         of each of the four in a round, of which the least counts (1)\n"
 	"  --scale SCALE       of the samples: tiny, quick (default) or full\n"
 	"  --seed N            of the order, of random inputs and of the intervals (1)\n"
 	"  --threshold KIND=P  what is a regression, in percent: cpu=5, wall=10, latency=25,\n"
@@ -313,7 +314,7 @@ int main(int count, char **words)
 {
 	struct request request = {
 		.rules = rules_default(),
-		.measurement = {.scale = "quick", .rounds = 20, .samples = 1, .seed = 1},
+		.measurement = {.scale = "quick", .rounds = 6, .samples = 1, .seed = 1},
 		.output = output_text};
 	char program[] = "assay-compare";
 

@@ -39,7 +39,7 @@ static void add_values(cJSON *batch, const char *name, const struct values *valu
 
 static cJSON *describe(const struct figure *figure, const struct rules *rules)
 {
-	static const char *const names[ARMS] = {"base", "new", "base_again"};
+	static const char *const names[ARMS] = {"base", "new", "new_again", "base_again"};
 	cJSON *object = cJSON_CreateObject(), *batches;
 
 	cJSON_AddStringToObject(object, "workload", figure->workload);

@@ -10,7 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const arm_names[ARMS] = {"BASE", "NEW", "BASE again"};
+static const char *const arm_names[ARMS] = {"BASE", "NEW", "NEW again", "BASE again"};
+
+static bool is_new(enum arm arm)
+{
+	return arm == ARM_NEW || arm == ARM_NEW_AGAIN;
+}
 
 static void settle(struct turn *turn, const struct sample *like, enum state state,
 		   const char *message)
@@ -45,8 +50,7 @@ static void take(struct turn *turn, const struct samples *samples, const struct 
 			continue;
 		seen++;
 		if (!sample->supported)
-			settle(turn, sample,
-			       turn->arm == ARM_NEW ? STATE_MISSING : STATE_UNSUPPORTED,
+			settle(turn, sample, is_new(turn->arm) ? STATE_MISSING : STATE_UNSUPPORTED,
 			       sample->message ? sample->message : "not supported");
 		else if (!sample->ok)
 			settle(turn, sample, STATE_FAILED,
@@ -60,7 +64,7 @@ static void take(struct turn *turn, const struct samples *samples, const struct 
 
 int turn_take(struct turn *turn)
 {
-	int side = turn->arm == ARM_NEW;
+	int side = is_new(turn->arm);
 	struct cell *cell = turn->cell;
 	char program[PATH_MAX], file[PATH_MAX], seed[24], workers[16], message[256];
 	char *arguments[] = {"assay-bench",

@@ -146,7 +146,7 @@ static struct figure *add(struct figures *figures, const char *name, double firs
 {
 	struct sample sample = {.workload = name, .backend = "pool", .workers = 2, .unit = "ns"};
 	struct figure *figure = figures_find(figures, &sample, "cpu_per_op");
-	double ratios[2][ARMS] = {{1, first, again}, {1, second, again_second}};
+	double ratios[2][ARMS] = {{1, first, first, again}, {1, second, second, again_second}};
 	uint64_t state = 5;
 
 	for (int batch = 0; batch < 2; batch++)
@@ -199,10 +199,14 @@ static void check_open(void)
 	struct figures figures = {.interleaved = true};
 	struct rules rules = rules_default();
 
-	EXPECT(!judge_is_open(add(&figures, "same", 1, 0, 1, 1), true, &rules));
-	EXPECT(judge_is_open(add(&figures, "slower", 1.1, 0, 1, 1), true, &rules));
-	EXPECT(!judge_is_open(add(&figures, "faster", 0.9, 0, 1, 1), true, &rules));
-	EXPECT(judge_is_open(add(&figures, "moves", 1, 0, 0.9, 1), true, &rules));
+	EXPECT(judge_so_far(add(&figures, "same", 1, 0, 1, 1), true, &rules) == ANSWER_CLEAR);
+	EXPECT(judge_so_far(add(&figures, "slower", 1.1, 0, 1, 1), true, &rules) ==
+	       ANSWER_UNREPEATED);
+	EXPECT(judge_so_far(add(&figures, "again", 1.1, 1.1, 1, 1), true, &rules) == ANSWER_SLOWER);
+	EXPECT(judge_so_far(add(&figures, "faster", 0.9, 0, 1, 1), true, &rules) == ANSWER_CLEAR);
+	EXPECT(judge_so_far(add(&figures, "near", 1.05, 0, 1, 1), true, &rules) != ANSWER_CLEAR);
+	EXPECT(judge_so_far(add(&figures, "moves", 1, 0, 0.9, 1), true, &rules) ==
+	       ANSWER_UNREPEATED);
 	figures_free(&figures);
 }
 
