@@ -372,6 +372,7 @@ static void conclude_all(struct pool *pool, enum status from)
 static void finish(struct pool *pool)
 {
 	conclude_all(pool, SLOT_AGAIN);
+	conclude_all(pool, SLOT_RUNNING); /* there are some only if a task wrote into the lanes */
 	pthread_mutex_lock(&pool->mutex);
 	/* Who cancels what is pending goes first; a break does not wait, not even for that. */
 	while (pool->guests && !atomic_load_explicit(&pool->broken, memory_order_relaxed))

@@ -2,7 +2,8 @@
 /*
  * The client's side of a pool: what its files share.
  *
- *	process_pool.c	create, submit, statistics, the descriptor
+ *	process_pool.c	create, statistics, the descriptor
+ *	submit.c	handing over tasks
  *	slots.c		slots, the ring, and waking workers
  *	shutdown.c	shutdown, destroy, and programs that exit or fork
  *	ticket.c	the future of a task that is in a slot
@@ -107,6 +108,12 @@ static inline void count(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
+
+/* submit.c */
+
+int pool_submit(assay_executor *executor, const struct assay_task *task, assay_future **future);
+int pool_submit_many(assay_executor *executor, const struct assay_task *tasks, size_t count,
+		     assay_future **futures, size_t *accepted);
 
 /* ticket.c */
 

@@ -413,15 +413,6 @@ static bool glance(struct control *control)
 	return false;
 }
 
-/*
- * Whether two that share a processor look all the same, for 4 ms of each 67: the system moves apart
- * what keeps one busy, but not those that sleep in turn. All read the same clock.
- */
-static bool is_trial(int64_t now_ns)
-{
-	return (now_ns >> 22) % 16 == 0;
-}
-
 /* Until there may be work. */
 static void look(struct worker *worker)
 {

@@ -18,9 +18,12 @@ struct helper {
 	int client; /* pidfd: readable when the client is gone */
 };
 
-/* The helper's workers by lane; 0: none. What is shared a task may have written: it would decide whom
- * the helper kills. */
-static pid_t children[MOST_WORKERS];
+/* The helper's workers by lane. What is shared a task may have written: it would decide whom the helper
+ * kills, and whether it ever leaves. */
+static struct child {
+	pid_t process;    /* 0: none */
+	bool is_unburied; /* the last one's end means something to the guardian */
+} children[MOST_WORKERS];
 
 static int open_pidfd(pid_t process)
 {
@@ -101,7 +104,7 @@ static void set_name(const struct helper *helper, int index)
 		first = sizeof digits - 1;
 		do
 			digits[--first] = (char)('0' + index % 10);
-		while (index /= 10);
+		while ((index /= 10) && first);
 	}
 	memcpy(name + length, digits + first, sizeof digits - first);
 	prctl(PR_SET_NAME, name);
@@ -134,7 +137,7 @@ static int start_worker(struct helper *helper, int index)
 	if (child == 0)
 		become_worker(helper, index);
 	atomic_store_explicit(&lane->status, error, memory_order_relaxed);
-	children[index] = child < 0 ? 0 : child;
+	children[index] = (struct child){child < 0 ? 0 : child, child < 0};
 	atomic_store_explicit(&lane->pid, child, memory_order_relaxed);
 	/* A refused fork is an end, too: the guardian sees pid -1. */
 	atomic_store_explicit(&lane->phase, child < 0 ? LANE_ENDED : LANE_ALIVE,
@@ -162,10 +165,10 @@ static bool is_drained(const struct helper *helper)
 		       atomic_load_explicit(&control->tail, memory_order_seq_cst); /* K3 */
 }
 
-static bool has_left(struct lane *lane)
+static bool has_left(const struct lane *lane, int status)
 {
 	return atomic_load_explicit(&lane->leaving, memory_order_relaxed) == LEAVING_PLANNED &&
-	       atomic_load_explicit(&lane->status, memory_order_relaxed) == 0;
+	       status == 0;
 }
 
 /* Whether the guardian has to know. */
@@ -179,28 +182,45 @@ static bool reap(struct helper *helper)
 		for (int i = 0; i < helper->segment->workers; i++) {
 			struct lane *lane = &helper->segment->lanes[i];
 
-			if (children[i] != child)
+			if (children[i].process != child)
 				continue;
-			children[i] = 0;
+			children[i] = (struct child){0, !has_left(lane, status)};
+			atomic_store_explicit(&lane->pid, child, memory_order_relaxed);
 			atomic_store_explicit(&lane->status, status, memory_order_relaxed);
 			atomic_store_explicit(&lane->phase, LANE_ENDED,
 					      memory_order_seq_cst); /* K3 */
-			any |= !has_left(lane) || !is_drained(helper);
+			any |= children[i].is_unburied || !is_drained(helper);
 		}
 	return any;
 }
 
+/* Whether the guardian has yet to see the end of the worker that had the lane. It would not if the phase
+ * were another than was written here. */
+static bool is_unburied(struct helper *helper, int index)
+{
+	struct lane *lane = &helper->segment->lanes[index];
+	uint32_t phase = atomic_load_explicit(&lane->phase, memory_order_acquire);
+
+	if (phase == LANE_EMPTY)
+		children[index].is_unburied = false;
+	if (children[index].is_unburied && phase != LANE_ENDED) {
+		atomic_store_explicit(&lane->phase, LANE_ENDED, memory_order_release);
+		tell_client(helper);
+	}
+	return children[index].is_unburied;
+}
+
 /* All workers have left as they should, and nothing remains to be done: a task that is to run again
  * would be in the ring, or its worker's lane not yet empty. */
-static bool is_over(const struct helper *helper)
+static bool is_over(struct helper *helper)
 {
 	for (int i = 0; i < helper->segment->workers; i++) {
 		struct lane *lane = &helper->segment->lanes[i];
-		enum phase phase =
-			(enum phase)atomic_load_explicit(&lane->phase, memory_order_acquire);
 
-		if (children[i] || (phase == LANE_ENDED && !has_left(lane)) ||
-		    atomic_load_explicit(&lane->wanted, memory_order_acquire))
+		if (children[i].process || is_unburied(helper, i))
+			return false;
+		if (atomic_load_explicit(&lane->wanted, memory_order_acquire) &&
+		    atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_EMPTY)
 			return false;
 	}
 	return is_drained(helper);
@@ -212,19 +232,21 @@ static bool serve_lanes(struct helper *helper)
 
 	for (int i = 0; i < helper->segment->workers; i++) {
 		struct lane *lane = &helper->segment->lanes[i];
+		pid_t process;
 		int number;
 
-		if (!children[i] && atomic_load_explicit(&lane->wanted, memory_order_acquire) &&
+		if (!children[i].process &&
+		    atomic_load_explicit(&lane->wanted, memory_order_acquire) &&
 		    atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_EMPTY)
 			any |= start_worker(helper, i) != 0;
 		/* A signal that finds no worker stays for the next, which may be on its way. */
-		number = children[i]
-				 ? atomic_exchange_explicit(&lane->signal, 0, memory_order_acquire)
+		process = children[i].process;
+		number = process ? atomic_exchange_explicit(&lane->signal, 0, memory_order_acquire)
 				 : 0;
 		if (number)
-			kill(children[i], number);
+			kill(process, number);
 		if (number == SIGTERM) /* a stopped task would not see it */
-			kill(children[i], SIGCONT);
+			kill(process, SIGCONT);
 	}
 	return any;
 }
@@ -233,8 +255,8 @@ static bool serve_lanes(struct helper *helper)
 static _Noreturn void end_family(struct helper *helper)
 {
 	for (int i = 0; i < helper->segment->workers; i++)
-		if (children[i])
-			kill(children[i], SIGKILL);
+		if (children[i].process)
+			kill(children[i].process, SIGKILL);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
 	_exit(0);
@@ -280,7 +302,8 @@ static _Noreturn void helper_run(struct helper *helper, void (*prepare)(void), p
 	struct report report = {0};
 
 	helper->self = getpid();
-	memset(children, 0, (size_t)helper->segment->workers * sizeof *children);
+	for (int i = 0; i < helper->segment->workers; i++)
+		children[i] = (struct child){0}; /* if the client is a worker: its helper's */
 	helper->client = move_up(open_pidfd(client));
 	helper->socket = move_up(helper->socket);
 	if (helper->client < 0 || helper->socket < 0 || getppid() != client)

@@ -98,12 +98,16 @@ static size_t page_up(size_t size)
 	return (size + UNIT - 1) / UNIT * UNIT;
 }
 
-static int claim_pid(assay_call *call)
+static struct lane *find_lane(void)
 {
 	char flags[256], *base = find_segment(flags);
-	struct lane *lane = (struct lane *)(base + page_up(sizeof(struct control)));
 
-	lane->pid = *(const pid_t *)call->argument;
+	return (struct lane *)(base + page_up(sizeof(struct control)));
+}
+
+static int claim_pid(assay_call *call)
+{
+	find_lane()->pid = *(const pid_t *)call->argument;
 	return ASSAY_OK;
 }
 
@@ -121,6 +125,24 @@ static void the_helper_kills_its_own(void)
 	require(waitpid(victim, NULL, WNOHANG) == 0, "a process of the client was killed");
 	kill(victim, SIGKILL);
 	waitpid(victim, NULL, 0);
+}
+
+static int spoil_lane(assay_call *call)
+{
+	struct lane *lane = find_lane();
+
+	(void)call;
+	lane->phase = LANE_ENDED + 5;
+	lane->wanted = 1;
+	return ASSAY_OK;
+}
+
+static void the_helper_leaves_in_the_end(void)
+{
+	assay_executor *executor = create();
+
+	require(error_of(submit(executor, spoil_lane, NULL, 0)) == ASSAY_OK, "task");
+	assay_executor_destroy(executor); /* waits */
 }
 
 static int fill_ring(assay_call *call)
@@ -285,6 +307,7 @@ int main(int argc, char **argv)
 	}
 	alarm(60);
 	the_helper_kills_its_own();
+	the_helper_leaves_in_the_end();
 	the_ring_is_not_believed();
 	dumps_are_without_the_pool();
 	a_limit_is_an_error();

@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,14 +40,13 @@ static void report(const char *what, const char *unit, double (*pool)(void), dou
 
 	for (int i = 0; i < rounds; i++) {
 		ours[i] = pool();
-		theirs[i] = floor ? floor() : 0;
+		theirs[i] = floor();
 	}
 	qsort(ours, (size_t)rounds, sizeof *ours, compare);
 	qsort(theirs, (size_t)rounds, sizeof *theirs, compare);
 	printf("%-28s %12.2f %s", what, ours[rounds / 2], unit);
-	if (floor)
-		printf("   %-22s %12.2f   ratio %.2f", floor_name, theirs[rounds / 2],
-		       ours[rounds / 2] / theirs[rounds / 2]);
+	printf("   %-22s %12.2f   ratio %.2f", floor_name, theirs[rounds / 2],
+	       ours[rounds / 2] / theirs[rounds / 2]);
 	printf("   (%.2f .. %.2f)\n", ours[0], ours[rounds - 1]);
 	fflush(stdout);
 }
@@ -293,33 +291,29 @@ static double life_of_pool(void)
 	return (double)(assay_clock_ns() - start_ns) / 50e3;
 }
 
-static double life_of_processes(void)
+static double life_of_processes(int count)
 {
 	int64_t start_ns = assay_clock_ns();
 
 	for (int i = 0; i < 50; i++) {
-		for (int k = 0; k < 2; k++)
+		for (int k = 0; k < count; k++)
 			if (fork() == 0)
 				_exit(0);
-		for (int k = 0; k < 2; k++)
+		for (int k = 0; k < count; k++)
 			wait(NULL);
 	}
 	return (double)(assay_clock_ns() - start_ns) / 50e3;
 }
 
-/* Context switches of the client and of its reaped descendants while the pool has nothing to do. */
-static double idle_wakeups(void)
+static double life_of_workers(void)
 {
-	assay_executor *executor = create(2, -1);
-	struct rusage before, after;
+	return life_of_processes(2);
+}
 
-	round_trip(executor, 1);
-	usleep(100000);
-	getrusage(RUSAGE_SELF, &before);
-	sleep(2);
-	getrusage(RUSAGE_SELF, &after);
-	assay_executor_destroy(executor);
-	return (double)(after.ru_nvcsw - before.ru_nvcsw) - 1; /* its own sleep */
+/* As many as a pool of two workers is. */
+static double life_of_family(void)
+{
+	return life_of_processes(3);
 }
 
 int main(int argc, char **argv)
@@ -338,7 +332,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "measure: rounds are 1 to %d, saw %s\n", MOST_ROUNDS, argv[2]);
 		return 2;
 	}
-	report("create, task, destroy", "us", life_of_pool, life_of_processes, "2 fork and wait");
+	report("create, task, destroy", "us", life_of_pool, life_of_family, "3 fork and wait");
+	report("create, task, destroy", "us", life_of_pool, life_of_workers, "2 fork and wait");
 	report("round trip, busy", "us", busy_pool, line_floor, "line");
 	report("round trip, parked", "us", parked_pool, sleep_floor, "futex or pipe");
 	/* A wake-up costs many times more to another CPU than to one's own, and the system chooses. */
@@ -363,7 +358,5 @@ int main(int argc, char **argv)
 		snprintf(what, sizeof what, "echo of %zu MiB", payload >> 20);
 		report(what, "GB/s", copy_pool, copy_plain, "three copies");
 	}
-	rounds = 1;
-	report("wake-ups while idle", "", idle_wakeups, NULL, NULL);
 	return 0;
 }
