@@ -340,24 +340,25 @@ static inline int assay_wait_set(assay_future *const *futures, size_t count,
 	return error == ASSAY_EEND ? ASSAY_OK : error;
 }
 
-/* One after the other, which costs nothing for those that are done. */
+/* One after the other, which costs nothing for those that are done. The last first: when it is done,
+ * most are, and few waits have to sleep. */
 static inline int assay_wait_each(assay_future *const *futures, size_t count, int64_t timeout_ns)
 {
 	int64_t deadline_ns = assay_deadline_ns(timeout_ns);
 	bool asked = false;
 
-	for (size_t i = 0; i < count; i++) {
-		int error = futures[i]->ops->outcome(futures[i], 0, NULL);
+	for (size_t left = count; left > 0; left--) {
+		assay_future *last = futures[left - 1];
+		int error = last->ops->outcome(last, 0, NULL);
 
 		/* Asleep on this one, a worker could not run what the others need. */
-		for (size_t k = i; error == ASSAY_ETIMEDOUT && !asked && k < count; k++)
-			if (futures[k]->ops->helps(futures[k]))
-				return assay_wait_set(futures + i, count - i, ASSAY_ALL_COMPLETED,
+		for (size_t i = 0; error == ASSAY_ETIMEDOUT && !asked && i < left; i++)
+			if (futures[i]->ops->helps(futures[i]))
+				return assay_wait_set(futures, left, ASSAY_ALL_COMPLETED,
 						      assay_remaining_ns(deadline_ns));
 		asked = asked || error == ASSAY_ETIMEDOUT;
 		if (error == ASSAY_ETIMEDOUT)
-			error = futures[i]->ops->outcome(futures[i],
-							 assay_remaining_ns(deadline_ns), NULL);
+			error = last->ops->outcome(last, assay_remaining_ns(deadline_ns), NULL);
 		if (error)
 			return error;
 	}
