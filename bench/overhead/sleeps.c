@@ -8,6 +8,8 @@
 
 #include "../raw/work.h"
 
+#include <assay/compose.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -101,6 +103,10 @@ static int run_executor(struct cell *cell, struct sleeps *sleeps)
 	}
 	if (error)
 		cell_fail(cell, "submit: %s", assay_error_text(error));
+	/* As the rivals do: for all at once, not a wake-up for each. */
+	error = assay_wait(sleeps->futures, submitted, ASSAY_ALL_COMPLETED, ASSAY_FOREVER, NULL);
+	if (error)
+		cell_fail(cell, "wait: %s", assay_error_text(error));
 	for (size_t i = 0; i < submitted; i++) {
 		error = assay_future_result(sleeps->futures[i], ASSAY_FOREVER,
 					    &sleeps->sleepers[i].result, sizeof(uint64_t));
