@@ -32,9 +32,10 @@ struct run {
 	int64_t written_ns; /* when the file was written last */
 	char directory[PATH_MAX];
 	size_t order; /* samples so far */
+	size_t cells_cut;
 	bool failed;
 	bool interrupted;
-	bool cut; /* the budget ended a repetition before its end */
+	bool cut; /* the budget ended a repetition before its end; the first has a record of each cell */
 };
 
 static void copy(cJSON *record, const cJSON *source, const char *name)
@@ -188,6 +189,7 @@ static int write_document(struct run *run)
 	set_number(context, "repetitions", run->plan->repetitions);
 	set_number(context, "samples_planned", (double)planned);
 	set_number(context, "samples", (double)run->order);
+	set_number(context, "cells_cut", (double)run->cells_cut);
 	cJSON_DeleteItemFromObjectCaseSensitive(context, "complete");
 	cJSON_AddBoolToObject(context, "complete", complete);
 	resume_keep(run->document, run->plan, complete);
@@ -284,23 +286,43 @@ static int64_t elapsed_ns(const struct run *run)
 	return assay_clock_ns() - run->start_ns;
 }
 
-/* The first repetition is whole: each cell has a value, or a failure. */
-static bool is_cut(struct run *run, unsigned repetition)
+static bool is_cut(struct run *run)
 {
-	run->cut |=
-		repetition && run->options->budget_ns && elapsed_ns(run) > run->options->budget_ns;
+	run->cut |= run->options->budget_ns && elapsed_ns(run) > run->options->budget_ns;
 	return run->cut;
+}
+
+/* Neither measured nor failed: a cell that the time did not suffice for is not absent. */
+static void add_cut(struct run *run, const struct plan_cell *cell)
+{
+	cJSON *metric = cJSON_CreateObject();
+	char message[80];
+
+	snprintf(message, sizeof message, "not measured: the %.0f s of --budget were over",
+		 (double)run->options->budget_ns / 1e9);
+	cJSON_AddStringToObject(metric, "metric", cell->workload->metric);
+	cJSON_AddStringToObject(metric, "unit", cell->workload->unit);
+	cJSON_AddNullToObject(metric, "value");
+	cJSON_AddStringToObject(metric, "message", message);
+	add_record(run, cell, 0, 0, NULL, metric, NULL);
+	cJSON_Delete(metric);
+	run->cells_cut++;
 }
 
 static int run_repetition(struct run *run, unsigned repetition, bool grows)
 {
 	struct plan *plan = run->plan;
 
-	for (size_t j = 0; j < plan->count && !run->interrupted && !is_cut(run, repetition); j++) {
+	for (size_t j = 0; j < plan->count && !run->interrupted; j++) {
 		size_t index = plan->order[repetition * plan->count + j];
 
 		if (plan->done[index * plan->repetitions_asked + repetition])
 			continue;
+		if (is_cut(run)) {
+			if (!repetition)
+				add_cut(run, &plan->cells[index]);
+			continue;
+		}
 		progress_show(plan, run->order, &plan->cells[index]);
 		measure(run, &plan->cells[index], repetition);
 		run->order += !run->interrupted;

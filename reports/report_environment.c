@@ -163,9 +163,14 @@ static bool says(const cJSON *context, const char *name, const char *value)
 static void warn_of_build(struct page *page, const cJSON *context, size_t *count)
 {
 	const cJSON *sanitizer = cJSON_GetObjectItemCaseSensitive(context, "sanitizer");
+	const cJSON *cells_cut = cJSON_GetObjectItemCaseSensitive(context, "cells_cut");
+	double cut = cJSON_IsNumber(cells_cut) ? cells_cut->valuedouble : 0;
 
 	if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(context, "complete")))
 		warn(page, count, "The bench was interrupted: repetitions are missing.");
+	if (cut > 0)
+		warn(page, count, "The time of the bench was over: %.0f cell%s not measured.", cut,
+		     cut > 1 ? "s were" : " was");
 	if (cJSON_IsString(sanitizer) && sanitizer->valuestring[0])
 		warn(page, count, "Built with a sanitizer (%s): the times mean nothing.",
 		     sanitizer->valuestring);

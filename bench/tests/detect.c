@@ -129,9 +129,10 @@ static void expect_failed(const char *about, struct answer *answer, const char *
 /* repetitions: of one cell. */
 static struct answer ask_wrong(const char *how, char *glob, char *repetitions)
 {
-	char *arguments[] = {"assay-bench", "run",     wrong,  "--workload", glob, "--repetitions",
-			     repetitions,   "--scale", "tiny", "--deadline", "2",  "--format",
-			     "json",        NULL};
+	bool hangs = strcmp(how, "hang") == 0;
+	char *arguments[] = {"assay-bench",      "run",       wrong,     "--workload", glob,
+			     "--repetitions",    repetitions, "--scale", "tiny",       "--deadline",
+			     hangs ? "2" : "60", "--format",  "json",    NULL};
 
 	setenv("ASSAY_WRONG", how, 1);
 	return ask(arguments);

@@ -15,7 +15,7 @@ reasons='task [0-9]+|the first task|file [0-9]+|message [0-9]+|block [0-9]+|solu
 notices() { # WAY WORKLOAD
 	local output status
 	output=$(ASSAY_WRONG=$1 ${single[$2]+env ASSAY_WRONG_ALL=1} "$bench" run "$wrong" \
-		--workload "$2" --scale tiny --repetitions 1 --deadline 10 --format json 2>/dev/null)
+		--workload "$2" --scale tiny --repetitions 1 --deadline 60 --format json 2>/dev/null)
 	status=$?
 	if [ "$1" = right ]; then
 		[ $status -eq 0 ] && return

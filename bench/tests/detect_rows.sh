@@ -8,7 +8,7 @@ bench=$1 wrong=$2 failures=0
 # notices HOW CODE WORKLOAD
 notices() {
 	said=$(ASSAY_WRONG=$1 "$bench" run "$wrong" --workload "$3" --scale tiny --repetitions 1 \
-		--deadline 10 --format json 2>&1)
+		--deadline 60 --format json 2>&1)
 	saw=$?
 	if [ $saw != "$2" ] || case $said in *deadline*) true ;; *) false ;; esac; then
 		echo "$3 with ASSAY_WRONG=$1: expected exit code $2, saw $saw and: $said" >&2

@@ -108,6 +108,19 @@ expect 0 '' "$bench" run inline --workload submit_1_producer --repetitions 10000
 grep -q '"complete":	true' budget.json && grep -q '"repetitions_asked":	10000' budget.json ||
 	complain "a budget leaves an incomplete file"
 
+# Three samples that rest for half a second each do not go into one: the last is a cell without a value.
+expect 0 '' "$bench" run inline mutex_queue lock_free --workload idle_after_burst --scale quick \
+	--repetitions 2 --budget 1 --format json -o cells.json
+grep -q '"message":	"not measured: the 1 s of --budget were over"' cells.json ||
+	complain "a cell that was cut does not say so"
+grep -q '"cells_cut":	[12]' cells.json && grep -q '"complete":	true' cells.json ||
+	complain "the file does not say how many cells were cut"
+grep -q '"ok":	false' cells.json && complain "a cell that was cut failed"
+for backend in inline mutex_queue lock_free; do
+	[ "$(tr -d '\n\t' <cells.json | grep -o '"backend":"'$backend'","workload"' | wc -l)" -ge 1 ] ||
+		complain "$backend is absent"
+done
+
 # Wrong results are a failed cell, beside the others.
 mkdir lib
 cp "$slowed" lib/mutex_queue.so
