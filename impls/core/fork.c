@@ -96,6 +96,7 @@ static void run_stolen(struct worker *worker, struct stolen stolen)
 	activation_enter(&activation, worker);
 	pthread_cleanup_push(stack_ended, worker);
 	returned = stolen.child->function(&activation.running.call, stolen.child->frame);
+	end_if_orphaned(worker->pool);
 	pthread_cleanup_pop(0);
 	activation_leave(&activation);
 	fork_end(stolen.child, returned);

@@ -275,6 +275,7 @@ void *worker_main(void *user)
 	struct worker *worker = user;
 	struct pool *pool = worker->pool;
 	const struct assay_config *config = &pool->settings.config;
+	bool failed = false;
 	char name[16];
 
 	home = pool;
@@ -282,8 +283,11 @@ void *worker_main(void *user)
 	snprintf(name, sizeof name, "%.11s_%u", config->name, (unsigned)worker->index % 1000);
 	pthread_setname_np(pthread_self(), name);
 	pthread_cleanup_push(thread_ended, worker);
-	if (config->initializer && config->initializer(config->initializer_argument,
-						       config->initializer_argument_size) != 0) {
+	if (config->initializer)
+		failed = config->initializer(config->initializer_argument,
+					     config->initializer_argument_size) != 0;
+	end_if_orphaned(pool);
+	if (failed) {
 		settings_log(&pool->settings, ASSAY_LOG_ERROR,
 			     "the initializer of worker %d failed", worker->index);
 		break_pool(pool);

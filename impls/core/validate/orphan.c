@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What returns in a process that it forked (a task, a callback, a child on another worker, an
+ * initializer) ends that process: it has the worker's stack, but is no worker. It runs nothing more,
+ * and its parent never notices.
+ */
+#include <assay/backend.h>
+#include <assay/fork_join.h>
+
+#include "validate.h"
+
+#include <semaphore.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#define TASKS 8
+
+/* Seen by every process. */
+static struct shared {
+	_Atomic int ran;    /* of the TASKS */
+	_Atomic int forked; /* children that ended as they must */
+} * shared;
+
+/* Returns in both processes; in the parent when the child is gone, and true. */
+static bool fork_here(void)
+{
+	pid_t child = fork();
+	int status;
+
+	MUST(child >= 0);
+	if (child == 0) {
+		validate_expect_end(20); /* an alarm is not inherited */
+		return false;
+	}
+	MUST(waitpid(child, &status, 0) == child);
+	MUST(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	atomic_fetch_add(&shared->forked, 1);
+	return true;
+}
+
+static int count_task(assay_call *call)
+{
+	(void)call;
+	atomic_fetch_add(&shared->ran, 1);
+	return ASSAY_OK;
+}
+
+static sem_t gate;
+
+static int pass_gate(assay_call *call)
+{
+	while (sem_wait(&gate))
+		;
+	return count_task(call);
+}
+
+static int fork_in_task(assay_call *call)
+{
+	return fork_here() ? count_task(call) : ASSAY_OK;
+}
+
+static void fork_in_callback(assay_future *future, void *user)
+{
+	(void)future;
+	(void)user;
+	fork_here();
+}
+
+static int fork_in_initializer(const void *argument, size_t size)
+{
+	(void)argument;
+	(void)size;
+	fork_here();
+	return 0;
+}
+
+static int fork_in_child(assay_call *call, void *frame)
+{
+	(void)call;
+	atomic_store((_Atomic bool *)frame, true);
+	fork_here();
+	return ASSAY_OK;
+}
+
+/* Joins when the other worker has begun. */
+static int fork_elsewhere(assay_call *call)
+{
+	_Atomic bool begun = false;
+	struct assay_fork child;
+	unsigned step = 0;
+
+	assay_fork(call, &child, fork_in_child, (void *)&begun);
+	while (!atomic_load(&begun))
+		port_backoff(&step);
+	return assay_join(call, &child) ? ASSAY_ENOMEM : count_task(call);
+}
+
+/* The function, with tasks behind it that its child must leave alone. */
+static void run(assay_function *function, assay_callback *callback, assay_initializer *initializer)
+{
+	struct assay_config config = assay_config_default();
+	struct assay_task task = {.function = function}, counted = {.function = count_task};
+	assay_executor *executor;
+	assay_future *future;
+
+	atomic_store(&shared->ran, 0);
+	atomic_store(&shared->forked, 0);
+	config.workers = 2;
+	config.initializer = initializer;
+	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
+	MUST(assay_submit(executor, &task, &future) == ASSAY_OK);
+	if (callback)
+		MUST(assay_future_add_done_callback(future, callback, NULL) == ASSAY_OK);
+	sem_post(&gate);
+	for (int i = 0; i < TASKS; i++)
+		MUST(assay_submit(executor, &counted, NULL) == ASSAY_OK);
+	MUST(assay_future_result(future, ASSAY_FOREVER, NULL, 0) == ASSAY_OK);
+	assay_future_release(future);
+	MUST(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT) == ASSAY_OK);
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+	MUST(sem_trywait(&gate) == 0 || function == pass_gate);
+	MUST(atomic_load(&shared->ran) == TASKS + 1);
+	MUST(atomic_load(&shared->forked) >= 1);
+}
+
+int main(void)
+{
+	validate_expect_end(60);
+	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	MUST(shared != MAP_FAILED && sem_init(&gate, 0, 0) == 0);
+	for (int round = validate_rounds(50); round > 0; round--) {
+		run(fork_in_task, NULL, NULL);
+		run(fork_elsewhere, NULL, NULL);
+		run(pass_gate, fork_in_callback, NULL);
+		run(count_task, NULL, fork_in_initializer);
+	}
+	return 0;
+}
