@@ -180,6 +180,59 @@ ASSAY_TEST(brk_23_an_idle_worker_is_replaced, .clause = "BRK-23",
 	}
 }
 
+struct mark {
+	uint32_t *started;
+	bool dies;
+};
+
+static int leave_mark(assay_call *call)
+{
+	const struct mark *mark = call->argument;
+
+	__atomic_add_fetch(mark->started, 1, __ATOMIC_ACQ_REL);
+	if (mark->dies)
+		raise(SIGKILL);
+	return ASSAY_OK;
+}
+
+ASSAY_TEST(brk_25_what_a_break_ended_never_starts, .clause = "BRK-25", .needs = MORTAL,
+	   .rounds = 20)
+{
+	enum { TASKS = 12 };
+
+	for (int round = 0; round < scaled(20); round++) {
+		struct assay_config config = assay_config_default();
+		uint32_t *started = shared_new(s, TASKS * sizeof *started), seen[TASKS] = {0};
+		assay_future *futures[TASKS];
+		assay_executor *executor;
+		int accepted = 0;
+
+		config.workers = 2;
+		if (s->backend->capabilities & ASSAY_CAP_TASKS_PER_WORKER)
+			config.tasks_per_worker = 1; /* one is being replaced all the time */
+		config.log = ignore_log;
+		executor = executor_with(s, &config);
+		for (; accepted < TASKS; accepted++) {
+			struct mark mark = {&started[accepted], accepted == round % 4};
+			struct assay_task task = {.function = leave_mark,
+						  .argument = &mark,
+						  .argument_size = sizeof mark};
+
+			if (assay_submit(executor, &task, &futures[accepted]))
+				break;
+		}
+		for (int i = 0; i < accepted; i++) {
+			(void)!assay_future_wait(futures[i], ASSAY_FOREVER);
+			seen[i] = __atomic_load_n(&started[i], __ATOMIC_ACQUIRE);
+		}
+		executor_end(executor);
+		for (int i = 0; i < accepted; i++) {
+			CHECK_EQ(__atomic_load_n(&started[i], __ATOMIC_ACQUIRE), seen[i]);
+			assay_future_release(futures[i]);
+		}
+	}
+}
+
 ASSAY_TEST(brk_24_deaths_leave_nothing, .clause = "BRK-24", .needs = MORTAL)
 {
 	int descriptors, threads = count_threads();

@@ -69,3 +69,48 @@ ASSAY_TEST(dlk_3_from_a_worker_process, .clause = "DLK-3", .needs = MORTAL)
 	assay_future_release(inherited.pending);
 	assay_future_release(future);
 }
+
+enum { LONG_BYTES = 100000 };
+
+static int fill(assay_call *call)
+{
+	void *room;
+	int error = assay_call_result(call, LONG_BYTES, &room);
+
+	if (!error)
+		memset(room, 'a', LONG_BYTES);
+	return error;
+}
+
+/* 0: what the contract allows was seen. */
+static int read_done(assay_call *call)
+{
+	assay_future *future = *(assay_future *const *)call->argument;
+	struct assay_outcome outcome = {.error = 1};
+	int error = assay_future_outcome(future, ASSAY_FOREVER, &outcome), wrong = 0;
+
+	if (error == ASSAY_EUNREACHABLE)
+		return assay_return(call, &wrong, sizeof wrong);
+	if (error || outcome.error || outcome.result_size != LONG_BYTES)
+		wrong = 1;
+	for (size_t i = 0; !wrong && i < LONG_BYTES; i++)
+		wrong = ((const char *)outcome.result)[i] != 'a';
+	return assay_return(call, &wrong, sizeof wrong);
+}
+
+ASSAY_TEST(dlk_3_a_done_result_of_another_executor, .clause = "DLK-3", .needs = MORTAL)
+{
+	assay_executor *other = executor_new(s, 1), *own;
+	assay_future *done = submit_task(other, fill, NULL, 0), *future;
+
+	if (s->backend->capabilities & ASSAY_CAP_SHARED_MEMORY)
+		UNSUPPORTED("tasks run in the client");
+	CHECK_OK(assay_future_wait(done, ASSAY_FOREVER));
+	own = executor_new(s, 1);
+	future = submit_task(own, read_done, &done, sizeof(assay_future *));
+	CHECK_EQ(result_int(future), 0);
+	assay_future_release(future);
+	executor_end(own);
+	assay_future_release(done);
+	executor_end(other);
+}

@@ -4,6 +4,7 @@
 #include "sanitizer.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,6 +163,57 @@ ASSAY_TEST(frk_3_an_inherited_executor_is_out_of_reach, .clause = "FRK-3",
 		assay_future_release(before);
 		executor_end(executor);
 	}
+}
+
+enum { LONG_BYTES = 100000 };
+
+/* Every byte is that of the argument. */
+static int fill(assay_call *call)
+{
+	void *room;
+	int error = assay_call_result(call, LONG_BYTES, &room);
+
+	if (!error)
+		memset(room, *(const unsigned char *)call->argument, LONG_BYTES);
+	return error;
+}
+
+static void check_filled(assay_future *future, unsigned char byte)
+{
+	struct assay_outcome outcome = {.error = 1};
+
+	CHECK_OK(assay_future_outcome(future, ASSAY_FOREVER, &outcome));
+	CHECK_OK(outcome.error);
+	CHECK_EQ(outcome.result_size, LONG_BYTES);
+	for (size_t i = 0; i < LONG_BYTES; i++)
+		CHECK_EQ(((const unsigned char *)outcome.result)[i], byte);
+}
+
+ASSAY_TEST(frk_3_a_child_reads_what_its_parent_released, .clause = "FRK-3",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS)
+{
+	assay_executor *executor = executor_new(s, 1);
+	assay_future *future = submit_task(executor, fill, "a", 1);
+	struct gate *released = gate_new(s);
+	pid_t child;
+
+	check_filled(future, 'a');
+	child = fork();
+	if (child == 0) {
+		gate_wait(released);
+		check_filled(future, 'a');
+		end_child();
+	}
+	assay_future_release(future);
+	/* Others have the memory that it gave back. */
+	for (int i = 0; i < 4; i++) {
+		future = submit_task(executor, fill, "b", 1);
+		check_filled(future, 'b');
+		assay_future_release(future);
+	}
+	gate_open(released);
+	await_child(child);
+	executor_end(executor);
 }
 
 ASSAY_TEST(frk_3_an_inherited_executor_can_be_ended, .clause = "FRK-3",

@@ -51,6 +51,50 @@ ASSAY_TEST(trm_2_kill_stops_what_does_not_listen, .clause = "TRM-2", .needs = CA
 	}
 }
 
+struct still {
+	uint32_t *pid;
+	struct probe *passed;
+};
+
+static int stand_still(assay_call *call)
+{
+	const struct still *still = call->argument;
+
+	__atomic_store_n(still->pid, (uint32_t)getpid(), __ATOMIC_RELEASE);
+	raise(SIGSTOP);
+	probe_hit(still->passed);
+	return ASSAY_OK;
+}
+
+static void await_still(const struct still *still)
+{
+	struct process_status status = {.state = 'R'};
+	uint32_t pid;
+
+	while (!(pid = __atomic_load_n(still->pid, __ATOMIC_ACQUIRE)) ||
+	       (process_status((pid_t)pid, &status) && status.state != 'T'))
+		sched_yield();
+}
+
+ASSAY_TEST(trm_10_terminate_stops_what_stands_still, .clause = "TRM-10", .needs = CAN_STOP)
+{
+	assay_executor *executor = executor_new(s, 1);
+	struct still still = {shared_new(s, sizeof *still.pid), probe_new(s)};
+	assay_future *future = submit_task(executor, stand_still, &still, sizeof still);
+	struct assay_outcome outcome = {.error = 1};
+
+	adopt_orphans();
+	await_still(&still);
+	CHECK_OK(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_WAIT));
+	CHECK_OK(assay_future_outcome(future, 0, &outcome));
+	CHECK_ERROR(outcome.error, ASSAY_EDIED);
+	CHECK_EQ(outcome.code, SIGTERM);
+	executor_end(executor);
+	CHECK_EQ(probe_count(still.passed), 0);
+	check_childless();
+	assay_future_release(future);
+}
+
 ASSAY_TEST(trm_3_what_was_stopped_is_not_retried, .clause = "TRM-3",
 	   .needs = CAN_STOP | ASSAY_CAP_SURVIVES_CRASH)
 {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static struct future *future_of(assay_future *base)
@@ -136,8 +137,10 @@ void future_settle(struct future *future)
 	}
 	if (future->state < ASSAY_CANCELLED) {
 		future->state = ASSAY_FINISHED;
-		free(future->argument);
-		future->argument = NULL;
+		if (!has_fault(FAULT_BROKEN_TASKS_RUN)) {
+			free(future->argument);
+			future->argument = NULL;
+		}
 		callbacks = tell(future);
 	}
 	if (has_fault(FAULT_NO_CALLBACK_ON_FAILURE) && future->outcome.error)
@@ -200,6 +203,8 @@ static int outcome(assay_future *base, int64_t asked_ns, struct assay_outcome *o
 	error = future->state < ASSAY_CANCELLED ? ASSAY_ETIMEDOUT : ASSAY_OK;
 	if (!error && out) {
 		*out = future->outcome;
+		if (has_fault(FAULT_INHERITED_RESULT_LOST) && future->process != getpid())
+			out->result_size = 0;
 		if (has_fault(FAULT_RESULT_ONCE))
 			future->outcome.result_size = 0;
 	}
@@ -336,7 +341,10 @@ void future_release(struct future *future)
 	pthread_cond_destroy(&future->done);
 	pthread_mutex_destroy(&future->mutex);
 	free(future->argument);
-	free(future->result);
+	if (future->shared_size) /* not unmapped: who has it later finds it in the same place */
+		memset(future->result, 0, future->shared_size);
+	else
+		free(future->result);
 	free(future->message);
 	free(future);
 }
@@ -357,6 +365,14 @@ static int reserve(assay_call *call, size_t size)
 
 	if (size > assay_backend.result_limit)
 		return ASSAY_ETOOBIG;
+	if (has_fault(FAULT_RESULT_SHARED_WITH_CHILDREN) && size > 4096) {
+		room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (room == MAP_FAILED)
+			return ASSAY_ENOMEM;
+		future->result = call->result = room;
+		future->shared_size = call->result_capacity = size;
+		return ASSAY_OK;
+	}
 	room = malloc(size);
 	if (!room)
 		return ASSAY_ENOMEM;

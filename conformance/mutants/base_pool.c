@@ -165,6 +165,22 @@ static void drain(struct pool *pool)
 	visited = outer;
 }
 
+/* For the fault that runs what a break has ended. */
+static void run_ghosts(struct pool *pool)
+{
+	struct future *next;
+
+	for (struct future *future = pool->ghosts; future; future = next) {
+		assay_call call = {.argument = future->argument,
+				   .argument_size = future->argument_size};
+
+		next = future->next;
+		(void)future->function(&call);
+		future_release(future);
+	}
+	pool->ghosts = NULL;
+}
+
 static int shutdown(assay_executor *executor, unsigned flags)
 {
 	struct pool *pool = pool_of(executor);
@@ -210,6 +226,7 @@ static int shutdown(assay_executor *executor, unsigned flags)
 	pool_join_ended(pool);
 	pool_close_nursery(pool);
 	pthread_mutex_unlock(&pool->mutex);
+	run_ghosts(pool);
 	return ASSAY_OK;
 }
 

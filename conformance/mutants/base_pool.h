@@ -44,7 +44,8 @@ struct pool {
 	bool stopping;
 	bool broken;
 	struct assay_statistics counts;
-	struct pool *next; /* in pools */
+	struct future *ghosts; /* ended by a break, to be run by a fault */
+	struct pool *next;     /* in pools */
 	/* With processes. */
 	struct nursery *nursery;
 	struct known *known; /* code that was there at create */

@@ -85,9 +85,14 @@ bool pool_end_pending(struct pool *pool, struct future *future)
 					    : "a worker could not be initialized or started");
 	else
 		future_cancel(future);
-	future_release(future);
+	if (!breaks || !has_fault(FAULT_BROKEN_TASKS_RUN))
+		future_release(future);
 	ending_pool = outer;
 	pthread_mutex_lock(&pool->mutex);
+	if (breaks && has_fault(FAULT_BROKEN_TASKS_RUN)) {
+		future->next = pool->ghosts;
+		pool->ghosts = future;
+	}
 	return breaks;
 }
 

@@ -230,8 +230,11 @@ void process_kill_all(struct pool *pool, int signal)
 {
 	pool->killed_by = signal;
 	for (struct worker *worker = pool->workers; worker; worker = worker->sibling)
-		if (worker->process)
+		if (worker->process) {
 			kill(worker->process, signal);
+			if (!has_fault(FAULT_TERMINATE_LEAVES_STOPPED))
+				kill(worker->process, SIGCONT);
+		}
 }
 
 /*

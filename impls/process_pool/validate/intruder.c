@@ -297,6 +297,47 @@ static void a_child_of_a_task_is_not_the_worker(void)
 	assay_executor_destroy(executor);
 }
 
+struct answers {
+	assay_executor *_Atomic executor;
+	atomic_int shutdown;
+	atomic_int wait;
+};
+
+/* The contract forbids it: at least nothing hangs. */
+static void shut_down(void *user, enum assay_severity severity, const char *message)
+{
+	struct answers *answers = user;
+
+	(void)severity;
+	(void)message;
+	answers->shutdown = assay_executor_shutdown(answers->executor, 0);
+	answers->wait = assay_executor_shutdown(answers->executor, ASSAY_SHUTDOWN_WAIT);
+}
+
+static int crash(assay_call *call)
+{
+	(void)call;
+	raise(SIGKILL);
+	return ASSAY_OK;
+}
+
+static void a_log_may_shut_down(void)
+{
+	struct assay_config config = assay_config_default();
+	struct answers answers = {.shutdown = 1, .wait = 1};
+	assay_executor *executor;
+
+	config.workers = 1;
+	config.log = shut_down;
+	config.log_user = &answers;
+	require(assay_executor_create(backend, &config, &executor) == ASSAY_OK, "create");
+	answers.executor = executor;
+	require(error_of(submit(executor, crash, NULL, 0)) == ASSAY_EBROKEN, "a crash");
+	assay_executor_destroy(executor);
+	require(answers.shutdown == ASSAY_OK && answers.wait == ASSAY_EDEADLOCK,
+		"a shutdown where the pool logs");
+}
+
 int main(int argc, char **argv)
 {
 	char message[512];
@@ -314,6 +355,7 @@ int main(int argc, char **argv)
 	a_child_keeps_what_it_can_read();
 	another_pool_is_out_of_reach();
 	a_child_of_a_task_is_not_the_worker();
+	a_log_may_shut_down();
 	printf("%s: nothing of the client was hurt\n", backend->name);
 	return 0;
 }
