@@ -70,10 +70,13 @@ static void thread_ended(void *user)
 
 static void run(struct inline_executor *executor, struct future *future, bool has_client)
 {
-	struct frame frame = {
-		.executor = executor, .outer = frames, .future = future, .has_client = has_client};
 	struct future_outcome outcome;
+	struct frame frame; /* `running` is future_call()'s to fill */
 
+	frame.executor = executor;
+	frame.outer = frames;
+	frame.future = future;
+	frame.has_client = has_client;
 	frames = &frame;
 	frame.running.call.ops = &future_call_ops;
 	pthread_cleanup_push(thread_ended, &frame);
