@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch.h"
 
+#include "marks.h"
+
 #include <assay/backend.h>
 
 #include <stdio.h>
@@ -61,6 +63,27 @@ void batch_free(struct batch *batch)
 	batch->futures = NULL;
 }
 
+int batch_begin(struct cell *cell, assay_function *function, size_t argument_size,
+		size_t result_size, size_t most)
+{
+	struct batch *batch = calloc(1, sizeof *batch);
+
+	if (!batch)
+		return cell_fail(cell, "out of memory");
+	*batch = (struct batch){
+		.function = function, .argument_size = argument_size, .result_size = result_size};
+	cell->state = batch;
+	return marks_begin(cell, most);
+}
+
+void batch_end(struct cell *cell)
+{
+	if (cell->state)
+		batch_free(cell->state);
+	free(cell->state);
+	marks_end();
+}
+
 int batch_make(struct cell *cell, struct batch *batch, size_t count)
 {
 	batch_free(batch);
@@ -89,9 +112,38 @@ static int take(struct cell *cell, const struct batch *batch, size_t index)
 	return 0;
 }
 
+size_t submit_each(struct cell *cell, assay_function *function, const void *arguments,
+		   size_t stride, size_t argument_size, size_t count, assay_future **futures)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct assay_task task = cell_task(
+			cell, function, (const char *)arguments + i * stride, argument_size);
+		int error = assay_submit(cell->executor, &task, &futures[i]);
+
+		if (error) {
+			cell_fail(cell, "submit: %s", assay_error_text(error));
+			return i;
+		}
+	}
+	return count;
+}
+
+void collect_each(struct cell *cell, assay_future **futures, size_t count, uint64_t *first,
+		  size_t stride)
+{
+	for (size_t i = 0; i < count; i++) {
+		int error = assay_future_result(futures[i], ASSAY_FOREVER,
+						(char *)first + i * stride, sizeof *first);
+
+		assay_future_release(futures[i]);
+		if (error)
+			cell_fail(cell, "task %zu: %s", i, assay_error_text(error));
+	}
+}
+
 int batch_run(struct cell *cell, const struct batch *batch)
 {
-	size_t submitted = 0;
+	size_t submitted;
 	int failed = 0;
 
 	for (size_t i = 0; !cell->executor && i < batch->count; i++)
@@ -99,15 +151,11 @@ int batch_run(struct cell *cell, const struct batch *batch)
 			       batch->argument_size, batch->results + i * batch->result_size,
 			       batch->result_size))
 			return -1;
-	for (; cell->executor && submitted < batch->count && !failed; submitted += !failed) {
-		struct assay_task task =
-			cell_task(cell, batch->function, batch_argument(batch, submitted),
-				  batch->argument_size);
-		int error = assay_submit(cell->executor, &task, &batch->futures[submitted]);
-
-		if (error)
-			failed = cell_fail(cell, "submit: %s", assay_error_text(error));
-	}
+	if (!cell->executor)
+		return 0;
+	submitted = submit_each(cell, batch->function, batch->arguments, batch->argument_size,
+				batch->argument_size, batch->count, batch->futures);
+	failed = submitted < batch->count ? -1 : 0;
 	for (size_t i = 0; i < submitted; i++) {
 		failed |= take(cell, batch, i);
 		assay_future_release(batch->futures[i]);

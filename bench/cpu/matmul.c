@@ -65,15 +65,10 @@ static const struct assay_named_function functions[] = {{"multiply", multiply_ta
 
 static int setup(struct cell *cell)
 {
-	struct batch *batch = calloc(1, sizeof *batch);
 	uint64_t random = cell->seed;
 
-	if (!batch)
-		return cell_fail(cell, "out of memory");
-	cell->state = batch;
-	batch->function = multiply_task;
-	batch->argument_size = sizeof(struct block);
-	batch->result_size = sizeof(double);
+	if (batch_begin(cell, multiply_task, sizeof(struct block), sizeof(double), TASKS_MAX))
+		return -1;
 	n = sizes[cell->scale];
 	matrices = shared_memory(cell, matrices_bytes(cell));
 	if (!matrices)
@@ -81,7 +76,7 @@ static int setup(struct cell *cell)
 	/* 2048 products of at most 7 * 7 stay below 2^24. */
 	for (size_t i = 0; i < 2 * n * n; i++)
 		matrices[i] = (float)(next_random(&random) % 8);
-	return marks_begin(cell, TASKS_MAX);
+	return 0;
 }
 
 static int prepare(struct cell *cell, uint64_t operations)
@@ -160,12 +155,9 @@ static int check(struct cell *cell, uint64_t operations)
 
 static void teardown(struct cell *cell)
 {
-	if (cell->state)
-		batch_free(cell->state);
-	free(cell->state);
 	shared_memory_free(matrices, matrices_bytes(cell));
 	matrices = NULL;
-	marks_end();
+	batch_end(cell);
 }
 
 const struct workload matmul = {

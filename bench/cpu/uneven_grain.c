@@ -5,7 +5,7 @@
  * threads do the same sum of work in equal shares, and their mean is what the executor is divided
  * by. So a neighbour that takes half a processor is in both.
  */
-#include "../workload.h"
+#include "../batch.h"
 
 #include "../raw/work.h"
 
@@ -166,24 +166,11 @@ static int run_raw(void *user)
 
 static int run_executor(struct cell *cell, struct uneven *uneven)
 {
-	size_t submitted = 0;
-	int error = 0;
+	size_t submitted = submit_each(cell, grain_task, uneven->grains, sizeof *uneven->grains,
+				       sizeof *uneven->grains, uneven->count, uneven->futures);
 
-	for (; submitted < uneven->count && !error; submitted += !error) {
-		struct assay_task task = cell_task(cell, grain_task, &uneven->grains[submitted],
-						   sizeof uneven->grains[submitted]);
-
-		error = assay_submit(cell->executor, &task, &uneven->futures[submitted]);
-	}
-	if (error)
-		cell_fail(cell, "submit: %s", assay_error_text(error));
-	for (size_t i = 0; i < submitted; i++) {
-		error = assay_future_result(uneven->futures[i], ASSAY_FOREVER,
-					    &uneven->grains[i].result, sizeof(uint64_t));
-		assay_future_release(uneven->futures[i]);
-		if (error)
-			cell_fail(cell, "task %zu: %s", i, assay_error_text(error));
-	}
+	collect_each(cell, uneven->futures, submitted, &uneven->grains->result,
+		     sizeof *uneven->grains);
 	return cell_failed(cell) ? -1 : 0;
 }
 

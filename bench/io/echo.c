@@ -107,15 +107,10 @@ static const struct assay_named_function functions[] = {{"echo", echo_task}, {NU
 
 static int setup(struct cell *cell, bool tcp)
 {
-	struct batch *batch = calloc(1, sizeof *batch);
 	char message[CELL_MESSAGE];
 
-	if (!batch)
-		return cell_fail(cell, "out of memory");
-	cell->state = batch;
-	batch->function = echo_task;
-	batch->argument_size = sizeof(struct echo_work);
-	batch->result_size = sizeof(uint64_t);
+	if (batch_begin(cell, echo_task, sizeof(struct echo_work), sizeof(uint64_t), TASKS_MAX))
+		return -1;
 	for (unsigned i = 0; i < CHANNELS; i++)
 		clients[i] = (struct echo_client){-1, -1};
 	if (echo_server_start(&server, tcp, cell->directory, message, sizeof message))
@@ -123,7 +118,7 @@ static int setup(struct cell *cell, bool tcp)
 	channels = shared_memory(cell, sizeof *channels);
 	if (!channels || sem_init(&channels->vacant, 1, CHANNELS))
 		return cell_fail(cell, "cannot make a semaphore");
-	return marks_begin(cell, TASKS_MAX);
+	return 0;
 }
 
 static int setup_pipe(struct cell *cell)
@@ -177,14 +172,12 @@ static void teardown(struct cell *cell)
 {
 	if (!cell->state)
 		return;
-	batch_free(cell->state);
-	free(cell->state);
 	for (unsigned i = 0; i < CHANNELS; i++)
 		echo_disconnect(&clients[i]);
 	echo_server_stop(&server);
 	shared_memory_free(channels, sizeof *channels);
 	channels = NULL;
-	marks_end();
+	batch_end(cell);
 }
 
 const struct workload pipe_echo = {

@@ -134,16 +134,8 @@ static const struct assay_named_function functions[] = {
 
 static int setup(struct cell *cell, assay_function *function)
 {
-	struct batch *batch = calloc(1, sizeof *batch);
-
-	if (!batch)
-		return cell_fail(cell, "out of memory");
-	cell->state = batch;
-	batch->function = function;
-	batch->argument_size = sizeof(struct file_work);
-	batch->result_size = sizeof(uint64_t);
 	snprintf(directory, sizeof directory, "%s", cell->directory);
-	return marks_begin(cell, TASKS_MAX);
+	return batch_begin(cell, function, sizeof(struct file_work), sizeof(uint64_t), TASKS_MAX);
 }
 
 static int setup_read(struct cell *cell)
@@ -251,10 +243,7 @@ static int check_fsync(struct cell *cell, uint64_t operations)
 
 static void teardown(struct cell *cell)
 {
-	if (cell->state)
-		batch_free(cell->state);
-	free(cell->state);
-	marks_end();
+	batch_end(cell);
 }
 
 const struct workload files_read = {

@@ -135,16 +135,10 @@ static int empty(struct cell *cell, sqlite3 *database)
 
 static int setup(struct cell *cell)
 {
-	struct batch *batch = calloc(1, sizeof *batch);
-
-	if (!batch)
-		return cell_fail(cell, "out of memory");
-	cell->state = batch;
-	batch->function = insert_task;
-	batch->argument_size = sizeof(struct row);
-	batch->result_size = sizeof(uint64_t);
 	snprintf(path, sizeof path, "%s/rows.db", cell->directory);
-	return with_database(cell, create) || marks_begin(cell, TASKS_MAX) ? -1 : 0;
+	if (batch_begin(cell, insert_task, sizeof(struct row), sizeof(uint64_t), TASKS_MAX))
+		return -1;
+	return with_database(cell, create);
 }
 
 static int prepare(struct cell *cell, uint64_t operations)
@@ -214,10 +208,7 @@ static int check(struct cell *cell, uint64_t operations)
 static void teardown(struct cell *cell)
 {
 	disconnect_thread();
-	if (cell->state)
-		batch_free(cell->state);
-	free(cell->state);
-	marks_end();
+	batch_end(cell);
 }
 
 const struct workload sqlite_insert = {

@@ -4,7 +4,7 @@
  * for every 64; beyond it is the kernel's own overshoot, the same for all, and what waking 64
  * workers and taking turns at the queue costs, which shows best in the CPU time.
  */
-#include "../workload.h"
+#include "../batch.h"
 
 #include "../raw/work.h"
 
@@ -92,28 +92,16 @@ static int run_raw(void *user)
 
 static int run_executor(struct cell *cell, struct sleeps *sleeps)
 {
-	size_t submitted = 0;
-	int error = 0;
-
-	for (; submitted < sleeps->count && !error; submitted += !error) {
-		struct assay_task task = cell_task(
-			cell, sleep_task, &sleeps->sleepers[submitted].index, sizeof(uint64_t));
-
-		error = assay_submit(cell->executor, &task, &sleeps->futures[submitted]);
-	}
-	if (error)
-		cell_fail(cell, "submit: %s", assay_error_text(error));
+	size_t submitted = submit_each(cell, sleep_task, sleeps->sleepers, sizeof *sleeps->sleepers,
+				       sizeof(uint64_t), sleeps->count, sleeps->futures);
 	/* As the rivals do: for all at once, not a wake-up for each. */
-	error = assay_wait(sleeps->futures, submitted, ASSAY_ALL_COMPLETED, ASSAY_FOREVER, NULL);
+	int error =
+		assay_wait(sleeps->futures, submitted, ASSAY_ALL_COMPLETED, ASSAY_FOREVER, NULL);
+
 	if (error)
 		cell_fail(cell, "wait: %s", assay_error_text(error));
-	for (size_t i = 0; i < submitted; i++) {
-		error = assay_future_result(sleeps->futures[i], ASSAY_FOREVER,
-					    &sleeps->sleepers[i].result, sizeof(uint64_t));
-		assay_future_release(sleeps->futures[i]);
-		if (error)
-			cell_fail(cell, "task %zu: %s", i, assay_error_text(error));
-	}
+	collect_each(cell, sleeps->futures, submitted, &sleeps->sleepers->result,
+		     sizeof *sleeps->sleepers);
 	return cell_failed(cell) ? -1 : 0;
 }
 
