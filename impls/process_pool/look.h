@@ -16,7 +16,7 @@
 /* One long rest among short waits is soon forgotten. */
 #define LONGEST_NS (8 * LOOK_NS)
 
-/* The average wait of one who waits again and again, recent ones first. */
+/* The average of waits, or of pauses, recent ones first. */
 struct habit {
 	int64_t usual_ns;
 };

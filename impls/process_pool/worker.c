@@ -18,6 +18,7 @@ struct worker {
 	int tasks_left;
 	pid_t self;
 	struct habit habit;
+	int64_t looked_ns; /* when it last began to look; 0: not known */
 	/* Of the running task. */
 	struct slot *slot;
 	uint32_t slot_index;
@@ -413,33 +414,38 @@ static bool glance(struct control *control)
 	return false;
 }
 
+/* The pace of its tasks, from look to look: no clock is read between a wake-up and the task. */
+static int64_t note_pace(struct worker *worker)
+{
+	int64_t before_ns = worker->looked_ns;
+
+	worker->looked_ns = assay_clock_ns();
+	if (before_ns)
+		habit_learn(&worker->habit, worker->looked_ns - before_ns);
+	return worker->looked_ns;
+}
+
 /* Until there may be work. */
 static void look(struct worker *worker)
 {
 	struct control *control = worker->segment->control;
-	int64_t spin_ns = worker->settings->config.spin_ns, start_ns, now_ns;
+	int64_t spin_ns = worker->settings->config.spin_ns, now_ns;
 	bool is_free = spin_ns < 0, is_short = is_free && habit_is_short(&worker->habit);
 	bool is_apart = atomic_load_explicit(&control->caller_cpu, memory_order_relaxed) !=
 			this_cpu(); /* a hint */
 
 	if ((spin_ns > 0 || (is_short && is_apart)) && glance(control)) {
 		habit_learn(&worker->habit, 0); /* no clock before the first looks */
+		worker->looked_ns = 0;
 		return;
 	}
-	start_ns = now_ns = assay_clock_ns();
+	now_ns = note_pace(worker);
 	if (is_free)
 		spin_ns = is_short && (is_apart || is_trial(now_ns)) ? LOOK_NS : 0;
-	while (now_ns - start_ns < spin_ns) {
-		bool found = glance(control);
-
-		now_ns = assay_clock_ns();
-		if (found) {
-			habit_learn(&worker->habit, now_ns - start_ns);
+	for (; spin_ns && now_ns - worker->looked_ns < spin_ns; now_ns = assay_clock_ns())
+		if (glance(control))
 			return;
-		}
-	}
 	park(worker);
-	habit_learn(&worker->habit, assay_clock_ns() - start_ns);
 }
 
 static void initialize(struct worker *worker)
@@ -488,8 +494,7 @@ _Noreturn void worker_run(struct segment *segment, const struct settings *settin
 	worker.self = getpid();
 	worker.habit.usual_ns = LONGEST_NS; /* the first task may take its time */
 	self = &worker;
-	if (on_exit(on_exit_called, NULL))
-		leave(LEAVING_INITIALIZER,
-		      0); /* without memory: exit could not be told from death */
+	if (on_exit(on_exit_called, NULL)) /* without memory: exit would look like a death */
+		leave(LEAVING_INITIALIZER, 0);
 	work(&worker);
 }
