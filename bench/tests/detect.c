@@ -173,6 +173,35 @@ static void check_other_wrongs(void)
 	forget(&answer);
 }
 
+/* What runs for a time is not one task because the first of them was held up. */
+static void check_stall(void)
+{
+	char *arguments[] = {"assay-bench",
+			     "run",
+			     wrong,
+			     "--workload",
+			     "sum_of_squares",
+			     "--scale",
+			     "quick",
+			     "--repetitions",
+			     "1",
+			     "--executors-only",
+			     "--format",
+			     "json",
+			     NULL};
+	struct answer answer;
+	cJSON *document, *record;
+
+	setenv("ASSAY_WRONG", "stall", 1);
+	answer = ask(arguments);
+	document = cJSON_Parse(answer.output);
+	record = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(document, "results"), 0);
+	expect(cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(record, "tasks")) > 100000,
+	       "a first task that is held up", "as many operations as otherwise", answer.output);
+	cJSON_Delete(document);
+	forget(&answer);
+}
+
 static void check_missing(void)
 {
 	char *server[] = {"assay-bench", "run",      "inline", "--workload",
@@ -382,6 +411,7 @@ int main(int count, char **words)
 	plain = words[4];
 	check_wrong_results();
 	check_other_wrongs();
+	check_stall();
 	check_missing();
 	check_order();
 	check_backends();

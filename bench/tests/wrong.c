@@ -8,12 +8,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct assay_backend *right;
 static const struct assay_executor_ops *right_ops;
 static struct assay_executor_ops wrong_ops;
 static unsigned submitted;
+static bool stalled; /* once, at the first task */
 
 static bool is_wrong(const char *how)
 {
@@ -79,7 +81,10 @@ static int empty_task(assay_call *call)
 static int submit(assay_executor *executor, const struct assay_task *task, assay_future **future)
 {
 	struct assay_task other = *task;
+	struct timespec stall = {.tv_nsec = 200000000};
 
+	if (is_wrong("stall") && !__atomic_exchange_n(&stalled, true, __ATOMIC_RELAXED))
+		nanosleep(&stall, NULL);
 	/* Every other task, so that a look at the first alone does not do; or all of them. */
 	if (__atomic_add_fetch(&submitted, 1, __ATOMIC_RELAXED) % 2 && !getenv("ASSAY_WRONG_ALL"))
 		return right_ops->submit(executor, task, future);
