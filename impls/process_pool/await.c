@@ -31,7 +31,7 @@ static bool look(const struct pool *pool, const struct future *future, int64_t d
 	uint64_t word;
 
 	if (is_free)
-		spin_ns = habit_is_short(&habit) ? LOOK_NS : 0;
+		spin_ns = habit_is_short(&habit) ? SHORT_LOOK_NS : 0;
 	for (unsigned i = 1;; i++) {
 		if (!read_word(pool, hint_of(future), &word) || status_of(word) >= SLOT_DONE)
 			return true;
@@ -78,9 +78,17 @@ static bool sleep_on(struct pool *pool, uint64_t hint, int64_t deadline_ns)
 bool slot_await(struct pool *pool, const struct future *future, int64_t deadline_ns)
 {
 	int64_t start_ns = 0;
-	bool has_looked =
-		pool->settings.config.spin_ns && look(pool, future, deadline_ns, &start_ns);
-	bool answered = sleep_on(pool, hint_of(future), deadline_ns);
+	bool has_looked, answered;
+	uint64_t word;
+
+	/* A hint; not written again and again while results are read one after the other. */
+	if (!atomic_load_explicit(&pool->has_waited, memory_order_relaxed))
+		atomic_store_explicit(&pool->has_waited, true, memory_order_relaxed);
+	if (read_word(pool, hint_of(future), &word) && is_ripe(word) &&
+	    ticket_collect(pool, WORD_INDEX(hint_of(future)), word))
+		return true;
+	has_looked = pool->settings.config.spin_ns && look(pool, future, deadline_ns, &start_ns);
+	answered = sleep_on(pool, hint_of(future), deadline_ns);
 
 	if (has_looked)
 		habit_learn(&habit, start_ns ? assay_clock_ns() - start_ns : 0);

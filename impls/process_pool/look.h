@@ -7,10 +7,12 @@
 #ifndef LOOK_H
 #define LOOK_H
 
-#include "../core/port.h"
+#include "segment.h"
 
 /* As long as a slow wake-up takes: to sleep would cost the processor as much. */
 #define LOOK_NS INT64_C(40000)
+/* Where the processor may be needed. */
+#define SHORT_LOOK_NS INT64_C(10000)
 /* Looks between two readings of the clock. */
 #define LOOKS 32
 /* One long rest among short waits is soon forgotten. */
@@ -44,6 +46,32 @@ static inline uint32_t this_cpu(void)
 static inline bool is_trial(int64_t now_ns)
 {
 	return (now_ns >> 22) % 16 == 0;
+}
+
+/* Hints of the submitter: relaxed. */
+static inline bool is_elsewhere(struct control *control)
+{
+	return atomic_load_explicit(&control->caller_cpu, memory_order_relaxed) != this_cpu();
+}
+
+static inline bool is_awaited(struct control *control)
+{
+	return atomic_load_explicit(&control->caller_waits, memory_order_relaxed);
+}
+
+/*
+ * How long a worker looks for its next task. On the processor of the submitter no task comes meanwhile:
+ * if that waits for each it is best to sleep at once; if it goes on submitting, a worker that did so would
+ * be woken for each.
+ */
+static inline int64_t look_ns(const struct habit *habit, bool is_apart, bool is_awaited,
+			      int64_t now_ns)
+{
+	if (!habit_is_short(habit))
+		return 0;
+	if (is_apart || is_trial(now_ns))
+		return LOOK_NS;
+	return is_awaited ? 0 : SHORT_LOOK_NS;
 }
 
 #endif

@@ -80,6 +80,7 @@ struct pool {
 	_Atomic uint64_t broken_count;
 	_Atomic uint64_t failed;
 	_Atomic uint64_t wakes;
+	_Atomic bool has_waited; /* somebody, since the ring was last published */
 	/* Of tasks that no worker counts. */
 	_Atomic uint64_t other_started;
 	_Atomic uint64_t other_finished;

@@ -132,9 +132,10 @@ struct lane {
 #define CONTROL_TERMINATING 2u
 
 struct control {
-	_Alignas(PORT_APART) _Atomic uint64_t tail;             /* of the ring: the client's */
-	_Atomic uint32_t caller_cpu;                            /* where it was last published */
-	_Alignas(PORT_APART) _Atomic uint64_t head;             /* anybody's, by CAS */
+	_Alignas(PORT_APART) _Atomic uint64_t tail; /* of the ring: the client's */
+	_Atomic uint32_t caller_cpu;                /* where it was last published */
+	_Atomic uint32_t caller_waits;              /* somebody waited between the last two times */
+	_Alignas(PORT_APART) _Atomic uint64_t head; /* anybody's, by CAS */
 	_Alignas(PORT_APART) _Atomic uint64_t idle[IDLE_WORDS]; /* bits of parked workers */
 	_Alignas(PORT_APART) _Atomic uint32_t bell;             /* 1: the collector sleeps on it */
 	_Atomic uint32_t stopping;                              /* CONTROL_... */

@@ -140,10 +140,15 @@ void ring_rest(struct pool *pool, uint64_t *head, uint64_t *tail)
 
 void ring_publish(struct pool *pool)
 {
-	atomic_store_explicit(&pool->segment->control->caller_cpu, this_cpu(),
-			      memory_order_relaxed); /* a hint */
-	atomic_store_explicit(&pool->segment->control->tail, pool->ring_tail,
-			      memory_order_seq_cst); /* S1 K1 */
+	struct control *control = pool->segment->control;
+
+	/* relaxed: hints, all of them */
+	atomic_store_explicit(&control->caller_cpu, this_cpu(), memory_order_relaxed);
+	atomic_store_explicit(&control->caller_waits,
+			      atomic_load_explicit(&pool->has_waited, memory_order_relaxed),
+			      memory_order_relaxed);
+	atomic_store_explicit(&pool->has_waited, false, memory_order_relaxed);
+	atomic_store_explicit(&control->tail, pool->ring_tail, memory_order_seq_cst); /* S1 K1 */
 }
 
 bool has_parked(const struct pool *pool)

@@ -17,8 +17,9 @@ struct worker {
 	int index;
 	int tasks_left;
 	pid_t self;
-	struct habit habit;
-	int64_t looked_ns; /* when it last began to look; 0: not known */
+	struct habit habit; /* the pace of its tasks */
+	int64_t looked_ns;  /* when it last began to look; 0: not known */
+	int64_t ran;        /* tasks since then */
 	/* Of the running task. */
 	struct slot *slot;
 	uint32_t slot_index;
@@ -282,6 +283,7 @@ static void run(struct worker *worker)
 
 	atomic_store_explicit(&lane->is_running, 1, memory_order_relaxed);
 	call_function(worker);
+	worker->ran++;
 	atomic_store_explicit(&lane->is_running, 0, memory_order_relaxed);
 	finish(worker);
 	if (worker->tasks_left != INT_MAX && --worker->tasks_left == 0) {
@@ -403,7 +405,6 @@ static void park(struct worker *worker)
 	STEP(); /* woken for a task that another must take now */
 }
 
-/* Looks for a moment. */
 static bool glance(struct control *control)
 {
 	for (int i = 0; i < LOOKS; i++) {
@@ -414,15 +415,15 @@ static bool glance(struct control *control)
 	return false;
 }
 
-/* The pace of its tasks, from look to look: no clock is read between a wake-up and the task. */
+/* From look to look: no clock is read between a wake-up and the task. */
 static int64_t note_pace(struct worker *worker)
 {
-	int64_t before_ns = worker->looked_ns;
+	int64_t before_ns = worker->looked_ns, now_ns = assay_clock_ns();
 
-	worker->looked_ns = assay_clock_ns();
 	if (before_ns)
-		habit_learn(&worker->habit, worker->looked_ns - before_ns);
-	return worker->looked_ns;
+		habit_learn(&worker->habit, (now_ns - before_ns) / (worker->ran ? worker->ran : 1));
+	worker->ran = 0;
+	return worker->looked_ns = now_ns;
 }
 
 /* Until there may be work. */
@@ -430,18 +431,17 @@ static void look(struct worker *worker)
 {
 	struct control *control = worker->segment->control;
 	int64_t spin_ns = worker->settings->config.spin_ns, now_ns;
-	bool is_free = spin_ns < 0, is_short = is_free && habit_is_short(&worker->habit);
-	bool is_apart = atomic_load_explicit(&control->caller_cpu, memory_order_relaxed) !=
-			this_cpu(); /* a hint */
+	bool is_apart = is_elsewhere(control);
 
-	if ((spin_ns > 0 || (is_short && is_apart)) && glance(control)) {
+	if ((spin_ns > 0 || (spin_ns < 0 && is_apart && habit_is_short(&worker->habit))) &&
+	    glance(control)) {
 		habit_learn(&worker->habit, 0); /* no clock before the first looks */
 		worker->looked_ns = 0;
 		return;
 	}
 	now_ns = note_pace(worker);
-	if (is_free)
-		spin_ns = is_short && (is_apart || is_trial(now_ns)) ? LOOK_NS : 0;
+	if (spin_ns < 0)
+		spin_ns = look_ns(&worker->habit, is_apart, is_awaited(control), now_ns);
 	for (; spin_ns && now_ns - worker->looked_ns < spin_ns; now_ns = assay_clock_ns())
 		if (glance(control))
 			return;
