@@ -131,6 +131,17 @@ static bool note_death(struct pool *pool, const char *text, int code)
 	return is_first;
 }
 
+/* The processes end because they were told to: a death is no fault. */
+static bool is_stopped(struct pool *pool)
+{
+	bool is_stopped;
+
+	pthread_mutex_lock(&pool->mutex);
+	is_stopped = pool->killed_by && !pool->broken;
+	pthread_mutex_unlock(&pool->mutex);
+	return is_stopped;
+}
+
 /* What becomes of a task whose worker died. */
 enum fate { AGAIN, FAILS, BREAKS };
 
@@ -141,7 +152,7 @@ static enum fate fate_of(struct pool *pool, int tries)
 
 	if (has_fault(FAULT_LOST_TASK_RUNS_AGAIN) && tries == 0)
 		return AGAIN;
-	if (pool->killed_by && !pool->broken)
+	if (is_stopped(pool))
 		return FAILS;
 	if (config->on_worker_death == ASSAY_DEATH_BREAKS || has_fault(FAULT_DEATH_BREAKS_ALWAYS))
 		return BREAKS;
@@ -181,7 +192,7 @@ bool process_call(struct worker *worker, struct future *future)
 		struct reply reply;
 
 		if (!worker->process && !process_start(worker)) {
-			if (pool->killed_by && !pool->broken) {
+			if (is_stopped(pool)) {
 				leave_outcome(future, ASSAY_EDIED, pool->killed_by,
 					      "the executor was stopped");
 				return true;
@@ -219,7 +230,8 @@ bool process_has_died(struct worker *worker)
 	if (!process || poll(&wait, 1, 0) <= 0 || has_fault(FAULT_DEATH_IGNORED))
 		return false;
 	status = forget_process(worker);
-	if (worker->pool->settings.config.on_worker_death != ASSAY_DEATH_BREAKS)
+	if (worker->pool->settings.config.on_worker_death != ASSAY_DEATH_BREAKS ||
+	    is_stopped(worker->pool))
 		return false;
 	describe_death(text, sizeof text, process, status);
 	note_death(worker->pool, text, death_code(status));
