@@ -88,8 +88,8 @@ bool future_has_started(const struct future *future);
  * between: future_call() runs the function and puts the outcome into the record, true for success;
  * future_settle() makes it visible and wakes who waits, true if somebody observes; then
  * future_notify() tells the observers and calls the callbacks. No reference is spent.
- * future_end() is settle and release in one; true: somebody observes, and the reference is kept for
- * future_notify() and future_release().
+ * future_end() is settle and release in one, for a future that this thread has started; true: somebody
+ * observes, and the reference is kept for future_notify() and future_release().
  */
 struct future_outcome {
 	uint32_t flags; /* what the state will say about bytes */

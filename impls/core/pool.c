@@ -148,21 +148,28 @@ static inline int enqueue(struct pool *pool, struct future *const *futures, size
 	return error == ASSAY_ESHUTDOWN ? refusal(pool) : error;
 }
 
-/* A task for a bounded queue waits for room, or is run here. */
-PORT_RARE static int submit_bounded(struct pool *pool, struct future *future, assay_future **out)
+/* First there must be room, or a caller that runs the task: before that nothing is copied. */
+PORT_RARE static int submit_bounded(struct pool *pool, const struct assay_task *task,
+				    assay_future **out)
 {
+	struct future *future;
+	bool full;
 	int error = admit(pool);
 
-	if (error == ASSAY_EFULL && pool->settings.config.when_full == ASSAY_FULL_CALLER_RUNS)
+	full = error == ASSAY_EFULL && pool->settings.config.when_full == ASSAY_FULL_CALLER_RUNS;
+	if (error && !full)
+		return error;
+	error = prepare(pool, task, out ? 2 : 1, &future);
+	if (!error && full)
 		return run_here(pool, future, out);
 	if (!error) {
 		error = enqueue(pool, &future, 1);
 		if (error)
-			make_room(pool);
+			future_discard(future);
 	}
-	if (error)
-		future_discard(future);
-	else if (out)
+	if (error && !full)
+		make_room(pool);
+	if (!error && out)
 		*out = &future->base;
 	return error;
 }
@@ -173,12 +180,13 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	struct future *future;
 	int error = check_open(pool);
 
-	if (!error)
-		error = prepare(pool, task, out ? 2 : 1, &future);
 	if (error)
 		return error;
 	if (is_bounded(pool))
-		return submit_bounded(pool, future, out);
+		return submit_bounded(pool, task, out);
+	error = prepare(pool, task, out ? 2 : 1, &future);
+	if (error)
+		return error;
 	error = enqueue(pool, &future, 1);
 	if (error)
 		future_discard(future);

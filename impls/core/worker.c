@@ -108,6 +108,7 @@ static inline bool run_popped(struct worker *worker, struct future *future)
 		run(worker, future, true);
 	} else if (broken) {
 		end_broken(pool, future);
+		end_if_orphaned(pool); /* a callback may have forked */
 	} else {
 		drop(pool, future, &worker->cancelled);
 	}
@@ -134,6 +135,7 @@ static void run_awaited(struct runner *runner, struct future *future)
 		run(worker, future, taken);
 	} else if (taken && broken) {
 		end_broken(pool, future);
+		end_if_orphaned(pool);
 	} else if (taken) {
 		drop(pool, future, &worker->cancelled);
 	}

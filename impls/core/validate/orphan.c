@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #define TASKS 8
+#define BROKEN 4
 
 /* Seen by every process. */
 static struct shared {
@@ -95,6 +96,13 @@ static int fork_elsewhere(assay_call *call)
 	return assay_join(call, &child) ? ASSAY_ENOMEM : count_task(call);
 }
 
+static void keep_silent(void *user, enum assay_severity severity, const char *message)
+{
+	(void)user;
+	(void)severity;
+	(void)message;
+}
+
 /* The function, with tasks behind it that its child must leave alone. */
 static void run(assay_function *function, assay_callback *callback, assay_initializer *initializer)
 {
@@ -123,17 +131,102 @@ static void run(assay_function *function, assay_callback *callback, assay_initia
 	MUST(atomic_load(&shared->forked) >= 1);
 }
 
+/*
+ * The pool breaks: its second worker cannot be initialized, and ends what waits, until it is held up in
+ * the first callback. The first worker comes out of its task then, and ends the rest: in its first
+ * callback it forks.
+ */
+static sem_t initialize, drained, drain;
+static _Atomic int initialized, ended;
+static pid_t parent;
+
+static int fail_second(const void *user, size_t size)
+{
+	(void)user;
+	(void)size;
+	if (atomic_fetch_add(&initialized, 1) == 0)
+		return 0;
+	while (sem_wait(&initialize))
+		;
+	return -1;
+}
+
+static void fork_in_second(assay_future *future, void *user)
+{
+	int before = atomic_fetch_add(&ended, 1);
+
+	(void)future;
+	(void)user;
+	if (getpid() != parent)
+		atomic_fetch_add(&shared->ran, 1);
+	if (before == 0) {
+		sem_post(&drained);
+		while (sem_wait(&drain))
+			;
+	} else if (before == 1 && fork_here()) {
+		sem_post(&drain);
+	}
+}
+
+static int enter_and_pass(assay_call *call)
+{
+	sem_post(&drained); /* the first to use it */
+	while (sem_wait(&gate))
+		;
+	(void)call;
+	return ASSAY_OK;
+}
+
+static void run_broken(void)
+{
+	struct assay_config config = assay_config_default();
+	struct assay_task first = {.function = enter_and_pass}, broken = {.function = count_task};
+	assay_future *futures[BROKEN];
+	assay_executor *executor;
+
+	atomic_store(&shared->ran, 0);
+	atomic_store(&shared->forked, 0);
+	atomic_store(&initialized, 0);
+	atomic_store(&ended, 0);
+	config.workers = 2;
+	config.initializer = fail_second;
+	config.log = keep_silent;
+	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
+	MUST(assay_submit(executor, &first, NULL) == ASSAY_OK);
+	while (sem_wait(&drained))
+		;
+	for (int i = 0; i < BROKEN; i++) {
+		MUST(assay_submit(executor, &broken, &futures[i]) == ASSAY_OK);
+		MUST(assay_future_add_done_callback(futures[i], fork_in_second, NULL) == ASSAY_OK);
+	}
+	sem_post(&initialize);
+	while (sem_wait(&drained))
+		;
+	sem_post(&gate);
+	for (int i = 0; i < BROKEN; i++) {
+		MUST(assay_future_wait(futures[i], ASSAY_FOREVER) == ASSAY_OK);
+		assay_future_release(futures[i]);
+	}
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+	MUST(atomic_load(&shared->forked) == 1);
+	MUST(atomic_load(&shared->ran) == 0);
+}
+
 int main(void)
 {
+	parent = getpid();
 	validate_expect_end(60);
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	MUST(shared != MAP_FAILED && sem_init(&gate, 0, 0) == 0);
+	MUST(sem_init(&initialize, 0, 0) == 0 && sem_init(&drained, 0, 0) == 0 &&
+	     sem_init(&drain, 0, 0) == 0);
 	for (int round = validate_rounds(50); round > 0; round--) {
 		run(fork_in_task, NULL, NULL);
 		run(fork_elsewhere, NULL, NULL);
 		run(pass_gate, fork_in_callback, NULL);
 		run(count_task, NULL, fork_in_initializer);
+		run_broken();
 	}
 	return 0;
 }

@@ -48,7 +48,9 @@ static bool take(void)
 
 static void rouse(void)
 {
-	if (!park_searchers(park_look(&park)))
+	uint64_t counts = park_look(&park);
+
+	if (!park_searchers(counts) && park_sleepers(counts))
 		park_wake(&park);
 }
 

@@ -341,7 +341,7 @@ static inline int assay_wait_set(assay_future *const *futures, size_t count,
 }
 
 /* One after the other, which costs nothing for those that are done. The last first: when it is done,
- * most are, and few waits have to sleep. */
+ * most are, and few waits have to sleep. One that is out of reach is met in its turn. */
 static inline int assay_wait_each(assay_future *const *futures, size_t count, int64_t timeout_ns)
 {
 	int64_t deadline_ns = assay_deadline_ns(timeout_ns);
