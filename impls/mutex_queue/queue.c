@@ -13,8 +13,8 @@
 
 /* Tasks taken under one lock at most. */
 #define BATCH 32
-/* A worker that got fewer than this looks again after so many pauses only: each look takes the lock and
- * its line from who submits, and finds more when it comes later. */
+/* A worker that got something, but fewer than this, looks again after so many pauses only: each look takes
+ * the lock and its line from who submits, and finds more when it comes later. */
 #define FEW 16
 #define PAUSES 48
 #define SMALLEST 64
@@ -171,7 +171,7 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	/* Without room for more, one has to be enough. */
 	count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1);
 
-	own->got_few = count < FEW;
+	own->got_few = count && count < FEW;
 	if (!count)
 		return NULL;
 	for (size_t i = 1; i < count; i++) {
