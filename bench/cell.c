@@ -23,7 +23,8 @@ struct sample {
 	double wall_per_op_ns, cpu_per_op_ns;
 };
 
-const struct workload *workload_of(const char *name)
+/* NULL if there is none of this name. */
+static const struct workload *workload_of(const char *name)
 {
 	for (const struct workload *const *workload = workloads; *workload; workload++)
 		if (strcmp((*workload)->name, name) == 0)

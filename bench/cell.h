@@ -24,7 +24,4 @@ struct cell_request {
  */
 int cell_run(const struct cell_request *request);
 
-/* NULL if there is none of this name. */
-const struct workload *workload_of(const char *name);
-
 #endif

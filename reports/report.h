@@ -23,9 +23,6 @@ void report_workloads(struct page *page, const struct results *results, const st
 void report_environment(struct page *page, const struct results *results);
 void report_clauses(struct page *page, const struct results *results);
 
-/* True if no clause failed, none was left open, and at least one passed. */
-bool report_conformant(const struct backend *backend);
-
 /* "conformant", "not conformant" if a clause failed, "undecided". */
 const char *report_verdict(const struct backend *backend);
 

@@ -14,7 +14,8 @@ static size_t failed_clauses(const struct backend *backend)
 	return failed;
 }
 
-bool report_conformant(const struct backend *backend)
+/* No clause failed, none was left open, and at least one passed. */
+static bool is_conformant(const struct backend *backend)
 {
 	return backend->conformed && failed_clauses(backend) == 0 &&
 	       backend->clauses[VERDICT_UNRESOLVED] == 0 &&
@@ -23,7 +24,7 @@ bool report_conformant(const struct backend *backend)
 
 const char *report_verdict(const struct backend *backend)
 {
-	if (report_conformant(backend))
+	if (is_conformant(backend))
 		return "conformant";
 	return failed_clauses(backend) > 0 ? "not conformant" : "undecided";
 }
@@ -38,7 +39,7 @@ void report_backend(struct page *page, const struct backend *backend)
 static void say_verdict(struct page *page, const struct results *results,
 			const struct backend *backend)
 {
-	bool conformant = report_conformant(backend), failed = failed_clauses(backend) > 0;
+	bool conformant = is_conformant(backend), failed = failed_clauses(backend) > 0;
 	const size_t *clauses = backend->clauses;
 
 	page_item(page, conformant ? "good" : failed ? "bad" : "doubt");
@@ -120,7 +121,7 @@ static void say_answer(struct page *page, const struct results *results, const s
 	report_backend(page, backend);
 	page_say(page, " ");
 	page_muted(page, "%s", value);
-	if (backend->conformed && !report_conformant(backend))
+	if (backend->conformed && !is_conformant(backend))
 		page_muted(page, " †");
 }
 

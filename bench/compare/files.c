@@ -17,8 +17,8 @@ static bool is_machine(const char *backend)
 	return strcmp(backend, "serial") == 0 || strcmp(backend, "floor") == 0;
 }
 
-bool is_selected(const struct selection *selection, const char *workload, const char *backend,
-		 int workers)
+static bool is_selected(const struct selection *selection, const char *workload,
+			const char *backend, int workers)
 {
 	bool listed = !selection->worker_count;
 

@@ -21,7 +21,4 @@ struct selection {
 int files_read(struct figures *figures, const char *base, const char *changed,
 	       const struct selection *selection, bool force);
 
-bool is_selected(const struct selection *selection, const char *workload, const char *backend,
-		 int workers);
-
 #endif

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-bool is_remarkable(const struct figure *figure)
+/* Whether it should be read: neither passed nor of the kind that changes nothing. */
+static bool is_remarkable(const struct figure *figure)
 {
 	return figure->state != STATE_PASS && figure->state != STATE_UNSUPPORTED &&
 	       figure->state != STATE_NOISY;

@@ -25,7 +25,4 @@ void output_change(struct text *text, double ratio);
 /* "submit_many on mutex_queue, 2 workers: wall_per_op". */
 void output_name(struct text *text, const struct figure *figure);
 
-/* Whether it should be read: neither passed nor of the kind that changes nothing. */
-bool is_remarkable(const struct figure *figure);
-
 #endif

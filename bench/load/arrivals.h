@@ -77,14 +77,4 @@ int arrivals_check(const struct arrivals *arrivals);
  */
 void arrivals_report(struct arrivals *arrivals, uint64_t longest_wait_ns);
 
-/*
- * Whether percentiles are to be refused, and why: 0, or -1 with a reason. All arrivals, and the
- * p99 of the latencies in question.
- */
-int arrivals_refuse(const struct arrivals *arrivals, uint64_t latency_p99_ns,
-		    uint64_t lateness_p99_ns, char *reason, size_t size);
-
-/* Of the generator, at its p99. */
-uint64_t arrivals_lateness_ns(const struct arrivals *arrivals, uint64_t *room);
-
 #endif

@@ -26,7 +26,8 @@ static uint64_t p99(uint64_t *values, size_t count)
 	return values[count - 1 - count / 100];
 }
 
-uint64_t arrivals_lateness_ns(const struct arrivals *arrivals, uint64_t *room)
+/* Of the generator, at its p99. */
+static uint64_t lateness_p99(const struct arrivals *arrivals, uint64_t *room)
 {
 	int64_t free_ns = 0;
 
@@ -40,8 +41,12 @@ uint64_t arrivals_lateness_ns(const struct arrivals *arrivals, uint64_t *room)
 	return p99(room, arrivals->count);
 }
 
-int arrivals_refuse(const struct arrivals *arrivals, uint64_t latency_p99_ns,
-		    uint64_t lateness_p99_ns, char *reason, size_t size)
+/*
+ * Whether percentiles are to be refused, and why: 0, or -1 with a reason. All arrivals, and the
+ * p99 of the latencies in question.
+ */
+static int refuse(const struct arrivals *arrivals, uint64_t latency_p99_ns,
+		  uint64_t lateness_p99_ns, char *reason, size_t size)
 {
 	int64_t due_ns = 0, done_ns = 0;
 
@@ -80,13 +85,13 @@ void arrivals_report(struct arrivals *arrivals, uint64_t longest_wait_ns)
 		cell_fail(cell, "no memory for the latencies");
 		return;
 	}
-	lateness_ns = arrivals_lateness_ns(arrivals, room);
+	lateness_ns = lateness_p99(arrivals, room);
 	for (size_t i = 0; i < arrivals->count; i++)
 		if (arrivals->list[i].service.wait_ns <= longest_wait_ns)
 			room[count++] =
 				(uint64_t)(arrivals->list[i].done_ns - arrivals->list[i].due_ns);
 	latency_ns = p99(room, count);
-	if (arrivals_refuse(arrivals, latency_ns, lateness_ns, reason, sizeof reason))
+	if (refuse(arrivals, latency_ns, lateness_ns, reason, sizeof reason))
 		for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 			cell_no_metric(cell, names[i], "ns", "%s", reason);
 	else

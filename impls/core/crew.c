@@ -120,6 +120,31 @@ static uint64_t helping(const struct pool *pool)
 	return count;
 }
 
+/* Under the mutex. ASSAY_ERESOURCE: nothing has changed. */
+static int start_worker(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	pthread_t before = worker->thread;
+
+	worker->tasks_left = pool->settings.config.tasks_per_worker;
+	worker->initialized = false;
+	worker->searching = false; /* before it is initialized nobody may rely on it */
+	if (port_thread_start(&worker->thread, pool->settings.config.stack_size, worker_main,
+			      worker)) {
+		worker->thread = before;
+		atomic_store_explicit(&pool->refused, true, memory_order_relaxed); /* a hint */
+		return ASSAY_ERESOURCE;
+	}
+	atomic_store_explicit(&pool->refused, false, memory_order_relaxed);
+	worker->before = before;
+	worker->has_before = worker->to_join;
+	worker->to_join = false;
+	worker->alive = true;
+	atomic_fetch_add_explicit(&pool->alive, 1, memory_order_relaxed); /* under the mutex */
+	atomic_fetch_add_explicit(&pool->park.wakes, 1, memory_order_relaxed);
+	return ASSAY_OK;
+}
+
 /* Under the mutex: gives what waits, tasks or `children`, one more worker, if there is one to be
  * had. After a stop only to what is in the queue: a task that runs needs nobody. */
 static int grow(struct pool *pool, uint64_t children)
@@ -190,30 +215,6 @@ void leave(struct worker *worker)
 		pthread_mutex_unlock(&pool->mutex);
 	}
 	/* The pool may be gone now. */
-}
-
-int start_worker(struct worker *worker)
-{
-	struct pool *pool = worker->pool;
-	pthread_t before = worker->thread;
-
-	worker->tasks_left = pool->settings.config.tasks_per_worker;
-	worker->initialized = false;
-	worker->searching = false; /* before it is initialized nobody may rely on it */
-	if (port_thread_start(&worker->thread, pool->settings.config.stack_size, worker_main,
-			      worker)) {
-		worker->thread = before;
-		atomic_store_explicit(&pool->refused, true, memory_order_relaxed); /* a hint */
-		return ASSAY_ERESOURCE;
-	}
-	atomic_store_explicit(&pool->refused, false, memory_order_relaxed);
-	worker->before = before;
-	worker->has_before = worker->to_join;
-	worker->to_join = false;
-	worker->alive = true;
-	atomic_fetch_add_explicit(&pool->alive, 1, memory_order_relaxed); /* under the mutex */
-	atomic_fetch_add_explicit(&pool->park.wakes, 1, memory_order_relaxed);
-	return ASSAY_OK;
 }
 
 int refusal(struct pool *pool)

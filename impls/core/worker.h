@@ -246,9 +246,6 @@ void break_pool(struct pool *pool);
 /* Ends a task that nobody will run, and gives up its reference. */
 PORT_RARE void end_broken(struct pool *pool, struct future *future);
 
-/* Under the mutex. ASSAY_ERESOURCE: nothing has changed. */
-int start_worker(struct worker *worker);
-
 /* What a started thread does. */
 void *worker_main(void *user);
 
