@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Round-trip latency: one task at a time, from before submit until its result is read. Back to
- * back, the workers have just gone idle and may still be looking for work; after 100 us they may or
+ * back, the workers have just gone idle and may still be looking for work; after 10 to 200 us they may or
  * may not, at a price in CPU time; after 2 ms they are asleep, and the wake-up is in the figure. On
  * a machine whose idle processors are halted that wake-up is the machine's more than the
  * executor's: compare it only within one run.
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT_GAP_NS = 100000, REHEARSED = 100 };
+enum { REHEARSED = 100 };
 
 struct trips {
 	struct cell *cell;
@@ -90,9 +90,29 @@ static int setup_idle(struct cell *cell)
 	return setup(cell, 0);
 }
 
+static int setup_gap_10(struct cell *cell)
+{
+	return setup(cell, 10000);
+}
+
+static int setup_gap_30(struct cell *cell)
+{
+	return setup(cell, 30000);
+}
+
+static int setup_gap_60(struct cell *cell)
+{
+	return setup(cell, 60000);
+}
+
 static int setup_gap(struct cell *cell)
 {
-	return setup(cell, SHORT_GAP_NS);
+	return setup(cell, 100000);
+}
+
+static int setup_gap_200(struct cell *cell)
+{
+	return setup(cell, 200000);
 }
 
 static int setup_parked(struct cell *cell)
@@ -178,15 +198,44 @@ const struct workload round_trip_idle = {
 	ROUND_TRIP,
 };
 
+#define GAP                               \
+	.full_only = true, .paced = true, \
+	.sample = {{.operations = 20}, {.operations = 2000}, {.operations = 10000}}, ROUND_TRIP
+
+const struct workload round_trip_gap_10 = {
+	.name = "round_trip_gap_10",
+	.separates = "The same with 10 us between: how soon an executor gives up looking.",
+	.setup = setup_gap_10,
+	GAP,
+};
+
+const struct workload round_trip_gap_30 = {
+	.name = "round_trip_gap_30",
+	.separates = "The same with 30 us between.",
+	.setup = setup_gap_30,
+	GAP,
+};
+
+const struct workload round_trip_gap_60 = {
+	.name = "round_trip_gap_60",
+	.separates = "The same with 60 us between.",
+	.setup = setup_gap_60,
+	GAP,
+};
+
 const struct workload round_trip_gap = {
 	.name = "round_trip_gap",
-	.full_only = true,
 	.separates = "The same with 100 us between: latency bought with spinning has its price "
 		     "in CPU time.",
-	.paced = true,
-	.sample = {{.operations = 20}, {.operations = 2000}, {.operations = 10000}},
 	.setup = setup_gap,
-	ROUND_TRIP,
+	GAP,
+};
+
+const struct workload round_trip_gap_200 = {
+	.name = "round_trip_gap_200",
+	.separates = "The same with 200 us between: most executors sleep.",
+	.setup = setup_gap_200,
+	GAP,
 };
 
 const struct workload round_trip_parked = {
