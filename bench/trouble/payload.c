@@ -284,30 +284,7 @@ static void teardown(struct cell *cell)
 	ran = NULL;
 }
 
-#define PAYLOAD(symbol, bytes, tiny, quick, full, sentence)                                    \
-	static int setup_##symbol(struct cell *cell)                                           \
-	{                                                                                      \
-		return setup(cell, bytes);                                                     \
-	}                                                                                      \
-	const struct workload symbol = {                                                       \
-		.name = #symbol,                                                               \
-		.class_name = "trouble",                                                       \
-		.operation = "task",                                                           \
-		.separates = sentence,                                                         \
-		.metric = "wall_per_op",                                                       \
-		.unit = "ns",                                                                  \
-		.full_only = true,                                                             \
-		.on_executors = true,                                                          \
-		.sample = {{.operations = tiny}, {.operations = quick}, {.operations = full}}, \
-		.functions = functions,                                                        \
-		.setup = setup_##symbol,                                                       \
-		.prepare = prepare,                                                            \
-		.run = run,                                                                    \
-		.check = check,                                                                \
-		.teardown = teardown,                                                          \
-	}
-
-#define STREAM(symbol, set_up, bytes, tiny, quick, full, sentence)                             \
+#define WORKLOAD(symbol, set_up, bytes, tiny, quick, full, sentence, ...)                      \
 	static int setup_##symbol(struct cell *cell)                                           \
 	{                                                                                      \
 		return set_up(cell, bytes);                                                    \
@@ -324,23 +301,28 @@ static void teardown(struct cell *cell)
 		.sample = {{.operations = tiny}, {.operations = quick}, {.operations = full}}, \
 		.functions = functions,                                                        \
 		.setup = setup_##symbol,                                                       \
-		.warm_up = warm_up_stream,                                                     \
-		.prepare = prepare_stream,                                                     \
-		.run = run_stream,                                                             \
-		.check = check_stream,                                                         \
 		.teardown = teardown,                                                          \
+		__VA_ARGS__,                                                                   \
 	}
 
-STREAM(stream_1_mib, setup_stream, (size_t)1 << 20, 4, 500, 2000,
-       "Arguments and results of 1 MiB, read and released: the copies alone.");
-STREAM(stream_64_mib, setup_stream, (size_t)64 << 20, 2, 6, 20, "The same with 64 MiB.");
-STREAM(stream_in_place_1_mib, setup_stream_in_place, (size_t)1 << 20, 4, 500, 2000,
-       "1 MiB with the result looked at where it lies: one copy in, one by the task.");
-STREAM(stream_in_place_64_mib, setup_stream_in_place, (size_t)64 << 20, 2, 6, 20,
-       "The same with 64 MiB.");
-PAYLOAD(payload_empty, 0, 100, 20000, 80000, "What a task costs that carries nothing either way.");
-PAYLOAD(payload_4_kib, (size_t)4 << 10, 100, 8000, 32000,
-	"What 4 KiB there and back add: allocation and copies.");
-PAYLOAD(payload_1_mib, (size_t)1 << 20, 4, 64, 256, "The same with 1 MiB: the memory's speed.");
-PAYLOAD(payload_64_mib, (size_t)64 << 20, 1, 2, 6,
-	"The same with 64 MiB: page faults, and what is too large for a pipe.");
+#define ONE_BY_ONE .prepare = prepare, .run = run, .check = check
+#define STREAMED                                                                 \
+	.warm_up = warm_up_stream, .prepare = prepare_stream, .run = run_stream, \
+	.check = check_stream
+
+WORKLOAD(stream_1_mib, setup_stream, (size_t)1 << 20, 4, 500, 2000,
+	 "Arguments and results of 1 MiB, read and released: the copies alone.", STREAMED);
+WORKLOAD(stream_64_mib, setup_stream, (size_t)64 << 20, 2, 6, 20, "The same with 64 MiB.",
+	 STREAMED);
+WORKLOAD(stream_in_place_1_mib, setup_stream_in_place, (size_t)1 << 20, 4, 500, 2000,
+	 "1 MiB with the result looked at where it lies: one copy in, one by the task.", STREAMED);
+WORKLOAD(stream_in_place_64_mib, setup_stream_in_place, (size_t)64 << 20, 2, 6, 20,
+	 "The same with 64 MiB.", STREAMED);
+WORKLOAD(payload_empty, setup, 0, 100, 20000, 80000,
+	 "What a task costs that carries nothing either way.", ONE_BY_ONE);
+WORKLOAD(payload_4_kib, setup, (size_t)4 << 10, 100, 8000, 32000,
+	 "What 4 KiB there and back add: allocation and copies.", ONE_BY_ONE);
+WORKLOAD(payload_1_mib, setup, (size_t)1 << 20, 4, 64, 256,
+	 "The same with 1 MiB: the memory's speed.", ONE_BY_ONE);
+WORKLOAD(payload_64_mib, setup, (size_t)64 << 20, 1, 2, 6,
+	 "The same with 64 MiB: page faults, and what is too large for a pipe.", ONE_BY_ONE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The threads of a pool: how they start, look for work, sleep, and leave. pool.c is the front that
- * clients see; both share the structures here.
+ * The threads of a pool: how they start, look for work, sleep, and leave. pool.c and submit.c are the
+ * front that clients see; they share the structures here.
  *
  * Ordering
  *   P1  run: release store of worker.finished, before the future is settled
@@ -124,6 +124,11 @@ struct pool {
 	_Atomic uint64_t caller_failed;
 };
 
+static inline struct pool *pool_of(assay_executor *executor)
+{
+	return (struct pool *)executor;
+}
+
 /* The worker that the calling thread is; NULL when it is none, or has left its slot. */
 extern _Thread_local struct worker *current_worker;
 
@@ -201,6 +206,11 @@ void stop(struct pool *pool);
 /* A pool without any worker must get one before it accepts a task. ASSAY_ERESOURCE if it cannot, or
  * the refusal of a stopped pool. */
 PORT_RARE int ensure_worker(struct pool *pool);
+
+/* Entries of the executor's table that are in submit.c. */
+int pool_submit(assay_executor *executor, const struct assay_task *task, assay_future **out);
+int pool_submit_many(assay_executor *executor, const struct assay_task *tasks, size_t count,
+		     assay_future **futures, size_t *accepted);
 
 /* Why a stopped pool refuses a task. */
 PORT_RARE int refusal(struct pool *pool);
