@@ -107,7 +107,8 @@ static void set_name(const struct helper *helper, int index)
 		while ((index /= 10) && first);
 	}
 	memcpy(name + length, digits + first, sizeof digits - first);
-	prctl(PR_SET_NAME, name);
+	/* Past AddressSanitizer's prctl(), whose lock another thread may have held at the fork. */
+	syscall(SYS_prctl, PR_SET_NAME, name, 0, 0, 0);
 }
 
 /* The child that forked is the worker. */
