@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "port.h"
 
+#include <assay/backend.h>
+
 #include <linux/membarrier.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -62,16 +64,32 @@ static int membarrier(int command)
 
 bool port_can_be_lopsided(void)
 {
-	return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+	return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0 &&
+	       membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
+}
+
+/* Until what running threads stored before is surely visible: a processor empties its store buffer
+ * within microseconds, and at once when it is interrupted. A. Morrison, Y. Afek, *Temporally bounding
+ * TSO for fence-free asymmetric synchronization*, ASPLOS 2015. */
+PORT_RARE static void await_stores(void)
+{
+	_Atomic uint32_t nobody = 0;
+	struct timespec deadline = assay_deadline(1000000);
+
+	while (port_sleep(&nobody, 0, deadline.tv_sec * INT64_C(1000000000) + deadline.tv_nsec))
+		;
 }
 
 void port_fence_heavy(bool lopsided)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-	/* It fails only where the registration was lost, which port_can_be_lopsided() made; memory
-	 * for it may be short for a moment. */
-	while (lopsided && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)
-		membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+	if (!lopsided || membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0)
+		return;
+	/* The registration was lost, or memory is short for a moment, or the program forbade itself
+	 * the call (seccomp) after port_can_be_lopsided(): then the others have no fences still. */
+	membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0)
+		await_stores();
 }
 
 void port_discard(void *memory, size_t size)

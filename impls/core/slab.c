@@ -58,9 +58,9 @@ void slab_free(void *record)
 
 #else
 
-static pthread_mutex_t idle_mutex = PTHREAD_MUTEX_INITIALIZER; /* idle and chunks */
+static pthread_mutex_t idle_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct slab *idle;
-static struct chunk *chunks;
+static _Atomic(struct chunk *) chunks; /* only pushed to */
 static pthread_key_t key; /* its destructor puts a slab on the idle list when its thread ends */
 static bool key_exists;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -143,10 +143,11 @@ PORT_RARE static void *allocate_slow(void)
 		if (!chunk)
 			return NULL;
 		chunk->owner = slab;
-		pthread_mutex_lock(&idle_mutex);
-		chunk->next = chunks;
-		chunks = chunk;
-		pthread_mutex_unlock(&idle_mutex);
+		/* relaxed: linked, and never followed */
+		chunk->next = atomic_load_explicit(&chunks, memory_order_relaxed);
+		while (!atomic_compare_exchange_weak_explicit(
+			&chunks, &chunk->next, chunk, memory_order_relaxed, memory_order_relaxed))
+			;
 		slab->fresh = (char *)chunk + SLAB_RECORD;
 		slab->fresh_end = (char *)chunk + CHUNK_SIZE;
 	}

@@ -5,21 +5,34 @@
 /* Tasks that submit_many hands to the queue at once. */
 #define BATCH 256
 
-/* Room for one task in a bounded queue. ASSAY_EFULL: the caller runs it, or gives up. */
-static int admit(struct pool *pool)
+/* Takes the room that there is in a bounded queue, for up to so many tasks. */
+static size_t take_room(struct pool *pool, size_t most)
 {
 	size_t capacity = pool->settings.config.queue_capacity;
 	size_t queued = atomic_load_explicit(&pool->queued, memory_order_relaxed);
 
+	while (queued < capacity) {
+		size_t room = most < capacity - queued ? most : capacity - queued;
+
+		if (atomic_compare_exchange_weak_explicit(&pool->queued, &queued, queued + room,
+							  memory_order_acquire, /* P3 */
+							  memory_order_relaxed))
+			return room;
+	}
+	return 0;
+}
+
+/* Room for one task in a bounded queue. ASSAY_EFULL: the caller runs it, or gives up. */
+static int admit(struct pool *pool)
+{
+	size_t capacity = pool->settings.config.queue_capacity;
+
 	for (;;) {
 		uint32_t room;
+		size_t queued;
 
-		while (queued < capacity)
-			if (atomic_compare_exchange_weak_explicit(&pool->queued, &queued,
-								  queued + 1,
-								  memory_order_acquire, /* P3 */
-								  memory_order_relaxed))
-				return ASSAY_OK;
+		if (take_room(pool, 1))
+			return ASSAY_OK;
 		if (pool->settings.config.when_full != ASSAY_FULL_BLOCK || belongs(pool))
 			return ASSAY_EFULL;
 		room = atomic_load_explicit(&pool->room, memory_order_acquire);     /* P2 */
@@ -31,7 +44,6 @@ static int admit(struct pool *pool)
 		atomic_fetch_sub_explicit(&pool->blocked, 1, memory_order_relaxed);
 		if (atomic_load_explicit(&pool->stopping, memory_order_acquire)) /* P2 */
 			return refusal(pool);
-		queued = atomic_load_explicit(&pool->queued, memory_order_relaxed);
 	}
 }
 
@@ -177,43 +189,60 @@ int pool_submit(assay_executor *executor, const struct assay_task *task, assay_f
 	return error;
 }
 
-/* Creates up to BATCH futures. Returns how many; *error says why no more. */
-static size_t prepare_batch(struct pool *pool, const struct assay_task *tasks, size_t most,
+/* Creates futures for all, or until *error. Returns how many. */
+static size_t prepare_batch(struct pool *pool, const struct assay_task *tasks, size_t count,
 			    uint32_t references, struct future **batch, int *error)
 {
-	size_t count;
+	size_t prepared;
 
-	for (count = 0; count < BATCH && count < most; count++) {
-		*error = prepare(pool, &tasks[count], references, &batch[count]);
+	for (prepared = 0; prepared < count; prepared++) {
+		*error = prepare(pool, &tasks[prepared], references, &batch[prepared]);
 		if (*error)
 			break;
 	}
-	return count;
+	return prepared;
+}
+
+/* Up to BATCH tasks, for which there is room. Returns how many were accepted; *error says why no
+ * more. */
+static size_t submit_batch(struct pool *pool, const struct assay_task *tasks, size_t count,
+			   assay_future **futures, int *error)
+{
+	struct future *batch[BATCH];
+	size_t prepared = prepare_batch(pool, tasks, count, futures ? 2 : 1, batch, error);
+	int refused = prepared ? enqueue(pool, batch, prepared) : ASSAY_OK;
+	size_t accepted = refused ? 0 : prepared;
+
+	if (refused)
+		*error = refused;
+	while (prepared > accepted)
+		future_discard(batch[--prepared]);
+	for (size_t i = 0; futures && i < accepted; i++)
+		futures[i] = &batch[i]->base;
+	return accepted;
 }
 
 int pool_submit_many(assay_executor *executor, const struct assay_task *tasks, size_t count,
 		     assay_future **futures, size_t *accepted)
 {
 	struct pool *pool = pool_of(executor);
-	struct future *batch[BATCH];
 	int error = check_open(pool);
 
-	if (is_bounded(pool))
-		return assay_default_submit_many(executor, tasks, count, futures, accepted);
 	while (!error && *accepted < count) {
-		size_t size = prepare_batch(pool, tasks + *accepted, count - *accepted,
-					    futures ? 2 : 1, batch, &error);
+		assay_future **out = futures ? futures + *accepted : NULL;
+		size_t size = count - *accepted < BATCH ? count - *accepted : BATCH, submitted;
 
-		int refused = size ? enqueue(pool, batch, size) : ASSAY_OK;
-
-		if (refused) {
-			while (size)
-				future_discard(batch[--size]);
-			return refused;
+		if (is_bounded(pool))
+			size = take_room(pool, size);
+		if (!size) { /* one waits for room, is run here, or is refused */
+			error = submit_bounded(pool, tasks + *accepted, out);
+			*accepted += !error;
+			continue;
 		}
-		for (size_t i = 0; futures && i < size; i++)
-			futures[*accepted + i] = &batch[i]->base;
-		*accepted += size;
+		submitted = submit_batch(pool, tasks + *accepted, size, out, &error);
+		*accepted += submitted;
+		while (size-- > submitted)
+			make_room(pool);
 	}
 	return error;
 }
