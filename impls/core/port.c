@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "port.h"
 
-#include <assay/backend.h>
-
 #include <linux/membarrier.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -74,9 +72,9 @@ bool port_can_be_lopsided(void)
 PORT_RARE static void await_stores(void)
 {
 	_Atomic uint32_t nobody = 0;
-	struct timespec deadline = assay_deadline(1000000);
+	int64_t deadline_ns = assay_deadline_ns(1000000);
 
-	while (port_sleep(&nobody, 0, deadline.tv_sec * INT64_C(1000000000) + deadline.tv_nsec))
+	while (port_sleep(&nobody, 0, deadline_ns))
 		;
 }
 
