@@ -12,10 +12,10 @@
 #include <string.h>
 
 /* Tasks taken under one lock at most. */
-#define BATCH 32
+#define BATCH 128
 /* A worker that got something, but fewer than this, looks again after so many pauses only: each look takes
  * the lock and its line from who submits, and finds more when it comes later. */
-#define FEW 16
+#define FEW 64
 #define PAUSES 48
 #define SMALLEST 64
 
@@ -40,6 +40,17 @@ struct queue {
 	struct own own[];
 };
 
+/* Who finds it locked looks for a while before it sleeps: it is held for a few lines. */
+static void init_mutex(pthread_mutex_t *mutex)
+{
+	pthread_mutexattr_t attributes;
+
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(mutex, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+}
+
 struct queue *queue_create(int workers, bool lopsided)
 {
 	size_t size = sizeof(struct queue) + (size_t)workers * sizeof(struct own);
@@ -55,7 +66,7 @@ struct queue *queue_create(int workers, bool lopsided)
 		free(queue);
 		return NULL;
 	}
-	pthread_mutex_init(&queue->mutex, NULL);
+	init_mutex(&queue->mutex);
 	for (int i = 0; i < workers; i++)
 		deque_init(&queue->own[i].taken, lopsided);
 	return queue;
