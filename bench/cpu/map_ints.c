@@ -96,6 +96,11 @@ static int pass(struct cell *cell, struct map *map)
 
 	if (error)
 		cell_fail(cell, "submit_many: %s", assay_error_text(error));
+	/* As the rivals wait for their group: who is woken for each chunk takes a processor from the
+	 * next. */
+	error = assay_wait(map->futures, accepted, ASSAY_ALL_COMPLETED, ASSAY_FOREVER, NULL);
+	if (error)
+		cell_fail(cell, "wait: %s", assay_error_text(error));
 	for (size_t i = 0; i < accepted; i++) {
 		error = assay_future_result(map->futures[i], ASSAY_FOREVER, NULL, 0);
 		assay_future_release(map->futures[i]);
