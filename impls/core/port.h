@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one door to atomics, sleeping, the clock and thread start: nothing else in impls/ includes
- * <stdatomic.h> or calls the kernel to sleep. A deterministic scheduler stands in for the machine by
+ * The one door to atomics, sleeping, the clock and thread start: nothing else that
+ * is shared by thread backends includes <stdatomic.h> or calls the kernel to sleep. A deterministic scheduler stands in for the machine by
  * replacing this file and, by name, the locks of pthread, which are used as they are.
  */
 #ifndef PORT_H
