@@ -22,8 +22,9 @@ void drop(struct pool *pool, struct future *future, _Atomic uint64_t *cancelled)
 
 uint64_t unfinished(struct pool *pool)
 {
-	uint64_t ended = atomic_load_explicit(&pool->drained_cancelled, memory_order_acquire) +
-			 atomic_load_explicit(&pool->drained_broken, memory_order_acquire);
+	uint64_t ended =
+		atomic_load_explicit(&pool->drained_cancelled, memory_order_acquire) + /* P1 */
+		atomic_load_explicit(&pool->drained_broken, memory_order_acquire);
 
 	for (int i = 0; i < pool->settings.config.workers; i++) {
 		struct worker *worker = &pool->workers[i];
@@ -55,7 +56,7 @@ static bool fail_broken(struct pool *pool, struct future *future)
 	if (!future_start(future))
 		return false;
 	make_room(pool);
-	count_shared(&pool->drained_broken);
+	atomic_fetch_add_explicit(&pool->drained_broken, 1, memory_order_release); /* P1 */
 	future_fail(future, ASSAY_EBROKEN, "a worker could not be initialized or started",
 		    &outcome);
 	if (future_settle(future, outcome))

@@ -4,9 +4,10 @@
  * front that clients see; they share the structures here.
  *
  * Ordering
- *   P1  run: release store of worker.finished, before the future is settled
- *         -> unfinished(): acquire load
- *       a client that saw the result finds the worker free [CFG-8]
+ *   P1  run: release store of worker.finished, before the future is settled; release add to what was
+ *       cancelled or broken  ->  unfinished(): acquire loads, and then queue_pushed()
+ *       a client that saw the result finds the worker free [CFG-8]; a task is not counted as ended
+ *       and missing among the pushed: another would be taken for it
  *   P2  stop: seq_cst store of stopping, after the queue was closed  ->  acquire loads
  *       who sees it and then finds nothing in the queue will never find anything; as part of K1 it
  *       keeps workers from sleeping over it. break_pool: release store of broken -> acquire loads
