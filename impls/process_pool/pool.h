@@ -41,8 +41,9 @@ struct ticket {
 
 struct pool {
 	assay_executor base;
-	/* Pools are reused, never freed: a future may look at its executor's at any time. */
+	/* Pools are reused, never freed: a future may look at these two of its executor at any time. */
 	_Atomic uint64_t visitors;
+	_Atomic unsigned forks; /* port_forks at create, as in the settings */
 	struct pool *next; /* in the list of pools or of unused ones; under the register's mutex */
 	int pins;
 	bool at_exit;

@@ -321,6 +321,9 @@ struct pool *pool_new(void)
 			return NULL;
 		memset(pool, 0, sizeof *pool);
 	}
+	/* relaxed: in one process every pool has the same */
+	atomic_store_explicit(&pool->forks, atomic_load_explicit(&port_forks, memory_order_relaxed),
+			      memory_order_relaxed);
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_mutex_init(&pool->submit_mutex, NULL);
 	pthread_cond_init(&pool->changed, NULL);

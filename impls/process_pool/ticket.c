@@ -36,11 +36,14 @@ static uint64_t word_of(struct future *future)
 	return atomic_load_explicit(&future->word, memory_order_acquire);
 }
 
-/* In a child of the process that it belongs to. A future that has just been done may look so, if its
- * pool is already used again: hence the second look. */
+/* Pending, in a child of the process that it belongs to. */
 static bool is_orphaned(struct future *future)
 {
-	return settings_are_orphaned(&pool_of(future->home)->settings) && !is_done(word_of(future));
+	/* relaxed: they change when there is one thread only; not the settings, which are not there any
+	 * more, or another pool's, if the future has just been done */
+	return atomic_load_explicit(&pool_of(future->home)->forks, memory_order_relaxed) !=
+		       atomic_load_explicit(&port_forks, memory_order_relaxed) &&
+	       !is_done(word_of(future));
 }
 
 /*
