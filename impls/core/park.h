@@ -13,7 +13,7 @@
  *       Either the look sees the task or the load sees the sleeper. A lock that push and pop take
  *       serves as the fences.
  *   K2  park_wake: release exchange of the sleeper's word  ->  park_sleep, park_withdraw: acquire load
- *   K3  park_found: seq_cst decrement of searching, then the look for more work
+ *   K3  park_found: seq_cst decrement of searching, full fence, then the look for more work
  *         against   submit: the push, full fence, then a second load that still sees a searcher
  *       as K1: whoever relies on a searcher has made its task visible to it
  */
@@ -55,7 +55,7 @@ static inline void park_search(struct park *park)
 }
 
 /* The searching caller found work, or gave up. True: nobody searches any more, and the caller must
- * see whether there is more work. */
+ * see, after a full fence (K3), whether there is more work. */
 static inline bool park_found(struct park *park)
 {
 	uint64_t before =

@@ -57,10 +57,12 @@ static void rouse(void)
 /* The searcher that finds something wakes the next for the rest, as the pool's workers do. */
 static void stop_searching(bool *searching)
 {
-	if (*searching && park_found(&park)) /* K3 */
+	if (*searching && park_found(&park)) {
+		atomic_thread_fence(memory_order_seq_cst); /* K3 */
 		for (int i = 0; i < PRODUCERS; i++)
 			if (!is_empty(&sources[i]))
 				rouse();
+	}
 	*searching = false;
 }
 
