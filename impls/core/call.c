@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Running a task: what its function is given, and how what it made gets into the record. */
+/* Running a task: what its function is given, and how what it made gets into the record. The
+ * labels are those of future.h. */
 #include "record.h"
 
 #include <assay/backend.h>

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* How many workers a pool has: they are started when tasks lack them, and leave, or the pool breaks. */
+/* How many workers a pool has: they are started when tasks lack them, and leave, or the pool
+ * breaks. The labels are those of worker.h, K1 is that of park.h. */
 #include "worker.h"
 
 void let_in(struct pool *pool)
 {
 	atomic_fetch_sub_explicit(&pool->queued, 1, memory_order_seq_cst); /* P3 P4 */
 	if (atomic_load_explicit(&pool->blocked, memory_order_seq_cst)) {  /* P4 */
+		/* relaxed: by P4 who is counted as blocked has read the older value */
 		atomic_fetch_add_explicit(&pool->room, 1, memory_order_relaxed);
 		port_wake(&pool->room, 1);
 	}
@@ -24,14 +26,14 @@ uint64_t unfinished(struct pool *pool)
 {
 	uint64_t ended =
 		atomic_load_explicit(&pool->drained_cancelled, memory_order_acquire) + /* P1 */
-		atomic_load_explicit(&pool->drained_broken, memory_order_acquire);
+		atomic_load_explicit(&pool->drained_broken, memory_order_acquire);     /* P1 */
 
 	for (int i = 0; i < pool->settings.config.workers; i++) {
 		struct worker *worker = &pool->workers[i];
 
-		ended -= atomic_load_explicit(&worker->notifying, memory_order_acquire);
+		ended -= atomic_load_explicit(&worker->notifying, memory_order_acquire); /* P1 */
 		ended += atomic_load_explicit(&worker->finished, memory_order_acquire) + /* P1 */
-			 atomic_load_explicit(&worker->cancelled, memory_order_acquire);
+			 atomic_load_explicit(&worker->cancelled, memory_order_acquire); /* P1 */
 	}
 	/* Read last: a task is pushed before it ends. */
 	return queue_pushed(pool->queue) - ended;
@@ -111,7 +113,7 @@ void break_pool(struct pool *pool)
 	depart(&visit);
 }
 
-/* Workers that run a child of another worker's task. */
+/* Workers that run a child of another worker's task. relaxed: P5 has the fences, or a hint. */
 static uint64_t helping(const struct pool *pool)
 {
 	uint64_t count = 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What need not be inline. The labels are those of deque.h. */
 #include "deque.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@ void deque_init(struct deque *deque, bool lopsided)
 
 void deque_free(struct deque *deque)
 {
+	/* relaxed: nobody else is there */
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed), *outgrown;
 
 	for (; slots; slots = outgrown) {
@@ -22,7 +24,6 @@ void deque_free(struct deque *deque)
 
 static bool grow(struct deque *deque, size_t needed)
 {
-	/* relaxed: the owner's own */
 	struct slots *old = atomic_load_explicit(&deque->slots, memory_order_relaxed), *new;
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
 	size_t size = old ? old->mask + 1 : SMALLEST;
@@ -97,7 +98,7 @@ struct future *deque_pop(struct deque *deque)
 
 struct future *deque_steal(struct deque *deque)
 {
-	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire);
+	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 D2 */
 	struct slots *slots;
 	struct future *future;
 
@@ -118,7 +119,7 @@ struct future *deque_steal(struct deque *deque)
 
 size_t deque_take(struct deque *deque, struct future **futures, size_t most)
 {
-	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire);
+	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire);       /* D3 */
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_acquire); /* D1 */
 	struct slots *slots;
 	size_t count;

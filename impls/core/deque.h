@@ -8,14 +8,19 @@
  * Used as a queue of one writer (the owner never pops), the others may also take several at once.
  *
  * Ordering
- *   D1  push: release store of bottom  ->  steal: acquire load of bottom       slots, and the records
+ *   D1  push, pop: release store of bottom  ->  acquire load of bottom
+ *       slots and records; where a pop has emptied it, what was done before (P6 in queue.h)
  *   D2  pop: store of bottom, light fence, then the load of top
  *         against   steal: load of top, heavy fence, then the load of bottom
  *       A thief that sees the old bottom has read a top that the owner sees, too: the last element
  *       is contended by the exchange of top, and no other is.
- *   D3  steal, pop of the last: seq_cst exchange of top  ->  push: acquire load of top
- *       the slot has been read before it is written again
+ *   D3  whoever takes: seq_cst exchange of top  ->  acquire load of top
+ *       the owner: the slot has been read before it is written again; others: no bottom older than
+ *       the taker's, which would make the deque look empty, and what the taker did before (P6)
  *   D4  grow: release store of slots  ->  steal: acquire load                  the copied elements
+ *
+ * Relaxed without a word: the owner's loads of bottom and slots, which it alone writes; elements,
+ * which D1 and D4 publish, and which are nobody's before an exchange of top or D2.
  */
 #ifndef DEQUE_H
 #define DEQUE_H
@@ -117,11 +122,11 @@ static inline int64_t deque_length(const struct deque *deque)
 	       atomic_load_explicit(&deque->top, memory_order_relaxed);
 }
 
-/* A hint. acquire: what made it empty happened before (P6 in queue.h). */
+/* A hint. What made it empty happened before (P6 in queue.h). */
 static inline bool deque_looks_empty(const struct deque *deque)
 {
-	return atomic_load_explicit(&deque->top, memory_order_acquire) >=
-	       atomic_load_explicit(&deque->bottom, memory_order_acquire);
+	return atomic_load_explicit(&deque->top, memory_order_acquire) >=  /* D3 */
+	       atomic_load_explicit(&deque->bottom, memory_order_acquire); /* D1 */
 }
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The labels are those of fork.h, P5 is that of worker.h, K3 that of park.h. */
 #include "fork.h"
 
 #include <stdlib.h>
@@ -66,7 +67,6 @@ static void fork_op(assay_call *call, struct assay_fork *child)
 {
 	struct activation *activation = (struct activation *)call;
 	struct worker *worker = activation->worker;
-	/* relaxed: the worker's own */
 	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
 
 	child->reserved[0] = (uintptr_t)worker->unjoined;
@@ -106,12 +106,13 @@ static void helped(void *user)
 {
 	struct worker *worker = user;
 
+	/* relaxed: until it is seen this worker only looks busy */
 	atomic_store_explicit(&worker->helping, 0, memory_order_relaxed);
 }
 
 void forks_run(struct worker *worker, struct stolen stolen)
 {
-	/* Until it has run this worker is as good as busy with a task. */
+	/* Until it has run this worker is as good as busy. relaxed: P5 has the fence. */
 	atomic_store_explicit(&worker->helping, 1, memory_order_relaxed);
 	grow_if_short(worker->pool);
 	pthread_cleanup_push(helped, worker);
@@ -191,7 +192,8 @@ void forks_abandon(struct worker *worker, struct assay_fork *before)
 {
 	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
 
-	/* Latest first, as joins would: those that are still here, then those that were stolen. */
+	/* Latest first, as joins would: those that are still here, then those that were stolen.
+	 * relaxed: KEPT was set by this thread */
 	for (; worker->unjoined != before;
 	     worker->unjoined = (struct assay_fork *)worker->unjoined->reserved[0])
 		if (__atomic_load_n(&worker->unjoined->state, __ATOMIC_RELAXED) != KEPT &&
@@ -220,6 +222,7 @@ const struct assay_call_ops fork_call_ops = {
 	.join = join_op,
 };
 
+/* relaxed: a hint */
 static bool looks_empty(const struct forks *forks)
 {
 	return !forks || atomic_load_explicit(&forks->top, memory_order_relaxed) >=
@@ -228,7 +231,7 @@ static bool looks_empty(const struct forks *forks)
 
 static bool steal(struct forks *forks, uintptr_t tree, struct stolen *stolen)
 {
-	int64_t top = atomic_load_explicit(&forks->top, memory_order_acquire);
+	int64_t top = atomic_load_explicit(&forks->top, memory_order_acquire); /* J3 J2 */
 
 	port_fence_heavy(forks->lopsided);                                     /* J2 */
 	if (top >= atomic_load_explicit(&forks->bottom, memory_order_acquire)) /* J1 */
@@ -244,7 +247,7 @@ static bool steal(struct forks *forks, uintptr_t tree, struct stolen *stolen)
 						       memory_order_relaxed);
 }
 
-/* A look without any fence, so that a thief that finds nothing disturbs nobody. */
+/* A look without any fence, so that a thief that finds nothing disturbs nobody. relaxed: a hint */
 static bool is_worth_it(const struct forks *forks, uintptr_t tree)
 {
 	int64_t top;

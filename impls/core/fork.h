@@ -14,12 +14,18 @@
  * lost, but not before forks_abandon() has seen to it that nobody works in them any more.
  *
  * Ordering
- *   J1  fork: release store of bottom  ->  steal: acquire load of bottom       the child, its frame
+ *   J1  fork, join: release store of bottom  ->  steal: acquire load      the child, its frame
  *   J2  join: store of bottom, light fence, then the load of top
  *         against   steal: load of top, heavy fence, then the load of bottom      as D2 in deque.h
- *   J3  steal: seq_cst exchange of top  ->  fork: acquire load of top    the slot has been read
+ *   J3  whoever takes: seq_cst exchange of top  ->  acquire load of top
+ *       fork: the slot has been read before it is written again; steal: no bottom older than the
+ *       taker's
  *   J4  end of a stolen child: release exchange of its state  ->  join: acquire load
- *   J5  forks_make: release store of worker.forks  ->  steal: acquire load
+ *       what the child wrote; and its thief has done with the frame
+ *   J5  forks_make: release store of worker.forks  ->  steal: acquire load     the empty deque
+ *
+ * Relaxed without a word: the worker's loads of its own forks and of bottom, which it alone writes;
+ * slots, which J1 publishes, and which are nobody's before an exchange of top or J2.
  */
 #ifndef FORK_H
 #define FORK_H

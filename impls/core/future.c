@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* The life of a record, but for running its task and waiting for it. The labels are those of
+ * future.h, Q1 is that of queue.h. */
 #include "record.h"
 
 #include <assay/backend.h>
@@ -172,7 +174,7 @@ static bool lock(struct future *future)
 
 static void unlock(struct future *future)
 {
-	if (future->observers) /* sticky: settling an empty list is harmless */
+	if (future->observers) /* sticky: settling an empty list is harmless; relaxed: before F3 */
 		atomic_fetch_or_explicit(&future->word, OBSERVED, memory_order_relaxed);
 	atomic_fetch_and_explicit(&future->word, ~(uint64_t)LOCKED, memory_order_release); /* F3 */
 }
@@ -286,7 +288,7 @@ static inline bool start(struct future *future, uint32_t flags)
 {
 	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
 
-	while ((word & STATUS) == ASSAY_PENDING) /* relaxed: the queue published the record */
+	while ((word & STATUS) == ASSAY_PENDING) /* relaxed: the queue published the record (Q1) */
 		if (atomic_compare_exchange_weak_explicit(
 			    &future->word, &word, word | ASSAY_RUNNING | flags,
 			    memory_order_relaxed, memory_order_relaxed))

@@ -17,6 +17,7 @@
  *   F4  settle: release store of watcher.detached  ->  unwatch: acquire load
  *       notify has returned, the watcher may be freed
  *   F5  cancel: release exchange to CANCELLED  ->  acquire load of the word    as F1
+ * Relaxed where only the status is asked for: it moves one way, and nothing is read by it.
  * Publication of the argument from submit to the worker is the queue's (Q1 of each policy).
  */
 #ifndef FUTURE_H

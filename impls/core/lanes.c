@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What need not be inline. The labels are those of lanes.h and deque.h. */
 #include "lanes.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@ void lanes_init(struct lanes *lanes, bool lopsided)
 void lanes_free(struct lanes *lanes)
 {
 	for (unsigned block = 0; block < LANE_BLOCKS; block++) {
+		/* relaxed: nobody else is there */
 		struct lane *first =
 			atomic_load_explicit(&lanes->blocks[block], memory_order_relaxed);
 
@@ -35,9 +37,8 @@ static struct lane *attach(struct lanes *lanes, uint32_t i)
 	}
 	if (!atomic_compare_exchange_strong_explicit(&lanes->blocks[block], &found, made,
 						     memory_order_release, /* E3 */
-						     memory_order_acquire)) {
+						     memory_order_acquire))
 		free(made);
-	}
 	return lanes_find(lanes, i);
 }
 
@@ -52,10 +53,9 @@ struct lane *lanes_attach(struct lanes *lanes)
 	lane = lanes_find(lanes, number);
 	if (!lane)
 		lane = attach(lanes, number);
-	/* seq_cst: before the push, whose reader must look at this lane, too (K1) */
 	while (lane && count <= number)
 		if (atomic_compare_exchange_weak_explicit(&lanes->count, &count, number + 1,
-							  memory_order_seq_cst,
+							  memory_order_seq_cst, /* E4 */
 							  memory_order_relaxed))
 			break;
 	return lane;
@@ -87,7 +87,7 @@ void lanes_close(struct lanes *lanes, struct lane *others, uint32_t other_count)
 
 	atomic_store_explicit(&lanes->closed, true, memory_order_seq_cst); /* E1 */
 	port_fence_heavy(lanes->lopsided);                                 /* E1 */
-	count = atomic_load_explicit(&lanes->count, memory_order_seq_cst);
+	count = atomic_load_explicit(&lanes->count, memory_order_seq_cst); /* E1 E4 */
 	for (uint32_t i = 0; i < count; i++) {
 		struct lane *lane = lanes_find(lanes, i);
 
@@ -100,7 +100,7 @@ void lanes_close(struct lanes *lanes, struct lane *others, uint32_t other_count)
 
 uint64_t lanes_pushed(struct lanes *lanes)
 {
-	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire);
+	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire); /* E4 */
 	uint64_t pushed = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -114,7 +114,7 @@ uint64_t lanes_pushed(struct lanes *lanes)
 
 size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most)
 {
-	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire);
+	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire); /* E4 */
 	uint32_t i = *cursor < count ? *cursor : 0;
 
 	for (uint32_t left = count; left > 0; left--) {
@@ -135,7 +135,7 @@ size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures
 
 bool lanes_look_empty(struct lanes *lanes)
 {
-	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire);
+	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire); /* E4 */
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct lane *lane = lanes_find(lanes, i);

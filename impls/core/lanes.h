@@ -10,10 +10,13 @@
  *
  * Ordering
  *   E1  open: store of pushing, light fence, then the load of closed
- *         against   close: store of closed, heavy fence, then the loads of pushing
- *       a push that close does not wait for sees that it is too late
+ *         against   close: store of closed, heavy fence, then the loads of count and pushing
+ *       a push that close does not wait for sees that it is too late. lanes_are_closed: likewise a
+ *       worker that moves tasks, with taking (P6 in worker.h) in place of pushing
  *   E2  done: release store of pushing  ->  close: acquire load       what was pushed before
  *   E3  attach: release store of a lane  ->  lanes_find: acquire load     the lane's contents
+ *   E4  attach: seq_cst raise of count, behind E3's store  ->  acquire loads of count
+ *       who counts a lane finds it; no push is ahead of its raise: K1 and E1 hold for it, too
  */
 #ifndef LANES_H
 #define LANES_H

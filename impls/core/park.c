@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Going to sleep, and choosing whom to wake. The labels are those of park.h. */
 #include "park.h"
 
 #include <stdlib.h>
@@ -17,10 +18,11 @@ void park_free(struct park *park)
 
 void park_announce(struct park *park, uint32_t worker)
 {
-	/* Before the count: whoever takes a sleeper off the count finds one to wake. */
+	/* relaxed: before the count, which publishes it (K4) */
 	atomic_store_explicit(&park->asleep[worker], 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&park->counts, PARK_SLEEPER - 1, memory_order_seq_cst); /* K1 */
-	port_fence_heavy(park->lopsided);                                                 /* K1 */
+	atomic_fetch_add_explicit(&park->counts, PARK_SLEEPER - 1,
+				  memory_order_seq_cst); /* K1 K4 */
+	port_fence_heavy(park->lopsided);                /* K1 */
 }
 
 void park_sleep(struct park *park, uint32_t worker)
@@ -36,9 +38,10 @@ static bool take_one(struct park *park)
 	uint64_t counts = atomic_load_explicit(&park->counts, memory_order_relaxed);
 
 	while (park_sleepers(counts))
-		if (atomic_compare_exchange_weak_explicit(
-			    &park->counts, &counts, counts - PARK_SLEEPER + 1, memory_order_acq_rel,
-			    memory_order_relaxed))
+		if (atomic_compare_exchange_weak_explicit(&park->counts, &counts,
+							  counts - PARK_SLEEPER + 1,
+							  memory_order_acq_rel, /* K4 */
+							  memory_order_relaxed))
 			return true;
 	return false;
 }
@@ -48,6 +51,7 @@ static bool claim(struct park *park, uint32_t worker)
 {
 	uint32_t asleep = 1;
 
+	/* relaxed: only to spare an exchange */
 	return atomic_load_explicit(&park->asleep[worker], memory_order_relaxed) &&
 	       atomic_compare_exchange_strong_explicit(&park->asleep[worker], &asleep, 0,
 						       memory_order_acq_rel, /* K2 */

@@ -13,9 +13,14 @@
  *       Either the look sees the task or the load sees the sleeper. A lock that push and pop take
  *       serves as the fences.
  *   K2  park_wake: release exchange of the sleeper's word  ->  park_sleep, park_withdraw: acquire load
+ *       what it was woken for
  *   K3  park_found: seq_cst decrement of searching, full fence, then the look for more work
  *         against   submit: the push, full fence, then a second load that still sees a searcher
  *       as K1: whoever relies on a searcher has made its task visible to it
+ *   K4  park_announce: the word, then the seq_cst add to counts; take_one: release exchange of them
+ *         -> take_one, park_found: acquire
+ *       whoever takes a sleeper off the count finds a word that is set; what a wake is for goes
+ *       with the count, to whichever sleeper ends up with it
  */
 #ifndef PARK_H
 #define PARK_H
@@ -51,6 +56,7 @@ void park_free(struct park *park);
 /* The caller looks for work from now on. */
 static inline void park_search(struct park *park)
 {
+	/* relaxed: who relies on a searcher relies on what it does when it stops (K3) */
 	atomic_fetch_add_explicit(&park->counts, 1, memory_order_relaxed);
 }
 
@@ -76,8 +82,8 @@ static inline uint64_t park_look(struct park *park)
 {
 	uint64_t counts;
 
-	port_fence_light(park->lopsided); /* K1 */
-	counts = atomic_load_explicit(&park->counts, memory_order_relaxed);
+	port_fence_light(park->lopsided);                                   /* K1 */
+	counts = atomic_load_explicit(&park->counts, memory_order_relaxed); /* behind the fence */
 	if (park_searchers(counts)) {
 		atomic_thread_fence(memory_order_seq_cst); /* K3 */
 		counts = atomic_load_explicit(&park->counts, memory_order_relaxed);

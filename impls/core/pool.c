@@ -109,7 +109,7 @@ static void free_pool(struct pool *pool)
 		future_release_entry(left);
 	queue_destroy(pool->queue);
 	park_free(&pool->park);
-	for (int i = 0; i < pool->settings.config.workers; i++)
+	for (int i = 0; i < pool->settings.config.workers; i++) /* relaxed: nobody else is there */
 		free(atomic_load_explicit(&pool->workers[i].forks, memory_order_relaxed));
 	pthread_cond_destroy(&pool->left);
 	pthread_mutex_destroy(&pool->mutex);

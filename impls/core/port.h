@@ -49,7 +49,7 @@ static inline void port_prefetch(const void *address)
  * other's, and one of them at least must see the other's store. The frequent side has the light
  * fence, the rare side the heavy one. With `lopsided` the light one costs nothing, because the heavy
  * one makes every running thread of the process pass a barrier (membarrier(2)); without it both are
- * full fences. All who meet must agree on `lopsided`.
+ * full fences. All who meet must agree on `lopsided`. The labels stand where they are called.
  */
 static inline void port_fence_light(bool lopsided)
 {

@@ -9,7 +9,7 @@
 static size_t take_room(struct pool *pool, size_t most)
 {
 	size_t capacity = pool->settings.config.queue_capacity;
-	size_t queued = atomic_load_explicit(&pool->queued, memory_order_relaxed);
+	size_t queued = atomic_load_explicit(&pool->queued, memory_order_relaxed); /* see P4 */
 
 	while (queued < capacity) {
 		size_t room = most < capacity - queued ? most : capacity - queued;
@@ -39,8 +39,9 @@ static int admit(struct pool *pool)
 		atomic_fetch_add_explicit(&pool->blocked, 1, memory_order_seq_cst); /* P4 */
 		queued = atomic_load_explicit(&pool->queued, memory_order_seq_cst); /* P4 */
 		if (queued >= capacity &&
-		    !atomic_load_explicit(&pool->stopping, memory_order_seq_cst))
+		    !atomic_load_explicit(&pool->stopping, memory_order_seq_cst)) /* P2 */
 			port_sleep(&pool->room, room, ASSAY_FOREVER);
+		/* relaxed: one too many is woken for nothing */
 		atomic_fetch_sub_explicit(&pool->blocked, 1, memory_order_relaxed);
 		if (atomic_load_explicit(&pool->stopping, memory_order_acquire)) /* P2 */
 			return refusal(pool);

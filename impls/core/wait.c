@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for a future: looking, sleeping, or running it. The labels are those of future.h. */
+/* Waiting for a future: looking, sleeping, or running it. The labels are those of future.h, G1
+ * and G2 are those of assay/executor.h. */
 #include "record.h"
 
 /*
@@ -112,7 +113,8 @@ static bool is_own(const struct future *future)
 	return current_runner && current_runner->executor == future->home;
 }
 
-/* In a child that a task forked nobody will ever end what was pending. */
+/* In a child that a task forked nobody will ever end what was pending. relaxed: as in
+ * settings_are_orphaned() */
 static bool is_lost(void)
 {
 	return current_runner->forks != atomic_load_explicit(&port_forks, memory_order_relaxed);
@@ -185,18 +187,18 @@ int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeou
 	signal->wake = wake_signal;
 	if (in_time &&
 	    __atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_PARKED,
-					false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+					false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) /* G2 G1 */
 		state = ASSAY_SIGNAL_PARKED;
 	while (state != ASSAY_SIGNAL_SET && in_time) {
 		in_time = port_sleep((_Atomic uint32_t *)&signal->state, ASSAY_SIGNAL_PARKED,
 				     deadline_ns);
-		state = __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE);
+		state = __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE); /* G1 */
 	}
 	if (state == ASSAY_SIGNAL_PARKED &&
 	    __atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_CLEAR, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) /* G2 G1 */
 		return ASSAY_ETIMEDOUT;
-	return __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE) == ASSAY_SIGNAL_SET
+	return __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE) == ASSAY_SIGNAL_SET /* G1 */
 		       ? ASSAY_OK
 		       : ASSAY_ETIMEDOUT;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a worker between its start and its leaving (crew.c): find work, run it, sleep. */
+/* The life of a worker between its start and its leaving (crew.c): find work, run it, sleep. The
+ * labels are those of worker.h and park.h. */
 #include "worker.h"
 
 #include "fork.h"
@@ -15,11 +16,11 @@ PORT_OUTLINE static void notify(struct activation *activation)
 	struct future *future = activation->future;
 
 	activation->notifying = true;
-	atomic_fetch_add_explicit(&worker->notifying, 1, memory_order_seq_cst);
+	atomic_fetch_add_explicit(&worker->notifying, 1, memory_order_seq_cst); /* P5 P1 */
 	grow_if_short(worker->pool);
 	future_notify(future);
 	end_if_orphaned(worker->pool); /* a callback may have forked, too */
-	atomic_fetch_sub_explicit(&worker->notifying, 1, memory_order_release);
+	atomic_fetch_sub_explicit(&worker->notifying, 1, memory_order_release); /* P1 */
 	activation->notifying = false;
 	if (activation->owned)
 		future_release(future);
@@ -42,7 +43,7 @@ static void end_task(struct activation *activation)
 	struct future_outcome outcome;
 
 	if (activation->notifying) { /* its remaining callbacks are lost */
-		atomic_fetch_sub_explicit(&worker->notifying, 1, memory_order_release);
+		atomic_fetch_sub_explicit(&worker->notifying, 1, memory_order_release); /* P1 */
 		if (activation->owned)
 			future_release(activation->future);
 		return;
