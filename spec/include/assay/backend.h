@@ -20,6 +20,7 @@
  * Its executor objects begin with struct assay_executor, its futures with struct assay_future; the
  * tables are in assay/executor.h. The functions below are complete table entries for backends that
  * have nothing better. Link with -Wl,-z,nodelete if threads of yours may outlive the last executor.
+ * The labels are those of assay/executor.h.
  */
 #ifndef ASSAY_BACKEND_H
 #define ASSAY_BACKEND_H
@@ -106,7 +107,7 @@ static inline int assay_default_park(assay_future *future, struct assay_signal *
 	bool timed_out = false;
 
 	(void)future;
-	if (timeout_ns <= 0)
+	if (timeout_ns <= 0) /* G1 */
 		return __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE) == ASSAY_SIGNAL_SET
 			       ? ASSAY_OK
 			       : ASSAY_ETIMEDOUT;
@@ -119,7 +120,7 @@ static inline int assay_default_park(assay_future *future, struct assay_signal *
 	signal->wake = assay_default_wake;
 	signal->sleeper = &sleeper;
 	if (__atomic_compare_exchange_n(&signal->state, &expected, ASSAY_SIGNAL_PARKED, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) { /* G2 G1 */
 		pthread_mutex_lock(&sleeper.mutex);
 		while (!sleeper.woken && !timed_out) {
 			if (timeout_ns == ASSAY_FOREVER)
@@ -133,7 +134,8 @@ static inline int assay_default_park(assay_future *future, struct assay_signal *
 		 */
 		if (!sleeper.woken &&
 		    !__atomic_compare_exchange_n(&signal->state, &expected, ASSAY_SIGNAL_CLEAR,
-						 false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+						 false, __ATOMIC_ACQ_REL, /* G2 G1 */
+						 __ATOMIC_ACQUIRE))
 			while (!sleeper.woken)
 				pthread_cond_wait(&sleeper.condition, &sleeper.mutex);
 		timed_out = !sleeper.woken;

@@ -4,6 +4,12 @@
  *
  * Included by assay/executor.h. Written once, over watch and park, so that futures
  * of different executors and backends mix freely.
+ *
+ * Ordering
+ *   C1  notify: release exchange of arrived  ->  collect: acquire exchange      the node's link
+ *   C2  notify: C1's push, then G1's release exchange of the signal to SET
+ *         ->  next: acquire exchange to CLEAR, then the look at arrived
+ *       either this look sees the push, or SET comes after CLEAR and park does not sleep
  */
 #include <assay/executor.h> /* which includes this file where it belongs */
 
@@ -81,18 +87,20 @@ static inline void assay_as_completed_notify(struct assay_watcher *watcher)
 	struct assay_as_completed_node *node = (struct assay_as_completed_node *)watcher;
 	struct assay_as_completed *iteration = node->iteration;
 
+	/* relaxed: the value is only linked, not followed */
 	node->next = __atomic_load_n(&iteration->arrived, __ATOMIC_RELAXED);
 	while (!__atomic_compare_exchange_n(&iteration->arrived, &node->next, node, true,
-					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED)) /* C1 */
 		;
-	assay_signal_set(&iteration->signal);
+	assay_signal_set(&iteration->signal); /* C2 */
 }
 
 /* Moves what arrived to `ready`, in the order of arrival. */
 static inline void assay_as_completed_collect(struct assay_as_completed *iteration)
 {
-	struct assay_as_completed_node *node = __atomic_exchange_n(
-		&iteration->arrived, (struct assay_as_completed_node *)NULL, __ATOMIC_ACQUIRE);
+	struct assay_as_completed_node *node =
+		__atomic_exchange_n(&iteration->arrived, (struct assay_as_completed_node *)NULL,
+				    __ATOMIC_ACQUIRE); /* C1 */
 
 	while (node) {
 		struct assay_as_completed_node *next = node->next;
@@ -276,8 +284,8 @@ ASSAY_MUST_CHECK static inline int assay_as_completed_next(assay_as_completed *i
 			break;
 		/* Cleared before the second look, set after each push: no arrival is slept over. */
 		__atomic_exchange_n(&iteration->signal.state, (uint32_t)ASSAY_SIGNAL_CLEAR,
-				    __ATOMIC_ACQ_REL);
-		if (__atomic_load_n(&iteration->arrived, __ATOMIC_ACQUIRE))
+				    __ATOMIC_ACQ_REL);                      /* C2 */
+		if (__atomic_load_n(&iteration->arrived, __ATOMIC_ACQUIRE)) /* C2 */
 			continue;
 		node = assay_as_completed_sleeper(iteration);
 		error = node->future->ops->park(node->future, &iteration->signal,

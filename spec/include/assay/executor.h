@@ -33,6 +33,12 @@
  * dispatches through the table at the start of each object: there is no library to link.
  * Valid as C11 and as C++17, with the __atomic built-ins of GCC and Clang. Under a strict -std=c11,
  * include it first, or define _POSIX_C_SOURCE as 200809L.
+ *
+ * Ordering
+ *   G1  assay_signal_set: release exchange to SET  ->  who waits, or clears it: acquire of SET
+ *       what the setter wrote before
+ *   G2  park: release exchange of CLEAR for PARKED  ->  assay_signal_set: acquire exchange
+ *       wake and sleeper; the exchange back to CLEAR succeeds only if no setter has come for them
  */
 #ifndef ASSAY_EXECUTOR_H
 #define ASSAY_EXECUTOR_H
@@ -460,7 +466,8 @@ struct assay_signal {
 /* Whoever reads SET (acquire) sees what the setter wrote before. */
 static inline void assay_signal_set(struct assay_signal *signal)
 {
-	if (__atomic_exchange_n(&signal->state, (uint32_t)ASSAY_SIGNAL_SET, __ATOMIC_ACQ_REL) ==
+	if (__atomic_exchange_n(&signal->state, (uint32_t)ASSAY_SIGNAL_SET,
+				__ATOMIC_ACQ_REL) == /* G1 G2 */
 	    ASSAY_SIGNAL_PARKED)
 		signal->wake(signal);
 }

@@ -17,6 +17,10 @@
  *	3. both without the mutex: a callback may use the future, and notify may wake a waiter of
  *	   another backend, which takes locks of its own;
  *	4. unwatch waits for a notify that is under way, since its caller frees the watcher next.
+ *
+ * Ordering; all else is under the mutex
+ *   M1  move: release store of state  ->  state: acquire load     outcome, and what the task wrote
+ *   M2  release: release decrement of references  ->  the last one's acquire    uses before the free
  */
 #ifndef ASSAY_SIMPLE_FUTURE_H
 #define ASSAY_SIMPLE_FUTURE_H
@@ -90,15 +94,14 @@ static inline void assay_simple_release(assay_future *base)
 {
 	struct assay_simple_future *future = (struct assay_simple_future *)base;
 
-	/* release, acquire: every other use happens before the free */
-	if (__atomic_fetch_sub(&future->references, 1, __ATOMIC_ACQ_REL) == 1)
+	if (__atomic_fetch_sub(&future->references, 1, __ATOMIC_ACQ_REL) == 1) /* M2 */
 		assay_simple_discard(future);
 }
 
 static inline enum assay_state assay_simple_state(assay_future *base)
 {
 	return (enum assay_state)__atomic_load_n(&((struct assay_simple_future *)base)->state,
-						 __ATOMIC_ACQUIRE);
+						 __ATOMIC_ACQUIRE); /* M1 */
 }
 
 /* Who made the task end is the last to need its argument: the future may be kept for long. */
@@ -119,7 +122,7 @@ static inline bool assay_simple_move(struct assay_simple_future *future, enum as
 	if (moved) {
 		if (to == ASSAY_CANCELLED)
 			future->outcome.error = ASSAY_ECANCELLED;
-		__atomic_store_n(&future->state, (uint32_t)to, __ATOMIC_RELEASE);
+		__atomic_store_n(&future->state, (uint32_t)to, __ATOMIC_RELEASE); /* M1 */
 		if (to >= ASSAY_CANCELLED)
 			pthread_cond_broadcast(&future->changed);
 	}
