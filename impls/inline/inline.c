@@ -5,8 +5,11 @@
  * Ordering
  *   N1  submit: seq_cst add to running, then the look at stopping
  *         against   shutdown: seq_cst store of stopping, then the look at running
- *       A submit that shutdown does not wait for sees that it is too late.
+ *       A submit that shutdown does not wait for sees that it is too late. Likewise leave, with the
+ *       decrement of running: one that shutdown still saw running wakes it.
  *   N2  submit: release decrement of running  ->  shutdown: acquire load     what the tasks wrote
+ *
+ * Relaxed without a word: submitted, finished and failed, which are statistics.
  */
 #include <assay/backend.h>
 
@@ -47,7 +50,7 @@ static struct inline_executor *inline_of(assay_executor *executor)
 static void leave(struct inline_executor *executor)
 {
 	if (atomic_fetch_sub_explicit(&executor->running, 1, memory_order_seq_cst) == 1 && /* N2 */
-	    atomic_load_explicit(&executor->stopping, memory_order_seq_cst))
+	    atomic_load_explicit(&executor->stopping, memory_order_seq_cst))               /* N1 */
 		port_wake(&executor->running, INT_MAX);
 }
 

@@ -2,7 +2,10 @@
 /*
  * No lock anywhere: a lane for each submitting thread (lanes.h), from which a worker takes several
  * tasks with one exchange. It keeps them in a deque of its own, oldest first to come, where others
- * may steal what it has not begun. Q1 is D1; K1 holds because all ends are atomics; P6 is D3.
+ * may steal what it has not begun. Q1 is D1, P6 is D3 and D1; K1 holds because all ends
+ * are atomics.
+ *
+ * Relaxed without a word: steals, a statistic.
  */
 #include "../core/lanes.h"
 #include "../core/queue.h"

@@ -3,6 +3,12 @@
  * One ring under one mutex, first in, first out. When it is long, a worker takes several tasks under
  * one lock, and keeps them in a deque of its own where idle workers may steal them. Q1, K1 and P6
  * are the mutex's; for the deques D1 and D3.
+ *
+ * Ordering
+ *   B1  set_count: release store of length, under the mutex  ->  acquire load without it
+ *       a length of 0 is as good as the count: as part of K1, and for P6 what its takers did before
+ *
+ * Relaxed without a word: steals, a statistic.
  */
 #include "../core/queue.h"
 
@@ -84,7 +90,7 @@ void queue_destroy(struct queue *queue)
 static void set_count(struct queue *queue, size_t count)
 {
 	queue->count = count;
-	atomic_store_explicit(&queue->length, count, memory_order_release); /* K1 P6 */
+	atomic_store_explicit(&queue->length, count, memory_order_release); /* B1 */
 }
 
 /* Under the mutex: takes out what has started already. */
@@ -154,8 +160,7 @@ static size_t take(struct queue *queue, struct future **futures, size_t most)
 {
 	size_t count = 0;
 
-	/* As good as the count under the mutex: K1 P6 */
-	if (atomic_load_explicit(&queue->length, memory_order_acquire) == 0)
+	if (atomic_load_explicit(&queue->length, memory_order_acquire) == 0) /* B1 */
 		return 0;
 	pthread_mutex_lock(&queue->mutex);
 	if (queue->count) {
@@ -246,7 +251,7 @@ bool queue_take_back(struct queue *queue, int worker, const struct future *wante
 
 bool queue_looks_empty(struct queue *queue)
 {
-	if (atomic_load_explicit(&queue->length, memory_order_acquire))
+	if (atomic_load_explicit(&queue->length, memory_order_acquire)) /* B1 */
 		return false;
 	for (uint32_t i = 0; i < queue->workers; i++)
 		if (!deque_looks_empty(&queue->own[i].taken))

@@ -82,7 +82,7 @@ static struct shard *own_shard(struct adapter *adapter)
 	static _Atomic unsigned threads;
 	static _Thread_local unsigned number;
 
-	if (!number)
+	if (!number) /* relaxed: only to be shared out */
 		number = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % SHARDS;
 	return &adapter->shards[number - 1];
 }
@@ -440,6 +440,7 @@ int adapter_create(const struct assay_config *config, assay_executor **executor)
 			: rival_create(adapter->settings.config.workers, &adapter->rival);
 	if (error)
 		goto free_settings;
+	/* relaxed: only to be another one */
 	adapter->id = 1 + atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed);
 	pthread_mutex_init(&adapter->mutex, NULL);
 	pthread_cond_init(&adapter->changed, NULL);

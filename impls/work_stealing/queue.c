@@ -2,7 +2,10 @@
 /*
  * A deque for each worker: what its tasks submit it runs latest first, and what others steal from it
  * is the oldest. Who is no worker submits to a lane of its own (lanes.h), from which a worker moves
- * several tasks to its deque at once. Q1 is D1; K1 holds because all ends are atomics; P6 is D3.
+ * several tasks to its deque at once. Q1 is D1, P6 is D3 and D1; K1 holds because all ends
+ * are atomics.
+ *
+ * Relaxed without a word: asked, which is a hint, and steals, a statistic.
  */
 #include "../core/lanes.h"
 #include "../core/queue.h"
@@ -80,7 +83,7 @@ static void share(struct queue *queue, int worker)
 	struct future *oldest[BATCH];
 	size_t count = 0;
 
-	atomic_store_explicit(&thief->asked, false, memory_order_relaxed); /* a hint */
+	atomic_store_explicit(&thief->asked, false, memory_order_relaxed);
 	if (!deque_reserve(&thief->shared, BATCH))
 		return;
 	while (count < BATCH && deque_length(own) > 1 && (oldest[count] = deque_shift(own)))

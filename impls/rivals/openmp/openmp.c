@@ -66,10 +66,11 @@ static void await_room(struct rival *rival)
 
 static void ended(struct rival *rival)
 {
+	/* O1 O2 */
 	uint32_t left = atomic_fetch_sub_explicit(&rival->created, 1, memory_order_seq_cst) - 1;
 
-	if (left <= rival->most / 2 && /* O1 O2 */
-	    atomic_load_explicit(&rival->waiting, memory_order_seq_cst)) {
+	if (left <= rival->most / 2 &&
+	    atomic_load_explicit(&rival->waiting, memory_order_seq_cst)) { /* O2 */
 		pthread_mutex_lock(&rival->mutex);
 		pthread_cond_signal(&rival->changed);
 		pthread_mutex_unlock(&rival->mutex);

@@ -5,6 +5,10 @@
  *
  * The pool is one for the whole process and gets its size once, when it is first used. So there is
  * one executor at a time, and all have the number of workers of the first.
+ *
+ * Ordering
+ *   O1  rival_free: release store of 0 in owner  ->  rival_create: acquire exchange
+ *       sized_process and pool_size
  */
 #include "../adapter.h"
 #include "../probe.h"
@@ -174,13 +178,12 @@ destroy_mutex:
 
 int rival_create(int workers, struct rival **out)
 {
-	/* O: release store of 0 by rival_free  ->  acquire here    sized_process and pool_size */
 	pid_t before = atomic_load_explicit(&owner, memory_order_relaxed); /* compared below */
 	struct rival *rival;
 	int error = ASSAY_ERESOURCE;
 
 	if (before == getpid() || !atomic_compare_exchange_strong_explicit(
-					  &owner, &before, getpid(), memory_order_acquire, /* O */
+					  &owner, &before, getpid(), memory_order_acquire, /* O1 */
 					  memory_order_relaxed))
 		return ASSAY_EUNSUPPORTED;
 	rival = calloc(1, sizeof *rival);
@@ -202,7 +205,7 @@ int rival_create(int workers, struct rival **out)
 free_rival:
 	free(rival);
 disown:
-	atomic_store_explicit(&owner, 0, memory_order_release); /* O */
+	atomic_store_explicit(&owner, 0, memory_order_release); /* O1 */
 	return error;
 }
 
@@ -240,7 +243,7 @@ void rival_free(struct rival *rival)
 {
 	uv_mutex_destroy(&rival->mutex);
 	free(rival);
-	atomic_store_explicit(&owner, 0, memory_order_release); /* O */
+	atomic_store_explicit(&owner, 0, memory_order_release); /* O1 */
 }
 
 const struct assay_backend assay_backend = {
