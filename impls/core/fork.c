@@ -81,7 +81,7 @@ static void fork_op(assay_call *call, struct assay_fork *child)
 void fork_end(struct assay_fork *child, int returned)
 {
 	child->returned = returned;
-	if (__atomic_exchange_n(&child->state, (uint32_t)DONE, __ATOMIC_ACQ_REL) == /* J4 */
+	if (__atomic_exchange_n(&child->state, (uint32_t)DONE, __ATOMIC_RELEASE) == /* J4 */
 	    SLEEPING) /* see port_wake() */
 		port_wake((_Atomic uint32_t *)&child->state, INT_MAX);
 }

@@ -37,8 +37,8 @@ static struct lane *attach(struct lanes *lanes, uint32_t i)
 	}
 	if (!atomic_compare_exchange_strong_explicit(&lanes->blocks[block], &found, made,
 						     memory_order_release, /* E3 */
-						     memory_order_acquire))
-		free(made);
+						     memory_order_relaxed))
+		free(made); /* relaxed: what is found is looked up again */
 	return lanes_find(lanes, i);
 }
 
@@ -106,8 +106,9 @@ uint64_t lanes_pushed(struct lanes *lanes)
 	for (uint32_t i = 0; i < count; i++) {
 		struct lane *lane = lanes_find(lanes, i);
 
+		/* relaxed: who has popped one, or heard of it, has by D1 the count with it */
 		if (lane)
-			pushed += atomic_load_explicit(&lane->pushed, memory_order_acquire);
+			pushed += atomic_load_explicit(&lane->pushed, memory_order_relaxed);
 	}
 	return pushed;
 }

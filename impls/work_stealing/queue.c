@@ -295,7 +295,8 @@ uint64_t queue_pushed(struct queue *queue)
 	uint64_t pushed = lanes_pushed(&queue->lanes);
 
 	for (uint32_t i = 0; i < queue->workers; i++)
-		pushed += atomic_load_explicit(&queue->own[i].pushed, memory_order_acquire);
+		/* relaxed: as in lanes_pushed() */
+		pushed += atomic_load_explicit(&queue->own[i].pushed, memory_order_relaxed);
 	return pushed;
 }
 
