@@ -5,29 +5,32 @@
  *
  * Ordering
  *   P1  run: release store of worker.finished, before the future is settled; release add to what was
- *       cancelled or broken  ->  unfinished(): acquire loads, and then queue_pushed()
+ *       cancelled or broken
+ *         ->  unfinished(): acquire loads, and then queue_pushed()
  *       a client that saw the result finds the worker free [CFG-8]; a task is not counted as ended
  *       and missing among the pushed: another would be taken for it. notifying, which unfinished()
  *       takes off again, is raised after finished and read before it: what is taken off was counted
  *   P2  stop: seq_cst store of stopping, after the queue was closed  ->  acquire loads
  *       who sees it and then finds nothing in the queue will never find anything; as part of K1 it
- *       keeps workers from sleeping over it. break_pool: release store of broken -> acquire loads
+ *       keeps workers from sleeping over it. break_pool: before that, release store of broken ->
+ *       acquire loads: who is refused learns why. stop: then a release add to room -> admit:
+ *       acquire load, and then the look at stopping: who has read the new room does not sleep on it
  *   P3  make_room: release decrement of queued  ->  admit: acquire of the room it made
  *   P4  admit: seq_cst add to blocked, then the look at queued
  *         against   make_room: seq_cst decrement of queued, then the look at blocked
  *       one of the two sees the other
  *   P5  leave: decrement of alive, heavy fence, then unfinished() and helping()
- *         against   rouse: the push, light fence, then the load of alive; grow_if_short: the same with
- *         notifying or helping in place of the push
+ *         against   rouse: the push, light fence, then the load of alive; grow_if_short: the same
+ *         with notifying or helping in place of the push
  *       as K1: one of the two starts a worker
- *   P6  take_own: taking set, then the pop; started: release clear of taking
+ *   P6  find_task: taking set, then the pop; started: release clear of taking
  *         against   await_taken: a pop that found nothing, then acquire loads of taking
  *       what was in the queue has started, or is the canceller's, or lies where another pop finds
  *       it; the queue's own order makes the mark of an earlier pop visible
  *
- * Relaxed without a word: counters that only statistics() reads; alive, refused, stopping and broken
- * under the mutex, where alive and refused change. Under it broken, and without it all four, are hints:
- * who misses a change starts a worker that finds nothing to do, or comes by again.
+ * Relaxed without a word: counters that only statistics() reads; alive, refused, stopping and
+ * broken under the mutex, where alive and refused change. Under it broken, and without it all four,
+ * are hints: who misses a change starts a worker that finds nothing to do, or comes by again.
  */
 #ifndef WORKER_H
 #define WORKER_H

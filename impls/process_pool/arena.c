@@ -3,6 +3,12 @@
  * Extents for arguments and results that are too long for a slot. Each unit has an owner in a word
  * of its own: taking is one CAS for each, so that a taker which dies halfway leaves nothing that is
  * not found by its name. Whatever is free and lowest is taken first, because its pages are mapped.
+ * The labels are those of segment.h.
+ *
+ * Relaxed without a word: warm and unit_low, which are guesses; unit_top, which publishes nothing:
+ * below it the table has memory; owners where they are compared with one that the caller has: what
+ * it does not own is not equal, and what it owns is behind the word of a slot (S2) or a future, or
+ * W3, or its own.
  */
 #include "segment.h"
 
@@ -150,7 +156,7 @@ void arena_mark(struct segment *segment, size_t extent, size_t size, uint32_t ow
 {
 	for (size_t i = 0; i < units_of(size); i++)
 		atomic_store_explicit(&segment->owners[extent / UNIT + i], owner,
-				      memory_order_relaxed); /* only the owner marks */
+				      memory_order_relaxed);
 }
 
 bool arena_is_owned(struct segment *segment, size_t extent, size_t size, uint32_t owner)

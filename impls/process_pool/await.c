@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for the task of a slot: looking while that may help, then sleeping on the slot itself. */
+/* Waiting for the task of a slot: looking while that may help, then sleeping on the slot itself.
+ * The labels are those of segment.h. */
 #include "look.h"
 #include "pool.h"
 
@@ -9,7 +10,7 @@
 static _Thread_local struct habit habit;
 
 /* Whether the task may end soon without this processor. A worker that had to be woken for it will not:
- * who sleeps meanwhile leaves it the processor, if that is where it wakes. */
+ * who sleeps meanwhile leaves it the processor, if that is where it wakes. relaxed: a hint */
 static bool is_near(const struct pool *pool, const struct future *future, uint64_t word)
 {
 	uint32_t worker = worker_of(word);
@@ -62,9 +63,10 @@ static bool sleep_on(struct pool *pool, uint64_t hint, int64_t deadline_ns)
 		if (status_of(word) >= SLOT_DONE)
 			return true;
 		if (!(word & SLOT_SLEEPERS)) {
-			atomic_compare_exchange_weak_explicit(
-				&slot->word, &word, word | SLOT_SLEEPERS, memory_order_acq_rel,
-				memory_order_relaxed);
+			atomic_compare_exchange_weak_explicit(&slot->word, &word,
+							      word | SLOT_SLEEPERS,
+							      memory_order_acq_rel, /* S2 */
+							      memory_order_relaxed);
 			continue;
 		}
 		if (!shared_sleep(slot_futex(slot), (uint32_t)word, deadline_ns) &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The thread that ends tasks which somebody watches, has called back for, or has forgotten: callbacks
- * run here. The labels are those of segment.h.
+ * run here. The labels are those of segment.h and pool.h.
  */
 #include "pool.h"
 
@@ -47,7 +47,7 @@ static void listen_to(struct pool *pool, struct lane *lane)
 			atomic_load_explicit(&lane->told[head % TOLD_RING], memory_order_relaxed);
 
 		/* First: the callback may take its time, and end many other tasks. */
-		atomic_store_explicit(&lane->told_head, head + 1, memory_order_release);
+		atomic_store_explicit(&lane->told_head, head + 1, memory_order_release); /* S5 */
 		if (index < pool->segment->slot_count)
 			collect_slot(pool, index, false);
 	}
@@ -69,9 +69,9 @@ static void wait_for_news(struct pool *pool)
 
 	atomic_store_explicit(&control->bell, 1, memory_order_seq_cst);                   /* K1 */
 	if (!has_news(pool) && !atomic_load_explicit(&pool->final, memory_order_seq_cst)) /* K1 */
-		while (atomic_load_explicit(&control->bell, memory_order_seq_cst))
+		while (atomic_load_explicit(&control->bell, memory_order_seq_cst))        /* K1 */
 			shared_sleep(&control->bell, 1, ASSAY_FOREVER);
-	atomic_store_explicit(&control->bell, 0, memory_order_seq_cst);
+	atomic_store_explicit(&control->bell, 0, memory_order_seq_cst); /* K1 */
 }
 
 void collector_scan(struct pool *pool)
@@ -86,11 +86,11 @@ void *collector_run(void *user)
 	struct visit visit;
 
 	attach(pool, &visit);
-	while (!atomic_load_explicit(&pool->final, memory_order_acquire)) {
+	while (!atomic_load_explicit(&pool->final, memory_order_acquire)) { /* P5 */
 		for (int i = 0; i < pool->segment->workers; i++)
 			if (has_told(&pool->segment->lanes[i]))
 				listen_to(pool, &pool->segment->lanes[i]);
-		if (atomic_exchange_explicit(&pool->scan, 0, memory_order_seq_cst))
+		if (atomic_exchange_explicit(&pool->scan, 0, memory_order_seq_cst)) /* K1 */
 			collect_all(pool, false);
 		if (!has_news(pool))
 			wait_for_news(pool);

@@ -2,7 +2,7 @@
 /*
  * The thread that minds the processes. It runs no callback, so nothing that a client does keeps it
  * from noticing a death. When a worker is dead, the guardian is the writer of its lane and of the
- * slot that it had, and finishes what it was doing.
+ * slot that it had, and finishes what it was doing. The labels are those of segment.h and pool.h.
  */
 #include "pool.h"
 
@@ -42,14 +42,15 @@ static bool conclude(struct pool *pool, uint32_t index, enum status from, int er
 		     const char *message)
 {
 	struct slot *slot = &pool->segment->slots[index];
-	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire); /* S2 */
 
 	if (status_of(word) != from)
 		return false;
 	if (from == SLOT_PENDING) /* a client may be cancelling it: only the winner writes */
-		while (!atomic_compare_exchange_weak_explicit(
-			&slot->word, &word, (word & ~SLOT_STATUS) | SLOT_RUNNING,
-			memory_order_acq_rel, memory_order_relaxed))
+		while (!atomic_compare_exchange_weak_explicit(&slot->word, &word,
+							      (word & ~SLOT_STATUS) | SLOT_RUNNING,
+							      memory_order_acq_rel, /* S2 */
+							      memory_order_relaxed))
 			if (status_of(word) != from)
 				return false;
 	slot->error = error;
@@ -82,7 +83,7 @@ static void kill_all(struct pool *pool)
 {
 	for (int i = 0; i < pool->segment->workers; i++)
 		atomic_store_explicit(&pool->segment->lanes[i].signal, SIGKILL,
-				      memory_order_release);
+				      memory_order_release); /* W5 */
 	zygote_nudge(&pool->zygote);
 }
 
@@ -108,7 +109,7 @@ static void break_pool(struct pool *pool, const char *reason, int code)
 	pthread_mutex_unlock(&pool->submit_mutex);
 	/* Also for a worker that is being forked: it finds nothing to do, whatever the ring holds. */
 	atomic_fetch_or_explicit(&pool->segment->control->stopping, CONTROL_TERMINATING,
-				 memory_order_seq_cst);
+				 memory_order_seq_cst); /* W5 */
 	stop(pool);
 	kill_all(pool);
 	snprintf(line, sizeof line, "the pool is broken: %s", reason);
@@ -131,11 +132,12 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 		slot->size = ticket->size;
 		slot->extent = ticket->extent;
 		/* It counts as one task, however often it runs. */
-		atomic_store_explicit(&lane->started, claim - 1, memory_order_seq_cst);
+		atomic_store_explicit(&lane->started, claim - 1, memory_order_seq_cst); /* K2 */
 		atomic_store_explicit(&lane->finished, claim - 1, memory_order_relaxed);
 		while (!atomic_compare_exchange_weak_explicit(
 			&slot->word, &word, (word & ~SLOT_STATUS & ~SLOT_WORKER) | SLOT_AGAIN,
-			memory_order_acq_rel, memory_order_relaxed))
+			memory_order_acq_rel, /* S2 */
+			memory_order_relaxed))
 			;
 		pthread_mutex_lock(&pool->submit_mutex);
 		ring_ready(pool); /* there is room, see there; without memory the kernel decides */
@@ -144,7 +146,7 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 		pthread_mutex_unlock(&pool->submit_mutex);
 		return;
 	}
-	atomic_store_explicit(&lane->started, claim, memory_order_seq_cst);
+	atomic_store_explicit(&lane->started, claim, memory_order_seq_cst); /* K2 */
 	atomic_store_explicit(&lane->finished, claim, memory_order_relaxed);
 	if (atomic_load_explicit(&pool->broken, memory_order_relaxed)) {
 		count(&pool->failed); /* not counted with those that the break ended */
@@ -167,10 +169,10 @@ static bool tidy_up(struct pool *pool, int index, bool has_left)
 	struct lane *lane = &segment->lanes[index];
 	uint64_t hint = atomic_load_explicit(&lane->current, memory_order_relaxed);
 	struct slot *slot = &segment->slots[index_of(pool, hint)];
-	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire); /* S2 */
 
 	atomic_fetch_and_explicit(&segment->control->idle[index / 64], ~(UINT64_C(1) << index % 64),
-				  memory_order_seq_cst);
+				  memory_order_seq_cst); /* K1 */
 	atomic_store_explicit(&lane->token, 0, memory_order_relaxed);
 	if (!has_left) /* or it had told everybody */
 		ring_bell_again(segment->control);
@@ -216,8 +218,8 @@ static void bury(struct pool *pool, int index)
 static bool is_alive(struct lane *lane)
 {
 	/* In this order: it is wanted until it is alive. */
-	return atomic_load_explicit(&lane->wanted, memory_order_acquire) ||
-	       atomic_load_explicit(&lane->phase, memory_order_acquire) != LANE_EMPTY;
+	return atomic_load_explicit(&lane->wanted, memory_order_acquire) ||            /* W2 */
+	       atomic_load_explicit(&lane->phase, memory_order_acquire) != LANE_EMPTY; /* W2 */
 }
 
 static int alive(struct pool *pool)
@@ -237,6 +239,7 @@ static bool has_pending(struct pool *pool)
 	ring_rest(pool, &at, &tail);
 	for (; at < tail; at++) {
 		uint64_t hint = ring_entry(segment, at);
+		/* relaxed: what the helper says is behind W6; else a hint */
 		uint64_t word = atomic_load_explicit(&segment->slots[WORD_INDEX(hint)].word,
 						     memory_order_relaxed);
 
@@ -262,7 +265,7 @@ static void replace(struct pool *pool)
 			continue;
 		atomic_store_explicit(&lane->leaving, LEAVING_NOT, memory_order_relaxed);
 		atomic_store_explicit(&lane->ready, 0, memory_order_relaxed);
-		atomic_store_explicit(&lane->wanted, 1, memory_order_release);
+		atomic_store_explicit(&lane->wanted, 1, memory_order_release); /* W1 */
 		asked = true;
 	}
 	if (asked)
@@ -277,14 +280,15 @@ static bool bury_all(struct pool *pool, int *refused)
 	for (int i = 0; i < pool->segment->workers; i++) {
 		struct lane *lane = &pool->segment->lanes[i];
 
-		if (atomic_load_explicit(&lane->phase, memory_order_seq_cst) != LANE_ENDED) /* K3 */
+		/* K3 W3 */
+		if (atomic_load_explicit(&lane->phase, memory_order_seq_cst) != LANE_ENDED)
 			continue;
 		any = true;
 		if (atomic_load_explicit(&lane->pid, memory_order_relaxed) < 0)
 			*refused = atomic_load_explicit(&lane->status, memory_order_relaxed);
 		else
 			bury(pool, i);
-		atomic_store_explicit(&lane->phase, LANE_EMPTY, memory_order_release);
+		atomic_store_explicit(&lane->phase, LANE_EMPTY, memory_order_release); /* W4 */
 	}
 	return any;
 }
@@ -327,8 +331,9 @@ static void lose_helper(struct pool *pool)
 		struct pollfd watched = {.events = POLLIN};
 		siginfo_t info;
 
+		/* relaxed: the helper is gone, nobody else reads it */
 		atomic_store_explicit(&lane->wanted, 0, memory_order_relaxed);
-		if (atomic_load_explicit(&lane->phase, memory_order_acquire) != LANE_ALIVE)
+		if (atomic_load_explicit(&lane->phase, memory_order_acquire) != LANE_ALIVE) /* W2 */
 			continue;
 		watched.fd = (int)syscall(
 			SYS_pidfd_open, atomic_load_explicit(&lane->pid, memory_order_relaxed), 0);
@@ -340,7 +345,7 @@ static void lose_helper(struct pool *pool)
 			close(watched.fd);
 		}
 		atomic_store_explicit(&lane->status, SIGKILL, memory_order_relaxed);
-		atomic_store_explicit(&lane->phase, LANE_ENDED, memory_order_release);
+		atomic_store_explicit(&lane->phase, LANE_ENDED, memory_order_release); /* W3 */
 	}
 }
 
@@ -380,7 +385,7 @@ static void finish(struct pool *pool)
 	pool->zygote_alive = false;
 	pthread_mutex_unlock(&pool->mutex);
 	conclude_all(pool, SLOT_PENDING);
-	atomic_store_explicit(&pool->final, 1, memory_order_seq_cst);
+	atomic_store_explicit(&pool->final, 1, memory_order_seq_cst); /* P5 K1 */
 	ring_bell_again(pool->segment->control);
 	zygote_end(&pool->zygote); /* while the collector ends */
 	pthread_join(pool->collector, NULL);
@@ -393,12 +398,12 @@ static void finish(struct pool *pool)
 /* The helper left because there was nothing more to do. */
 static bool has_quit(struct pool *pool)
 {
-	if (!atomic_load_explicit(&pool->segment->control->quit, memory_order_acquire) ||
+	if (!atomic_load_explicit(&pool->segment->control->quit, memory_order_acquire) || /* W6 */
 	    has_pending(pool))
 		return false;
 	for (int i = 0; i < pool->segment->workers; i++)
 		if (atomic_load_explicit(&pool->segment->lanes[i].phase, memory_order_acquire) ==
-		    LANE_ALIVE)
+		    LANE_ALIVE) /* W3 */
 			return false;
 	return true;
 }

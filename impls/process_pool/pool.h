@@ -12,12 +12,23 @@
  *	collector.c	the thread that ends tasks which somebody watches
  *
  * Ordering
- *   P1  close: acquire-release exchange of closing and the count in `visitors`
+ *   P1  close, take_down: acquire-release exchange of closing and the count in `visitors`
  *         against   visit: acquire-release add to it, then the look at the future
  *       a visitor whose future is not done is counted before the segment goes; the others look no
  *       further. What ends a future is itself an acquire-release operation on its word.
  *   P2  slots freed: release push on `returned`  ->  acquire exchange by the allocator
- *   P3  stopping, broken: release stores under the mutex  ->  acquire loads
+ *       the outcome has been read before the slot is another task's
+ *   P3  stopping, and before it broken: release stores under submit_mutex  ->  acquire loads
+ *       who is refused learns why. stop: then a release add to room  ->  admit: acquire load, and
+ *       then the look at stopping: who has read the new room does not sleep on it
+ *   P5  finish: seq_cst store of final  ->  collector: acquire load
+ *       the last tasks that were concluded: its last look finds them
+ *   P6  fork: seq_cst add to forks, then the copy of the memory, a barrier to all threads
+ *         against   who gives up the last reference to a result, then looks at forks
+ *       what a child still has a reference to is not used again
+ *
+ * Relaxed without a word: counts for statistics; broken where the guardian reads it, which alone
+ * sets it; stopping where the guardian reads it: a hint, for what ends it is the end of the helper.
  */
 #ifndef POOL_H
 #define POOL_H
@@ -41,7 +52,7 @@ struct ticket {
 
 struct pool {
 	assay_executor base;
-	/* Pools are reused, never freed: a future may look at these two of its executor at any time. */
+	/* Pools are reused, never freed: a future may look at its executor's at any time. */
 	_Atomic uint64_t visitors;
 	_Atomic unsigned forks; /* port_forks at create, as in the settings */
 	struct pool *next; /* in the list of pools or of unused ones; under the register's mutex */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Creating a pool. */
+/* Creating a pool. The labels are those of segment.h and pool.h. */
 #include "pool.h"
 
 #include <assay/backend.h>
@@ -64,7 +64,7 @@ static int usable_cpus(void)
 
 static void end_collector(struct pool *pool)
 {
-	atomic_store_explicit(&pool->final, 1, memory_order_seq_cst);
+	atomic_store_explicit(&pool->final, 1, memory_order_seq_cst); /* P5 K1 */
 	ring_bell(pool->segment->control);
 	pthread_join(pool->collector, NULL);
 }

@@ -192,7 +192,7 @@ bool reach_check(struct pool *pool, assay_function *function)
 {
 	struct question question = {pool->reach, (uintptr_t)function, false};
 
-	/* relaxed: the same answer whoever found it */
+	/* relaxed, as the store below: the same answer whoever found it */
 	if (atomic_load_explicit(&pool->reachable, memory_order_relaxed) == function)
 		return true;
 	each_object(ask, &question);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Making the memory, and letting go of it. The labels are those of segment.h and pool.h. */
 #include "segment.h"
 
 #include <assert.h>
@@ -117,6 +118,7 @@ int segment_create(int workers, struct segment **out)
 	madvise(segment->base, segment->size, MADV_DONTDUMP);
 	segment->client_forks = client_forks();
 	segment->helper_forks = helper_forks();
+	/* relaxed: as in settings_are_orphaned(); and nobody else knows the segment */
 	segment->forks = atomic_load_explicit(&port_forks, memory_order_relaxed);
 	atomic_store_explicit(&segment->references, 1, memory_order_relaxed);
 	if (!segment_populate(segment->base, (size_t)((char *)segment->ring - segment->base))) {
@@ -137,7 +139,8 @@ void segment_unmap(struct segment *segment)
 }
 
 /* Whether unmapping does not give its memory back: helpers of other pools were forked since, and may
- * have it mapped. What children of the client may read is left to them. */
+ * have it mapped. What children of the client may read is left to them (P6). relaxed: as in
+ * settings_are_orphaned() */
 static bool is_held(const struct segment *segment)
 {
 	return segment->forks == atomic_load_explicit(&port_forks, memory_order_relaxed) &&
@@ -147,6 +150,7 @@ static bool is_held(const struct segment *segment)
 
 void segment_release(struct segment *segment)
 {
+	/* S8 */
 	if (atomic_fetch_sub_explicit(&segment->references, 1, memory_order_acq_rel) == 1) {
 		if (is_held(segment))
 			madvise(segment->base, segment->size, MADV_REMOVE);
@@ -157,9 +161,10 @@ void segment_release(struct segment *segment)
 
 void segment_retire(struct segment *segment)
 {
+	/* relaxed, as the owners: all workers have ended (W3), nobody takes any more */
 	size_t top = atomic_load_explicit(&segment->control->unit_top, memory_order_relaxed);
 
-	if (atomic_load_explicit(&segment->references, memory_order_acquire) == 1)
+	if (atomic_load_explicit(&segment->references, memory_order_acquire) == 1) /* S8 */
 		return;
 	madvise(segment->ring, (size_t)((char *)segment->owners - (char *)segment->ring),
 		MADV_REMOVE);

@@ -7,18 +7,61 @@
  * Ordering
  *   S1  submit: seq_cst store of tail  ->  claim: seq_cst load of tail
  *       publishes the ring's entry, the slot and its argument
- *   S2  finish: release add to the slot's word (RUNNING to DONE)  ->  collect: acquire
- *       publishes the outcome and all that the task wrote
+ *   S2  the slot's word: release store or exchange  ->  the next acquire exchange, or acquire loads
+ *       submit to claim: the slot; S1 does not cover a hint that is read late, when its place in the
+ *       ring is used again. To collect and to cancel: the ticket
+ *       again to claim: the argument is as it was; the hint may never have left the head
+ *       claim to guardian: current and claim, so that it finds whose task died
+ *       finish to collect: the outcome and all that the task wrote
  *   S3  told ring: seq_cst store of told_tail  ->  collector: seq_cst load     the entry
  *   S4  arena: release store of a unit's owner (free)  ->  acquire CAS of the taker
  *       all uses of the unit before
+ *   S5  collector: release store of told_head  ->  tell: acquire load
+ *       the entry has been read before it is written again
+ *   S6  whoever sees that the task at the head is pending no more: release exchange of head
+ *         ->  acquire loads of head
+ *       reap: what was cancelled does not look pending, for it is not looked at again; others: no
+ *       tail older than the mover's, by which the ring would look empty
+ *   S7  stop: seq_cst or to stopping, after the last task was accepted
+ *         ->  acquire loads, then that of tail
+ *       who sees an empty ring then may leave: nothing will come, but what K3 finds
+ *   S8  segment_release: release decrement of references  ->  the last one's acquire
+ *       all uses before the memory goes
  *   K1  park: seq_cst set of the worker's idle bit, then the look at tail and stopping
  *         against   submit: seq_cst store of tail, then the look at the idle bits
- *       one of the two sees the other. Likewise stopping, and the bell with told_tail and its scan.
- *   K2  claim: seq_cst store of started, then the look at blocked
- *         against   admit: seq_cst add to blocked, then the sum of started
+ *       one of the two sees the other. Likewise stopping; and the bell against told_tail,
+ *       overflown, scan and final.
+ *   K2  claim: seq_cst store of started, cancel: seq_cst add to cancelled, then the look at blocked
+ *         against   admit: seq_cst add to blocked, then the sum of started and cancelled
+ *       a submitter that sees no room is seen by who made some. room is read before blocked is
+ *       raised, and changed after blocked was seen
  *   K3  reap: seq_cst store of phase, then the look at tail
  *         against   a task to run again: seq_cst store of tail, then the look at all phases
+ *       either the helper sees the task, or the guardian the worker that has left without a word
+ *
+ * How workers come and go
+ *   W1  replace: release store of wanted (1)  ->  helper: acquire load
+ *       the emptied lane: phase, read relaxed behind it, leaving and ready are a new worker's
+ *   W2  start_worker: release stores of phase, after pid, and then of wanted (0)
+ *         ->  guardian: acquire loads of wanted and then of phase
+ *       a lane that is being filled never looks as if it were to be filled
+ *   W3  reap: seq_cst store of LANE_ENDED  ->  guardian: acquire load
+ *       pid, status, and all that the worker did in its life
+ *   W4  bury_all: release store of LANE_EMPTY  ->  helper: acquire load
+ *       a task to run again is in the ring: the helper does not leave over it
+ *   W5  terminate, break_pool: TERMINATING, then the release store of signal
+ *         ->  helper: acquire exchange
+ *       a worker that is forked when the signal has been used up takes nothing
+ *   W6  helper: release store of quit  ->  has_quit: acquire load
+ *       what workers did: no task looks pending, and no lane alive
+ *   W7  worker: release store of ready, or of leaving, then its end and W3  ->  bury
+ *       what it says it has done is done. The end is what orders; release keeps the compiler from
+ *       moving anything behind it
+ *   W8  rouse: release store of token  ->  park: acquire exchange     the task that it is woken for
+ *
+ * Relaxed without a word: what a worker reads and writes of its own lane, the collector of
+ * told_head, and the guardian of a lane between W3 and W1; entries of the ring (S1, S2) and of told
+ * (S3); counts for statistics; cpu, caller_cpu and caller_waits, which are hints.
  */
 #ifndef SEGMENT_H
 #define SEGMENT_H
@@ -249,8 +292,8 @@ static inline _Atomic uint32_t *slot_futex(struct slot *slot)
 /* Wakes the collector if it sleeps. Whoever dies in between is followed by ring_bell_again(). */
 static inline void ring_bell(struct control *control)
 {
-	if (atomic_load_explicit(&control->bell, memory_order_seq_cst) && /* K1 */
-	    atomic_exchange_explicit(&control->bell, 0, memory_order_seq_cst)) {
+	if (atomic_load_explicit(&control->bell, memory_order_seq_cst) &&        /* K1 */
+	    atomic_exchange_explicit(&control->bell, 0, memory_order_seq_cst)) { /* K1 */
 		STEP();
 		shared_wake(&control->bell, 1);
 	}
@@ -258,7 +301,7 @@ static inline void ring_bell(struct control *control)
 
 static inline void ring_bell_again(struct control *control)
 {
-	atomic_store_explicit(&control->bell, 0, memory_order_seq_cst);
+	atomic_store_explicit(&control->bell, 0, memory_order_seq_cst); /* K1 */
 	shared_wake(&control->bell, 1);
 }
 

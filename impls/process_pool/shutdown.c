@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Ending a pool: by its client, by the end of the program, and in a forked child. */
+/* Ending a pool: by its client, by the end of the program, and in a forked child. The labels are
+ * those of segment.h and pool.h. */
 #include "pool.h"
 
 #include <signal.h>
@@ -57,9 +58,9 @@ void stop(struct pool *pool)
 	atomic_store_explicit(&pool->stopping, true, memory_order_seq_cst); /* P3 */
 	pthread_mutex_unlock(&pool->submit_mutex);
 	atomic_fetch_or_explicit(&control->stopping, CONTROL_STOPPING,
-				 memory_order_seq_cst); /* K1 */
+				 memory_order_seq_cst); /* K1 S7 */
 	rouse(pool, SIZE_MAX);
-	atomic_fetch_add_explicit(&control->room, 1, memory_order_seq_cst);
+	atomic_fetch_add_explicit(&control->room, 1, memory_order_seq_cst); /* P3 */
 	shared_wake(&control->room, INT_MAX);
 }
 
@@ -70,13 +71,14 @@ static void terminate(struct pool *pool, int signal)
 	if (!pool->zygote_alive)
 		return;
 	atomic_fetch_or_explicit(&pool->segment->control->stopping, CONTROL_TERMINATING,
-				 memory_order_seq_cst);
+				 memory_order_seq_cst); /* W5 */
 	for (int i = 0; i < pool->segment->workers; i++) {
 		_Atomic int32_t *mailbox = &pool->segment->lanes[i].signal;
 
-		if (signal == SIGKILL || /* which is not taken back */
+		/* SIGKILL is not taken back. relaxed: under the mutex */
+		if (signal == SIGKILL ||
 		    atomic_load_explicit(mailbox, memory_order_relaxed) != SIGKILL)
-			atomic_store_explicit(mailbox, signal, memory_order_release);
+			atomic_store_explicit(mailbox, signal, memory_order_release); /* W5 */
 	}
 	zygote_nudge(&pool->zygote);
 }
@@ -161,7 +163,8 @@ static void take_down(struct pool *pool)
 
 	if (!atomic_compare_exchange_strong_explicit(&pool->visitors, &closed,
 						     VISITORS_CLOSED | VISITORS_GONE,
-						     memory_order_acq_rel, memory_order_relaxed))
+						     memory_order_acq_rel, /* P1 */
+						     memory_order_relaxed))
 		return;
 	munmap(pool->tickets, pool->segment->slot_count * sizeof *pool->tickets);
 	segment_retire(pool->segment);
@@ -242,7 +245,7 @@ static _Atomic uint32_t helpers;
 
 uint32_t client_forks(void)
 {
-	return atomic_load_explicit(&forks, memory_order_seq_cst);
+	return atomic_load_explicit(&forks, memory_order_seq_cst); /* P6 */
 }
 
 uint32_t helper_forks(void)
@@ -263,7 +266,7 @@ static void lock_register(void)
 		return;
 	pthread_mutex_lock(&register_mutex);
 	if (!is_helpers)
-		atomic_fetch_add_explicit(&forks, 1, memory_order_seq_cst);
+		atomic_fetch_add_explicit(&forks, 1, memory_order_seq_cst); /* P6 */
 }
 
 static void unlock_register(void)
@@ -271,7 +274,7 @@ static void unlock_register(void)
 	if (--register_locked)
 		return;
 	if (!is_helpers)
-		atomic_fetch_add_explicit(&forks, 1, memory_order_seq_cst);
+		atomic_fetch_add_explicit(&forks, 1, memory_order_seq_cst); /* P6 */
 	pthread_mutex_unlock(&register_mutex);
 }
 
@@ -314,7 +317,7 @@ struct pool *pool_new(void)
 		memset((char *)pool + offsetof(struct pool, next), 0,
 		       sizeof *pool - offsetof(struct pool, next));
 		atomic_fetch_and_explicit(&pool->visitors, ~(VISITORS_CLOSED | VISITORS_GONE),
-					  memory_order_acq_rel);
+					  memory_order_acq_rel); /* P1 */
 	} else {
 		pool = aligned_alloc(PORT_APART, sizeof *pool);
 		if (!pool)

@@ -15,7 +15,7 @@ void slot_free(struct pool *pool, uint32_t index, uint32_t generation)
 
 	ticket->future = NULL;
 	atomic_store_explicit(&pool->segment->slots[index].word, word_of_generation(generation + 1),
-			      memory_order_release);
+			      memory_order_release); /* P2 S2 */
 	/* relaxed: the value is only linked, not followed */
 	ticket->next = atomic_load_explicit(&pool->returned, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&pool->returned, &ticket->next, index + 1,
@@ -29,14 +29,15 @@ void slot_free(struct pool *pool, uint32_t index, uint32_t generation)
 static void reap(struct pool *pool, size_t most)
 {
 	struct segment *segment = pool->segment;
-	uint64_t head = atomic_load_explicit(&segment->control->head, memory_order_acquire);
+	uint64_t head =
+		atomic_load_explicit(&segment->control->head, memory_order_acquire); /* S6 */
 
 	if (head > pool->ring_tail)
 		head = pool->ring_tail;
 	for (; most && pool->reaped < head; most--, pool->reaped++) {
 		uint64_t hint = ring_entry(segment, pool->reaped);
 		uint64_t word = atomic_load_explicit(&segment->slots[WORD_INDEX(hint)].word,
-						     memory_order_acquire);
+						     memory_order_acquire); /* S2 S6 */
 
 		if (GENERATION(word) != GENERATION(hint))
 			continue;
@@ -131,7 +132,7 @@ void ring_put(struct pool *pool, uint64_t hint)
 void ring_rest(struct pool *pool, uint64_t *head, uint64_t *tail)
 {
 	pthread_mutex_lock(&pool->submit_mutex);
-	*head = atomic_load_explicit(&pool->segment->control->head, memory_order_seq_cst);
+	*head = atomic_load_explicit(&pool->segment->control->head, memory_order_seq_cst); /* S6 */
 	if (*head < pool->reaped)
 		*head = pool->reaped;
 	*tail = pool->ring_tail;
@@ -174,13 +175,13 @@ void rouse(struct pool *pool, size_t wanted)
 			uint64_t bit = bits & -bits;
 			struct lane *lane = &segment->lanes[i * 64 + __builtin_ctzll(bits)];
 
-			bits = atomic_fetch_and_explicit(idle, ~bit, memory_order_seq_cst);
+			bits = atomic_fetch_and_explicit(idle, ~bit, memory_order_seq_cst); /* K1 */
 			if (!(bits & bit))
 				continue;
 			bits &= ~bit;
 			wanted--;
 			atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
-			atomic_store_explicit(&lane->token, 1, memory_order_release);
+			atomic_store_explicit(&lane->token, 1, memory_order_release); /* W8 */
 			shared_wake(&lane->token, 1);
 		}
 	}
@@ -192,6 +193,6 @@ void make_room(struct pool *pool)
 
 	if (atomic_load_explicit(&control->blocked, memory_order_seq_cst) == 0) /* K2 */
 		return;
-	atomic_fetch_add_explicit(&control->room, 1, memory_order_seq_cst);
+	atomic_fetch_add_explicit(&control->room, 1, memory_order_seq_cst); /* K2 */
 	shared_wake(&control->room, INT_MAX);
 }

@@ -45,7 +45,8 @@ static int admit(struct pool *pool)
 	struct control *control = pool->segment->control;
 
 	while (is_bounded(pool) && queued(pool) >= pool->settings.config.queue_capacity) {
-		uint32_t room = atomic_load_explicit(&control->room, memory_order_seq_cst);
+		uint32_t room =
+			atomic_load_explicit(&control->room, memory_order_seq_cst); /* P3 K2 */
 		bool full;
 		int error;
 
@@ -54,10 +55,10 @@ static int admit(struct pool *pool)
 		atomic_fetch_add_explicit(&control->blocked, 1, memory_order_seq_cst); /* K2 */
 		full = queued(pool) >= pool->settings.config.queue_capacity;
 		pthread_mutex_unlock(&pool->submit_mutex);
-		if (full && !atomic_load_explicit(&pool->stopping, memory_order_seq_cst))
+		if (full && !atomic_load_explicit(&pool->stopping, memory_order_seq_cst)) /* P3 */
 			shared_sleep(&control->room, room, ASSAY_FOREVER);
 		pthread_mutex_lock(&pool->submit_mutex);
-		atomic_fetch_sub_explicit(&control->blocked, 1, memory_order_seq_cst);
+		atomic_fetch_sub_explicit(&control->blocked, 1, memory_order_seq_cst); /* K2 */
 		error = check_open(pool);
 		if (error)
 			return error;
@@ -95,6 +96,7 @@ static void publish(struct pool *pool, const struct parcel *parcel)
 	const struct assay_task *task = parcel->task;
 	struct slot *slot = &pool->segment->slots[parcel->index];
 	struct ticket *ticket = &pool->tickets[parcel->index];
+	/* relaxed: behind P2 */
 	uint32_t generation = GENERATION(atomic_load_explicit(&slot->word, memory_order_relaxed));
 	uint64_t hint = (uint64_t)generation << 32 | parcel->index;
 
@@ -109,12 +111,12 @@ static void publish(struct pool *pool, const struct parcel *parcel)
 	ticket->extent = parcel->extent;
 	if (parcel->future)
 		ticket_bind(parcel->future, hint, has_parked(pool));
-	/* The ring publishes it to workers (S1). For the thread that collects, the way leads through a
-	 * worker, which no checker of this process sees: hence release. */
+	/* S1 would do for most: but not for a late worker, nor for a checker of this process,
+	 * which does not see that the way to who collects leads through a worker. */
 	atomic_store_explicit(&slot->word,
 			      word_of_generation(generation) | SLOT_PENDING |
 				      (parcel->future ? 0 : SLOT_TELL),
-			      memory_order_release);
+			      memory_order_release); /* S2 */
 	pool->submitted++;
 	ring_put(pool, hint);
 }

@@ -4,6 +4,8 @@
  * names the slot, whose word is the truth. Whoever asks first after the task is done copies the outcome
  * into the record (collects it); from then on it is a future like any other. One that somebody
  * watches is collected by the collector only, so that callbacks run in no waiter's time.
+ *
+ * The labels are those of segment.h and pool.h, F1 and F2 those of core/future.h.
  */
 #include "pool.h"
 
@@ -33,14 +35,14 @@ void ticket_bind(struct future *future, uint64_t hint, bool has_roused)
 
 static uint64_t word_of(struct future *future)
 {
-	return atomic_load_explicit(&future->word, memory_order_acquire);
+	return atomic_load_explicit(&future->word, memory_order_acquire); /* F1 F2 */
 }
 
 /* Pending, in a child of the process that it belongs to. */
 static bool is_orphaned(struct future *future)
 {
-	/* relaxed: they change when there is one thread only; not the settings, which are not there any
-	 * more, or another pool's, if the future has just been done */
+	/* relaxed: they change when there is one thread only; not the settings, which are not
+	 * there any more, or another pool's, if the future has just been done */
 	return atomic_load_explicit(&pool_of(future->home)->forks, memory_order_relaxed) !=
 		       atomic_load_explicit(&port_forks, memory_order_relaxed) &&
 	       !is_done(word_of(future));
@@ -97,6 +99,7 @@ static struct future_outcome keep_extent(struct pool *pool, struct future *futur
 	struct long_result result = {{segment->arena + slot->extent, slot->size}, segment};
 
 	arena_mark(segment, slot->extent, slot->size, owner_of_future(client_forks()));
+	/* relaxed: the pool has one */
 	atomic_fetch_add_explicit(&segment->references, 1, memory_order_relaxed);
 	memcpy(future->bytes, &result, sizeof result);
 	return (struct future_outcome){HEAP};
@@ -144,7 +147,8 @@ static void give_back(const struct long_result *result)
 	size_t extent = (size_t)((char *)result->block.data - segment->arena);
 	uint32_t forks = client_forks();
 
-	/* In a forked child the arena is the parent's, who leaves it what it may still read. */
+	/* In a forked child the arena is the parent's, who leaves it what it may still read.
+	 * relaxed: as in settings_are_orphaned() */
 	if (segment->forks == atomic_load_explicit(&port_forks, memory_order_relaxed) &&
 	    forks % 2 == 0 && arena_is_owned(segment, extent, 1, owner_of_future(forks)))
 		arena_give(segment, extent, result->block.size);
@@ -169,8 +173,8 @@ static void discard(struct future *future)
 static void release(struct future *future)
 {
 	if (references_of(word_of(future)) == 1 ||
-	    references_of(
-		    atomic_fetch_sub_explicit(&future->word, REFERENCE, memory_order_acq_rel)) == 1)
+	    references_of(atomic_fetch_sub_explicit(&future->word, REFERENCE,
+						    memory_order_acq_rel)) == 1) /* F2 */
 		discard(future);
 }
 
@@ -245,7 +249,7 @@ static void tell(struct pool *pool, struct future *future, uint64_t hint)
 			return;
 		} else {
 			atomic_compare_exchange_weak_explicit(&slot->word, &word, word | SLOT_TELL,
-							      memory_order_acq_rel,
+							      memory_order_acq_rel, /* S2 */
 							      memory_order_relaxed);
 		}
 	}
@@ -328,9 +332,10 @@ bool ticket_cancel(struct pool *pool, uint64_t hint)
 	uint64_t word;
 
 	while (read_word(pool, hint, &word) && status_of(word) == SLOT_PENDING)
-		if (atomic_compare_exchange_weak_explicit(
-			    &slot->word, &word, (word & ~SLOT_STATUS) | SLOT_CANCELLED,
-			    memory_order_acq_rel, memory_order_relaxed)) {
+		if (atomic_compare_exchange_weak_explicit(&slot->word, &word,
+							  (word & ~SLOT_STATUS) | SLOT_CANCELLED,
+							  memory_order_acq_rel, /* S2 S6 */
+							  memory_order_relaxed)) {
 			/* Who sleeps on the slot goes on to sleep on the future. */
 			if (word & SLOT_SLEEPERS)
 				shared_wake(slot_futex(slot), INT_MAX);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker process: claims slots, runs their tasks, and leaves. It uses no descriptor. */
+/* A worker process: claims slots, runs their tasks, and leaves. It uses no descriptor. The
+ * labels are those of segment.h. */
 #include "look.h"
 #include "zygote.h"
 
@@ -94,7 +95,7 @@ static const struct assay_call_ops call_ops = {.reserve = reserve,
 
 static _Noreturn void leave(enum leaving why, int status)
 {
-	atomic_store_explicit(&self->lane->leaving, (uint32_t)why, memory_order_release);
+	atomic_store_explicit(&self->lane->leaving, (uint32_t)why, memory_order_release); /* W7 */
 	fflush(stdout);
 	_exit(status);
 }
@@ -221,6 +222,7 @@ static void tell(struct worker *worker)
 	struct lane *lane = worker->lane;
 	uint32_t tail = atomic_load_explicit(&lane->told_tail, memory_order_relaxed);
 
+	/* S5 */
 	if (tail - atomic_load_explicit(&lane->told_head, memory_order_acquire) == TOLD_RING) {
 		atomic_store_explicit(&lane->overflown, 1, memory_order_seq_cst); /* K1 */
 	} else {
@@ -287,7 +289,8 @@ static void run(struct worker *worker)
 	atomic_store_explicit(&lane->is_running, 0, memory_order_relaxed);
 	finish(worker);
 	if (worker->tasks_left != INT_MAX && --worker->tasks_left == 0) {
-		atomic_store_explicit(&lane->leaving, LEAVING_PLANNED, memory_order_release);
+		atomic_store_explicit(&lane->leaving, LEAVING_PLANNED,
+				      memory_order_release); /* W7 */
 		exit(0);
 	}
 }
@@ -301,6 +304,7 @@ static void wake_submitter(struct control *control)
 	if (atomic_load_explicit(&control->blocked, memory_order_seq_cst) == 0) /* K2 */
 		return;
 	STEP();
+	/* relaxed: by K2 who is counted as blocked has read the older value */
 	atomic_fetch_add_explicit(&control->room, 1, memory_order_relaxed);
 	shared_wake(&control->room, 1);
 }
@@ -329,7 +333,7 @@ static bool claim(struct worker *worker)
 	uint64_t number = atomic_load_explicit(&lane->started, memory_order_relaxed) + 1;
 
 	for (;;) {
-		uint64_t head = atomic_load_explicit(&control->head, memory_order_acquire);
+		uint64_t head = atomic_load_explicit(&control->head, memory_order_acquire); /* S6 */
 		uint64_t hint, word;
 		struct slot *slot;
 
@@ -350,12 +354,12 @@ static bool claim(struct worker *worker)
 					(uint64_t)worker->index << SLOT_WORKER_SHIFT;
 
 			if (!atomic_compare_exchange_weak_explicit(&slot->word, &word, mine,
-								   memory_order_acq_rel,
+								   memory_order_acq_rel, /* S2 */
 								   memory_order_relaxed))
 				continue;
 			STEP();
 			atomic_compare_exchange_strong_explicit(&control->head, &head, head + 1,
-								memory_order_acq_rel,
+								memory_order_acq_rel, /* S6 */
 								memory_order_relaxed);
 			STEP();
 			count_start(worker, number);
@@ -365,22 +369,24 @@ static bool claim(struct worker *worker)
 			return true;
 		}
 		atomic_compare_exchange_strong_explicit(&control->head, &head, head + 1,
-							memory_order_acq_rel, memory_order_relaxed);
+							memory_order_acq_rel, /* S6 */
+							memory_order_relaxed);
 	}
 }
 
 static bool has_work(struct control *control)
 {
-	return atomic_load_explicit(&control->head, memory_order_acquire) <
-	       atomic_load_explicit(&control->tail, memory_order_seq_cst); /* S1 K1 */
+	return atomic_load_explicit(&control->head, memory_order_acquire) < /* S6 */
+	       atomic_load_explicit(&control->tail, memory_order_seq_cst);  /* S1 K1 */
 }
 
 static bool is_stopping(struct control *control)
 {
-	return atomic_load_explicit(&control->stopping, memory_order_seq_cst); /* K1 */
+	return atomic_load_explicit(&control->stopping, memory_order_seq_cst); /* K1 S7 */
 }
 
-/* What is in the ring is not for workers any more. */
+/* What is in the ring is not for workers any more. relaxed: who takes a task all the same is
+ * killed in it; for a new worker W5 has the order */
 static bool is_terminating(struct control *control)
 {
 	return atomic_load_explicit(&control->stopping, memory_order_relaxed) & CONTROL_TERMINATING;
@@ -396,11 +402,11 @@ static void park(struct worker *worker)
 	atomic_fetch_or_explicit(idle, bit, memory_order_seq_cst); /* K1 */
 	STEP();
 	if ((has_work(control) || is_stopping(control)) &&
-	    (atomic_fetch_and_explicit(idle, ~bit, memory_order_seq_cst) & bit))
+	    (atomic_fetch_and_explicit(idle, ~bit, memory_order_seq_cst) & bit)) /* K1 */
 		return;
 	/* Somebody has chosen, or will choose, this worker: its token comes. */
-	atomic_fetch_add_explicit(&lane->parks, 1, memory_order_relaxed); /* a statistic */
-	while (!atomic_exchange_explicit(&lane->token, 0, memory_order_acquire))
+	atomic_fetch_add_explicit(&lane->parks, 1, memory_order_relaxed);        /* a statistic */
+	while (!atomic_exchange_explicit(&lane->token, 0, memory_order_acquire)) /* W8 */
 		shared_sleep(&lane->token, 0, ASSAY_FOREVER);
 	STEP(); /* woken for a task that another must take now */
 }
@@ -455,7 +461,7 @@ static void initialize(struct worker *worker)
 	if (config->initializer &&
 	    config->initializer(config->initializer_argument, config->initializer_argument_size))
 		leave(LEAVING_INITIALIZER, 0);
-	atomic_store_explicit(&worker->lane->ready, 1, memory_order_release);
+	atomic_store_explicit(&worker->lane->ready, 1, memory_order_release); /* W7 */
 }
 
 /* The frame that catches a task which ends its thread. */
@@ -478,7 +484,8 @@ static _Noreturn void work(struct worker *worker)
 		look(worker);
 	}
 	pthread_cleanup_pop(0);
-	atomic_store_explicit(&worker->lane->leaving, LEAVING_PLANNED, memory_order_release);
+	atomic_store_explicit(&worker->lane->leaving, LEAVING_PLANNED,
+			      memory_order_release); /* W7 */
 	exit(0); /* what tasks registered for the end of their process runs */
 }
 

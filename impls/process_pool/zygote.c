@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The helper, and how the client starts and ends it. The labels are those of segment.h. */
 #include "zygote.h"
 
 #include <fcntl.h>
@@ -137,14 +138,15 @@ static int start_worker(struct helper *helper, int index)
 
 	if (child == 0)
 		become_worker(helper, index);
+	/* relaxed, as pid: published with the phase (W2, W3) */
 	atomic_store_explicit(&lane->status, error, memory_order_relaxed);
 	children[index] = (struct child){child < 0 ? 0 : child, child < 0};
 	atomic_store_explicit(&lane->pid, child, memory_order_relaxed);
 	/* A refused fork is an end, too: the guardian sees pid -1. */
 	atomic_store_explicit(&lane->phase, child < 0 ? LANE_ENDED : LANE_ALIVE,
-			      memory_order_release);
+			      memory_order_release); /* W2 W3 */
 	/* Last: the guardian takes a lane that is neither for one to be filled. */
-	atomic_store_explicit(&lane->wanted, 0, memory_order_release);
+	atomic_store_explicit(&lane->wanted, 0, memory_order_release); /* W2 */
 	return error;
 }
 
@@ -161,11 +163,12 @@ static bool is_drained(const struct helper *helper)
 {
 	struct control *control = helper->segment->control;
 
-	return atomic_load_explicit(&control->stopping, memory_order_acquire) &&
-	       atomic_load_explicit(&control->head, memory_order_acquire) >=
+	return atomic_load_explicit(&control->stopping, memory_order_acquire) &&   /* S7 */
+	       atomic_load_explicit(&control->head, memory_order_acquire) >=       /* S6 */
 		       atomic_load_explicit(&control->tail, memory_order_seq_cst); /* K3 */
 }
 
+/* relaxed: it has ended (W7) */
 static bool has_left(const struct lane *lane, int status)
 {
 	return atomic_load_explicit(&lane->leaving, memory_order_relaxed) == LEAVING_PLANNED &&
@@ -186,10 +189,11 @@ static bool reap(struct helper *helper)
 			if (children[i].process != child)
 				continue;
 			children[i] = (struct child){0, !has_left(lane, status)};
+			/* relaxed: published with the phase (W3) */
 			atomic_store_explicit(&lane->pid, child, memory_order_relaxed);
 			atomic_store_explicit(&lane->status, status, memory_order_relaxed);
 			atomic_store_explicit(&lane->phase, LANE_ENDED,
-					      memory_order_seq_cst); /* K3 */
+					      memory_order_seq_cst); /* K3 W3 */
 			any |= children[i].is_unburied || !is_drained(helper);
 		}
 	return any;
@@ -200,12 +204,12 @@ static bool reap(struct helper *helper)
 static bool is_unburied(struct helper *helper, int index)
 {
 	struct lane *lane = &helper->segment->lanes[index];
-	uint32_t phase = atomic_load_explicit(&lane->phase, memory_order_acquire);
+	uint32_t phase = atomic_load_explicit(&lane->phase, memory_order_acquire); /* W4 */
 
 	if (phase == LANE_EMPTY)
 		children[index].is_unburied = false;
 	if (children[index].is_unburied && phase != LANE_ENDED) {
-		atomic_store_explicit(&lane->phase, LANE_ENDED, memory_order_release);
+		atomic_store_explicit(&lane->phase, LANE_ENDED, memory_order_release); /* W3 */
 		tell_client(helper);
 	}
 	return children[index].is_unburied;
@@ -220,7 +224,7 @@ static bool is_over(struct helper *helper)
 
 		if (children[i].process || is_unburied(helper, i))
 			return false;
-		if (atomic_load_explicit(&lane->wanted, memory_order_acquire) &&
+		if (atomic_load_explicit(&lane->wanted, memory_order_acquire) && /* W1 */
 		    atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_EMPTY)
 			return false;
 	}
@@ -237,12 +241,13 @@ static bool serve_lanes(struct helper *helper)
 		int number;
 
 		if (!children[i].process &&
-		    atomic_load_explicit(&lane->wanted, memory_order_acquire) &&
+		    atomic_load_explicit(&lane->wanted, memory_order_acquire) && /* W1 */
 		    atomic_load_explicit(&lane->phase, memory_order_relaxed) == LANE_EMPTY)
 			any |= start_worker(helper, i) != 0;
 		/* A signal that finds no worker stays for the next, which may be on its way. */
 		process = children[i].process;
-		number = process ? atomic_exchange_explicit(&lane->signal, 0, memory_order_acquire)
+		number = process ? atomic_exchange_explicit(&lane->signal, 0,
+							    memory_order_acquire) /* W5 */
 				 : 0;
 		if (number)
 			kill(process, number);
@@ -266,7 +271,7 @@ static _Noreturn void end_family(struct helper *helper)
 /* The guardian works while this process ends. */
 static _Noreturn void quit(struct helper *helper)
 {
-	atomic_store_explicit(&helper->segment->control->quit, 1, memory_order_release);
+	atomic_store_explicit(&helper->segment->control->quit, 1, memory_order_release); /* W6 */
 	shutdown(helper->socket, SHUT_RDWR);
 	_exit(0);
 }
