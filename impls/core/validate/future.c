@@ -2,7 +2,10 @@
 /*
  * Everything that may happen to a future at once: it is started, run and settled; cancelled;
  * waited for; watched and unwatched; given callbacks. Four threads do so to the same futures, in
- * the same order, as close together as they can. What must come out of it is counted.
+ * the same order, as close together as they can. What must come out of it is counted. G1 is that of
+ * assay/executor.h.
+ *
+ * Relaxed without a word: the counts, which are read after a meeting.
  */
 #include "../future.h"
 
@@ -148,6 +151,7 @@ static void watch(struct subject *subject, bool give_up)
 		MUST(assay_future_is_done(base));
 		return;
 	}
+	/* G1 */
 	while (!give_up && __atomic_load_n(&signal.state, __ATOMIC_ACQUIRE) != ASSAY_SIGNAL_SET)
 		MUST(base->ops->park(base, &signal, ASSAY_FOREVER) == ASSAY_OK);
 	base->ops->unwatch(base, &seen.watcher);

@@ -4,6 +4,15 @@
  * store; consumers take from it and sleep as the workers of the pool do, producers wake. If a wake-up
  * is lost, a producer that waits for its work to be taken waits for ever, and the alarm rings. With
  * either form of the fences.
+ *
+ * Ordering; K1 and K3 are those of park.h
+ *   V1  add: release store of given  ->  take: acquire load     as a queue's push and pop (Q1)
+ *   V2  take: release add to taken  ->  produce_slowly: acquire load     what the taker did with it
+ *   V3  hunt: seq_cst store of stopping  ->  consume: acquire load, then the last look
+ *       what was given before; and by K1 nobody sleeps over it
+ *
+ * Relaxed without a word: a producer's own count; a source's count of what was taken, which
+ * publishes nothing; and what is_empty() looks at behind a fence.
  */
 #include "../park.h"
 
@@ -35,11 +44,12 @@ static bool take(void)
 	for (int i = 0; i < PRODUCERS; i++) {
 		uint32_t before = atomic_load_explicit(&sources[i].taken, memory_order_relaxed);
 
-		while (before < atomic_load_explicit(&sources[i].given, memory_order_acquire))
+		while (before <
+		       atomic_load_explicit(&sources[i].given, memory_order_acquire)) /* V1 */
 			if (atomic_compare_exchange_weak_explicit(&sources[i].taken, &before,
 								  before + 1, memory_order_relaxed,
 								  memory_order_relaxed)) {
-				atomic_fetch_add_explicit(&taken, 1, memory_order_release);
+				atomic_fetch_add_explicit(&taken, 1, memory_order_release); /* V2 */
 				return true;
 			}
 	}
@@ -72,7 +82,7 @@ static void *consume(void *user)
 	bool searching = false;
 
 	for (;;) {
-		bool last = atomic_load_explicit(&stopping, memory_order_acquire);
+		bool last = atomic_load_explicit(&stopping, memory_order_acquire); /* V3 */
 
 		if (take()) {
 			stop_searching(&searching);
@@ -90,7 +100,7 @@ static void *consume(void *user)
 		if (take()) {
 			park_withdraw(&park, self);
 			stop_searching(&searching);
-		} else if (atomic_load_explicit(&stopping, memory_order_seq_cst)) {
+		} else if (atomic_load_explicit(&stopping, memory_order_seq_cst)) { /* V3 K1 */
 			park_withdraw(&park, self);
 		} else {
 			park_sleep(&park, self);
@@ -102,7 +112,7 @@ static void add(struct source *source, uint32_t count)
 {
 	uint32_t given = atomic_load_explicit(&source->given, memory_order_relaxed);
 
-	atomic_store_explicit(&source->given, given + count, memory_order_release);
+	atomic_store_explicit(&source->given, given + count, memory_order_release); /* V1 */
 	rouse();
 }
 
@@ -117,12 +127,12 @@ static void *produce_slowly(void *user)
 	const struct producer *producer = user;
 
 	for (int i = 0; i < producer->rounds; i++) {
-		uint64_t before = atomic_load_explicit(&taken, memory_order_acquire);
+		uint64_t before = atomic_load_explicit(&taken, memory_order_acquire); /* V2 */
 		unsigned step = 0;
 
 		add(producer->source, 1);
 		/* This unit, or one that the other producer waits for in the same way. */
-		while (atomic_load_explicit(&taken, memory_order_acquire) == before)
+		while (atomic_load_explicit(&taken, memory_order_acquire) == before) /* V2 */
 			port_backoff(&step);
 		for (int pause = i % 64; pause > 0; pause--)
 			port_pause();
@@ -167,7 +177,7 @@ static void hunt(void *(*produce)(void *), int rounds, bool lopsided)
 		validate_start(&threads[i], produce, &producers[i]);
 	for (int i = 0; i < PRODUCERS; i++)
 		validate_join(threads[i]);
-	atomic_store_explicit(&stopping, true, memory_order_seq_cst);
+	atomic_store_explicit(&stopping, true, memory_order_seq_cst); /* V3 K1 */
 	port_fence_heavy(lopsided);
 	park_wake_all(&park);
 	for (int i = 0; i < CONSUMERS; i++)
@@ -194,7 +204,7 @@ static void hunt_stop(int rounds, bool lopsided)
 			validate_start(&consumers[i], consume, (void *)(uintptr_t)i);
 		for (uint32_t pause = validate_random(&seed) % 2048; pause > 0; pause--)
 			port_pause();
-		atomic_store_explicit(&stopping, true, memory_order_seq_cst);
+		atomic_store_explicit(&stopping, true, memory_order_seq_cst); /* V3 K1 */
 		port_fence_heavy(lopsided);
 		park_wake_all(&park);
 		for (int i = 0; i < CONSUMERS; i++)

@@ -3,6 +3,10 @@
  * A queueing policy keeps what it is given: whatever was accepted comes out once, with its
  * argument; after close nothing is accepted and what is inside stays. Linked with the policy and
  * its backend, whose capabilities say whether it claims to be first in, first out.
+ *
+ * Ordering
+ *   V1  run_round: all is pushed, release store of producing  ->  consume: acquire load, then a pop
+ *       what finds nothing then finds nothing for ever
  */
 #include "../queue.h"
 
@@ -68,6 +72,7 @@ static void *produce(void *user)
 		for (size_t i = 0; i < count; i++)
 			accepted[producer].sum += number++;
 		accepted[producer].count += count;
+		/* relaxed: about when to close */
 		atomic_fetch_add_explicit(&pushed, (int)count, memory_order_relaxed);
 	}
 	return NULL;
@@ -99,7 +104,7 @@ static void *consume(void *user)
 	unsigned step = 0;
 
 	for (;;) {
-		bool last = !atomic_load_explicit(&producing, memory_order_acquire);
+		bool last = !atomic_load_explicit(&producing, memory_order_acquire); /* V1 */
 
 		if (pop_one(worker, latest))
 			step = 0;
@@ -138,7 +143,7 @@ static void run_round(int tickets, int close_at, bool lopsided)
 	for (int i = 0; i < PRODUCERS; i++)
 		validate_join(producers[i]);
 	queue_close(queue);
-	atomic_store_explicit(&producing, false, memory_order_release);
+	atomic_store_explicit(&producing, false, memory_order_release); /* V1 */
 	for (int i = 0; i < consumers; i++)
 		validate_join(threads[i]);
 	for (int i = 0; i < PRODUCERS; i++) {

@@ -3,6 +3,11 @@
  * Records allocated by one thread and freed by another, while threads come and go. Each record is
  * filled with its own number and checked before it is freed: two owners of one record, or a link
  * written into a record in use, would show.
+ *
+ * Ordering
+ *   V1  exchange: release exchange of a slot  ->  acquire exchange of it     what is in the record
+ *
+ * Relaxed without a word: the counts, which are read when the threads are joined, and numbers.
  */
 #include "../slab.h"
 
@@ -49,7 +54,7 @@ static void *exchange(void *user)
 
 		/* What this thread made goes in, what another left comes out. */
 		record = atomic_exchange_explicit(&slots[random % SLOTS], record,
-						  memory_order_acq_rel);
+						  memory_order_acq_rel); /* V1 */
 		if (record)
 			check_and_free(record);
 		if ((random & 0xf000) == 0) /* and one that stays at home */

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the programs that validate the core begin with. Each is a main() that exits with 0, or says
- * what did not hold and exits with 1. */
+/*
+ * What the programs that validate the core begin with. Each is a main() that exits with 0, or says
+ * what did not hold and exits with 1.
+ *
+ * Ordering
+ *   V1  validate_meet: release add to arrived  ->  the last one's acquire add
+ *   V2  validate_meet: the last one's release store of round  ->  the others' acquire load
+ *       what each did before the meeting is there for all after it
+ */
 #ifndef VALIDATE_H
 #define VALIDATE_H
 

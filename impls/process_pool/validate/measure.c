@@ -2,6 +2,9 @@
 /*
  * What the pool costs beside what the system takes for the same without one, measured in turns.
  * Usage: measure BACKEND.so [rounds]. Each line: what, the pool, the floor, the ratio; medians.
+ *
+ * Ordering
+ *   V1  line_floor: release store of the word  ->  the other's acquire load     whose turn it is
  */
 #include <assay/load.h>
 
@@ -119,9 +122,11 @@ static double line_floor(void)
 	pid_t child = fork();
 
 	for (uint32_t i = 0; i < COUNT; i++) {
+		/* V1 */
 		while (atomic_load_explicit(word, memory_order_acquire) != 2 * i + (child == 0))
 			;
-		atomic_store_explicit(word, 2 * i + 1 + (child == 0), memory_order_release);
+		atomic_store_explicit(word, 2 * i + 1 + (child == 0),
+				      memory_order_release); /* V1 */
 	}
 	if (child == 0)
 		_exit(0);
