@@ -250,13 +250,14 @@ uint32_t client_forks(void)
 
 uint32_t helper_forks(void)
 {
-	return atomic_load_explicit(&helpers, memory_order_seq_cst);
+	/* relaxed: one forked between this look and the unmapping has the memory anyhow */
+	return atomic_load_explicit(&helpers, memory_order_relaxed);
 }
 
 void fork_for_helper(bool begin)
 {
-	if (begin)
-		atomic_fetch_add_explicit(&helpers, 1, memory_order_seq_cst);
+	if (begin) /* relaxed: see helper_forks() */
+		atomic_fetch_add_explicit(&helpers, 1, memory_order_relaxed);
 	is_helpers = begin;
 }
 
