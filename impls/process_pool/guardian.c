@@ -129,8 +129,8 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
 
 		ticket->retries--;
-		slot->size = ticket->size;
-		slot->extent = ticket->extent;
+		slot->size = atomic_load_explicit(&ticket->size, memory_order_relaxed);
+		slot->extent = atomic_load_explicit(&ticket->extent, memory_order_relaxed);
 		/* It counts as one task, however often it runs. */
 		atomic_store_explicit(&lane->started, claim - 1, memory_order_seq_cst); /* K2 */
 		atomic_store_explicit(&lane->finished, claim - 1, memory_order_relaxed);

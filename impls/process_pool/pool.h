@@ -40,11 +40,12 @@
 
 /* What the client keeps of a slot. */
 struct ticket {
-	struct future *future; /* NULL: nobody asks */
-	uint32_t next;         /* in the list of free ones, by index + 1 */
-	int retries;           /* left */
-	size_t size;           /* of the argument */
-	size_t extent;         /* of a long one */
+	/* relaxed: the slot's word publishes them, and says whether they are still of that task */
+	_Atomic(struct future *) future; /* NULL: nobody asks */
+	_Atomic size_t size;             /* of the argument */
+	_Atomic size_t extent;           /* of a long one */
+	uint32_t next;                   /* in the list of free ones, by index + 1 */
+	int retries;                     /* left */
 };
 
 #define VISITORS_CLOSED (UINT64_C(1) << 62) /* the executor was destroyed */

@@ -70,7 +70,7 @@
 
 #include <assert.h>
 
-/* A moment in which a worker may die: validate/steps.c lets it. */
+/* A moment in which a worker may die, or a thread of the client be overtaken. */
 #ifdef PROCESS_POOL_STEPS
 void process_pool_step(void);
 #define STEP() process_pool_step()

@@ -13,7 +13,6 @@ void slot_free(struct pool *pool, uint32_t index, uint32_t generation)
 {
 	struct ticket *ticket = &pool->tickets[index];
 
-	ticket->future = NULL;
 	atomic_store_explicit(&pool->segment->slots[index].word, word_of_generation(generation + 1),
 			      memory_order_release); /* P2 S2 */
 	/* relaxed: the value is only linked, not followed */

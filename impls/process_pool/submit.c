@@ -105,10 +105,10 @@ static void publish(struct pool *pool, const struct parcel *parcel)
 	slot->extent = parcel->extent;
 	if (task->argument_size <= SLOT_BYTES && task->argument_size)
 		memcpy(slot->bytes, task->argument, task->argument_size);
-	ticket->future = parcel->future;
+	atomic_store_explicit(&ticket->future, parcel->future, memory_order_relaxed);
+	atomic_store_explicit(&ticket->size, task->argument_size, memory_order_relaxed);
+	atomic_store_explicit(&ticket->extent, parcel->extent, memory_order_relaxed);
 	ticket->retries = pool->settings.config.retries;
-	ticket->size = task->argument_size;
-	ticket->extent = parcel->extent;
 	if (parcel->future)
 		ticket_bind(parcel->future, hint, has_parked(pool));
 	/* S1 would do for most: but not for a late worker, nor for a checker of this process,

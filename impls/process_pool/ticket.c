@@ -192,11 +192,32 @@ static void end(struct future *future, struct future_outcome outcome)
 	}
 }
 
+/* What a ticket says of its task. */
+struct stub {
+	struct future *future;
+	size_t size;
+	size_t extent;
+};
+
+static struct stub read_ticket(const struct pool *pool, uint32_t index)
+{
+	const struct ticket *ticket = &pool->tickets[index];
+
+	return (struct stub){atomic_load_explicit(&ticket->future, memory_order_relaxed),
+			     atomic_load_explicit(&ticket->size, memory_order_relaxed),
+			     atomic_load_explicit(&ticket->extent, memory_order_relaxed)};
+}
+
+static void give_argument(struct pool *pool, const struct stub *stub)
+{
+	if (stub->size > SLOT_BYTES)
+		arena_give(pool->segment, stub->extent, stub->size);
+}
+
 bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
 {
 	struct slot *slot = &pool->segment->slots[index];
-	struct ticket *ticket = &pool->tickets[index];
-	struct future *future;
+	struct stub stub;
 	struct future_outcome outcome;
 	uint64_t taken = (word & ~SLOT_STATUS) | SLOT_TAKEN;
 
@@ -205,15 +226,14 @@ bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
 						     memory_order_acquire, /* S2 */
 						     memory_order_relaxed))
 		return false;
-	future = ticket->future; /* the ticket is the taker's now */
-	if (ticket->size > SLOT_BYTES)
-		arena_give(pool->segment, ticket->extent, ticket->size);
+	stub = read_ticket(pool, index); /* the taker's now */
+	give_argument(pool, &stub);
 	if (slot->error)
 		count(&pool->failed);
-	outcome = read_slot(pool, future, index);
+	outcome = read_slot(pool, stub.future, index);
 	slot_free(pool, index, GENERATION(word));
-	if (future)
-		end(future, outcome);
+	if (stub.future)
+		end(stub.future, outcome);
 	return true;
 }
 
@@ -228,6 +248,16 @@ bool visit_begin(struct pool *pool, struct future *future)
 		return true;
 	visit_end(pool);
 	return false;
+}
+
+/* If the slot is of another generation: whoever freed it has yet to end the future. */
+static void await_end(struct pool *pool, struct future *future, uint64_t hint)
+{
+	unsigned step = 0;
+	uint64_t word;
+
+	while (!read_word(pool, hint, &word) && !is_done(word_of(future)))
+		port_backoff(&step);
 }
 
 /* From here on the collector ends the task, or the future is done, or about to be. */
@@ -253,9 +283,7 @@ static void tell(struct pool *pool, struct future *future, uint64_t hint)
 							      memory_order_relaxed);
 		}
 	}
-	/* Of another generation: whoever freed it has yet to end the future. */
-	while (!read_word(pool, hint, &word) && !is_done(word_of(future)))
-		port_backoff(&step);
+	await_end(pool, future, hint);
 }
 
 static void tell_of(struct future *future)
@@ -303,26 +331,20 @@ static enum assay_state state_op(assay_future *base)
 		else if (status_of(word) != SLOT_PENDING && status_of(word) != SLOT_CANCELLED)
 			state = ASSAY_RUNNING;
 	} else {
-		state = ASSAY_RUNNING;
+		await_end(pool, future, hint); /* cancelled perhaps: then it never ran */
 	}
 	visit_end(pool);
 	return future_ops.state(base) >= ASSAY_CANCELLED ? future_ops.state(base) : state;
 }
 
-/* The slot is the canceller's. */
-static void end_cancelled(struct pool *pool, uint32_t index)
+static void end_cancelled(struct pool *pool, const struct stub *stub)
 {
-	struct ticket *ticket = &pool->tickets[index];
-	struct future *future = ticket->future;
-
 	count(&pool->cancelled);
-	if (ticket->size > SLOT_BYTES)
-		arena_give(pool->segment, ticket->extent, ticket->size);
-	ticket->future = NULL;
+	give_argument(pool, stub);
 	make_room(pool);
-	if (future) {
-		future_ops.cancel(&future->base);
-		release(future);
+	if (stub->future) {
+		future_ops.cancel(&stub->future->base);
+		release(stub->future);
 	}
 }
 
@@ -331,17 +353,22 @@ bool ticket_cancel(struct pool *pool, uint64_t hint)
 	struct slot *slot = slot_of(pool, hint);
 	uint64_t word;
 
-	while (read_word(pool, hint, &word) && status_of(word) == SLOT_PENDING)
-		if (atomic_compare_exchange_weak_explicit(&slot->word, &word,
-							  (word & ~SLOT_STATUS) | SLOT_CANCELLED,
-							  memory_order_acq_rel, /* S2 S6 */
-							  memory_order_relaxed)) {
-			/* Who sleeps on the slot goes on to sleep on the future. */
-			if (word & SLOT_SLEEPERS)
-				shared_wake(slot_futex(slot), INT_MAX);
-			end_cancelled(pool, WORD_INDEX(hint));
-			return true;
-		}
+	while (read_word(pool, hint, &word) && status_of(word) == SLOT_PENDING) {
+		/* First: once cancelled the slot may be freed, and be another task's, at any time. */
+		struct stub stub = read_ticket(pool, WORD_INDEX(hint));
+
+		if (!atomic_compare_exchange_weak_explicit(
+			    &slot->word, &word, (word & ~SLOT_STATUS) | SLOT_CANCELLED,
+			    memory_order_acq_rel, /* S2 S6 */
+			    memory_order_relaxed))
+			continue;
+		STEP();
+		/* Who sleeps on the slot goes on to sleep on the future. */
+		if (word & SLOT_SLEEPERS)
+			shared_wake(slot_futex(slot), INT_MAX);
+		end_cancelled(pool, &stub);
+		return true;
+	}
 	return false;
 }
 

@@ -3,10 +3,12 @@
  * Ends a worker at each of the moments that its source marks, one after the other: the n-th marked
  * moment of a scenario is the last of its process, for n from 1 until there are fewer. Under each
  * policy every future must end, with an outcome that the policy allows, and the counts must add up.
+ * At moments of the client nobody ends: a thread stands there while others go on.
  * Usage: steps BACKEND.so, of a backend built with PROCESS_POOL_STEPS
  */
 #include <assay/load.h>
 
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -23,6 +25,7 @@ static struct plan {
 	atomic_int fatal;                /* the one that is the last; 0: none */
 	atomic_int runs[TASKS * ROUNDS]; /* of each task */
 	atomic_int deaths;
+	atomic_bool open[2]; /* gates of errands */
 } * plan;
 
 static pid_t client;
@@ -30,9 +33,20 @@ static enum assay_on_worker_death policy;
 
 __attribute__((visibility("default"))) void process_pool_step(void);
 
+/* What this thread of the client does at the next of its moments. */
+static _Thread_local void (*meanwhile)(void);
+
 void process_pool_step(void)
 {
-	if (getpid() == client || ++plan->steps != plan->fatal)
+	void (*act)(void) = meanwhile;
+
+	if (getpid() == client) {
+		meanwhile = NULL;
+		if (act)
+			act();
+		return;
+	}
+	if (++plan->steps != plan->fatal)
 		return;
 	plan->deaths++;
 	kill(getpid(), SIGKILL);
@@ -205,6 +219,177 @@ static int sweep(const struct assay_backend *backend, size_t capacity)
 	return points;
 }
 
+/*
+ * Moments of the client
+ */
+
+/* A task that ends when its gate is open, and knows its argument. */
+struct errand {
+	int gate;
+	unsigned char bytes[LONG];
+};
+
+static int run_errand(assay_call *call)
+{
+	const struct errand *errand = call->argument;
+
+	while (!plan->open[errand->gate])
+		sched_yield();
+	for (int i = 0; i < LONG; i++)
+		if (errand->bytes[i] != errand->gate)
+			return assay_fail(call, 1, "the argument is damaged");
+	return ASSAY_OK;
+}
+
+static assay_future *send(assay_executor *executor, int gate)
+{
+	static struct errand errand;
+	struct assay_task task = {run_errand, NULL, &errand, sizeof errand};
+	assay_future *future;
+	int error;
+
+	errand.gate = gate;
+	memset(errand.bytes, gate, sizeof errand.bytes);
+	error = assay_submit(executor, &task, &future);
+	if (error)
+		die("submit", error);
+	return future;
+}
+
+static assay_executor *create_one(const struct assay_backend *backend)
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *executor;
+	int error;
+
+	config.workers = 1;
+	config.on_worker_death = policy = ASSAY_DEATH_FAILS_TASK;
+	config.spin_ns = 0;
+	config.log = quiet;
+	plan->fatal = 0;
+	plan->open[0] = plan->open[1] = false;
+	error = assay_executor_create(backend, &config, &executor);
+	if (error)
+		die("create", error);
+	return executor;
+}
+
+/* A thread that waits for a future, or asks for its state once it is told to. */
+struct waiter {
+	pthread_t thread;
+	assay_future *future;
+	atomic_int tid;
+	atomic_bool asks; /* instead of waiting */
+	enum assay_state state;
+};
+
+static void *wait_for_it(void *user)
+{
+	struct waiter *waiter = user;
+
+	waiter->tid = gettid();
+	if (!assay_future_wait(waiter->future, ASSAY_FOREVER))
+		waiter->state = assay_future_state(waiter->future);
+	return NULL;
+}
+
+static void *ask_for_it(void *user)
+{
+	struct waiter *waiter = user;
+
+	while (!waiter->asks)
+		sched_yield();
+	waiter->tid = gettid();
+	waiter->state = assay_future_state(waiter->future);
+	return NULL;
+}
+
+static void start(struct waiter *waiter, void *(*run)(void *), assay_future *future)
+{
+	waiter->future = future;
+	waiter->tid = 0;
+	waiter->asks = false;
+	if (pthread_create(&waiter->thread, NULL, run, waiter))
+		die("thread", 0);
+}
+
+/* Until a thread of the client sleeps. */
+static void await_sleep(const atomic_int *tid)
+{
+	char path[64], state = 'R';
+
+	while (state != 'S') {
+		FILE *file;
+
+		sched_yield();
+		snprintf(path, sizeof path, "/proc/%d/task/%d/stat", client, *tid);
+		file = *tid ? fopen(path, "r") : NULL;
+		if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+			state = 'R';
+		if (file)
+			fclose(file);
+	}
+}
+
+#define LATER 4
+
+static struct {
+	assay_executor *executor;
+	assay_future *first, *victim, *second, *later[LATER];
+	struct waiter sleeper, asker;
+} passing;
+
+/* The worker passes the cancelled task, whose slot becomes another's. */
+static void pass_by(void)
+{
+	plan->open[0] = true;
+	passing.second = send(passing.executor, 0);
+	if (assay_future_wait(passing.second, ASSAY_FOREVER))
+		die("wait", 0);
+	for (int i = 0; i < LATER; i++)
+		passing.later[i] = send(passing.executor, 1);
+	passing.asker.asks = true;
+	while (!passing.asker.tid)
+		sched_yield();
+	for (int i = 0; i < 100; i++)
+		sched_yield(); /* or it asks too late, and finds nothing wrong */
+}
+
+static void check_passing(const struct assay_backend *backend)
+{
+	alarm(20);
+	passing.executor = create_one(backend);
+	passing.first = send(passing.executor, 0);
+	passing.victim = send(passing.executor, 1);
+	start(&passing.sleeper, wait_for_it, passing.victim);
+	start(&passing.asker, ask_for_it, passing.victim);
+	await_sleep(&passing.sleeper.tid);
+	meanwhile = pass_by;
+	if (!assay_future_cancel(passing.victim))
+		die("a pending task was not cancelled", 0);
+	if (meanwhile)
+		die("cancelling marks no moment", 0);
+	if (assay_future_state(passing.victim) != ASSAY_CANCELLED)
+		die("a cancelled future does not end", 0);
+	pthread_join(passing.sleeper.thread, NULL);
+	pthread_join(passing.asker.thread, NULL);
+	if (passing.sleeper.state != ASSAY_CANCELLED || passing.asker.state == ASSAY_RUNNING)
+		die("a cancelled future was seen to run", passing.asker.state);
+	plan->open[1] = true;
+	for (int i = 0; i < LATER; i++) {
+		struct assay_outcome outcome;
+
+		if (assay_future_outcome(passing.later[i], ASSAY_FOREVER, &outcome) ||
+		    outcome.error)
+			die("cancelling one task hit another", i);
+		assay_future_release(passing.later[i]);
+	}
+	assay_future_release(passing.second);
+	assay_future_release(passing.victim);
+	assay_future_release(passing.first);
+	assay_executor_destroy(passing.executor);
+}
+
 int main(int argc, char **argv)
 {
 	const struct assay_backend *backend;
@@ -226,6 +411,7 @@ int main(int argc, char **argv)
 		if (plan->fatal < TASKS * ROUNDS)
 			die("the backend marks too few moments", plan->fatal);
 	}
+	check_passing(backend);
 	printf("%s: workers ended at %d moments, nothing was lost\n", backend->name, points);
 	return 0;
 }
