@@ -174,15 +174,15 @@ static bool tidy_up(struct pool *pool, int index, bool has_left)
 	atomic_fetch_and_explicit(&segment->control->idle[index / 64], ~(UINT64_C(1) << index % 64),
 				  memory_order_seq_cst); /* K1 */
 	atomic_store_explicit(&lane->token, 0, memory_order_relaxed);
-	if (!has_left) /* or it had told everybody */
+	if (!has_left) { /* or it had told everybody */
 		ring_bell_again(segment->control);
+		/* Whatever the slot is by now: another may have looked before who sleeps on it. */
+		shared_wake(slot_futex(slot), INT_MAX);
+	}
 	if (GENERATION(word) != GENERATION(hint))
 		return false;
-	if (status_of(word) == SLOT_DONE && !has_left) {
-		/* It may have died before it told anybody. */
-		shared_wake(slot_futex(slot), INT_MAX);
-		collector_scan(pool);
-	}
+	if (status_of(word) == SLOT_DONE && !has_left)
+		collector_scan(pool); /* which alone could have collected it */
 	return status_of(word) == SLOT_RUNNING && worker_of(word) == (uint32_t)index;
 }
 

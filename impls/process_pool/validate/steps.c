@@ -25,7 +25,10 @@ static struct plan {
 	atomic_int fatal;                /* the one that is the last; 0: none */
 	atomic_int runs[TASKS * ROUNDS]; /* of each task */
 	atomic_int deaths;
-	atomic_bool open[2]; /* gates of errands */
+	atomic_bool is_dying;
+	atomic_bool may_die; /* else it waits */
+	atomic_int errands;  /* begun */
+	atomic_bool open[2]; /* their gates */
 } * plan;
 
 static pid_t client;
@@ -49,6 +52,9 @@ void process_pool_step(void)
 	if (++plan->steps != plan->fatal)
 		return;
 	plan->deaths++;
+	plan->is_dying = true;
+	while (!plan->may_die)
+		sched_yield();
 	kill(getpid(), SIGKILL);
 }
 
@@ -186,6 +192,7 @@ static void scenario(const struct assay_backend *backend, size_t capacity)
 	config.spin_ns = 0;
 	config.log = quiet;
 	plan->steps = plan->deaths = 0;
+	plan->may_die = true;
 	for (int i = 0; i < TASKS * ROUNDS; i++)
 		plan->runs[i] = 0;
 	error = assay_executor_create(backend, &config, &executor);
@@ -233,6 +240,7 @@ static int run_errand(assay_call *call)
 {
 	const struct errand *errand = call->argument;
 
+	plan->errands++;
 	while (!plan->open[errand->gate])
 		sched_yield();
 	for (int i = 0; i < LONG; i++)
@@ -266,7 +274,7 @@ static assay_executor *create_one(const struct assay_backend *backend)
 	config.on_worker_death = policy = ASSAY_DEATH_FAILS_TASK;
 	config.spin_ns = 0;
 	config.log = quiet;
-	plan->fatal = 0;
+	plan->fatal = plan->errands = 0;
 	plan->open[0] = plan->open[1] = false;
 	error = assay_executor_create(backend, &config, &executor);
 	if (error)
@@ -328,6 +336,39 @@ static void await_sleep(const atomic_int *tid)
 			state = 'R';
 		if (file)
 			fclose(file);
+	}
+}
+
+/* A worker dies while one thread sleeps on its task, and after another has looked at it. */
+static int check_looked_at(const struct assay_backend *backend)
+{
+	int points = 0;
+
+	for (int fatal = 1;; fatal++) {
+		assay_executor *executor = create_one(backend);
+		assay_future *future;
+		struct waiter sleeper;
+
+		alarm(20);
+		future = send(executor, 0);
+		start(&sleeper, wait_for_it, future);
+		await_sleep(&sleeper.tid);
+		while (!plan->errands)
+			sched_yield();
+		plan->steps = plan->deaths = 0;
+		plan->is_dying = plan->may_die = false;
+		plan->fatal = fatal;
+		plan->open[0] = true;
+		while (!plan->is_dying && !assay_future_is_done(future))
+			sched_yield();
+		(void)!assay_future_is_done(future);
+		plan->may_die = true;
+		pthread_join(sleeper.thread, NULL);
+		assay_future_release(future);
+		assay_executor_destroy(executor);
+		points += plan->deaths;
+		if (plan->steps < fatal)
+			return points;
 	}
 }
 
@@ -411,6 +452,7 @@ int main(int argc, char **argv)
 		if (plan->fatal < TASKS * ROUNDS)
 			die("the backend marks too few moments", plan->fatal);
 	}
+	points += check_looked_at(backend);
 	check_passing(backend);
 	printf("%s: workers ended at %d moments, nothing was lost\n", backend->name, points);
 	return 0;
