@@ -202,8 +202,7 @@ static void bury(struct pool *pool, int index)
 	describe(text, sizeof text, pid, status);
 	if (leaving == LEAVING_INITIALIZER)
 		break_pool(pool, "the initializer failed", 0);
-	else if (leaving != LEAVING_PLANNED && pool->settings.config.initializer &&
-		 !atomic_load_explicit(&lane->ready, memory_order_relaxed))
+	else if (atomic_load_explicit(&lane->is_initializing, memory_order_relaxed))
 		break_pool(pool, text, code_of(status)); /* or it would go on for ever */
 	else if (crashed && policy == ASSAY_DEATH_BREAKS)
 		break_pool(pool, text, code_of(status));
@@ -264,7 +263,7 @@ static void replace(struct pool *pool)
 		if (is_alive(lane))
 			continue;
 		atomic_store_explicit(&lane->leaving, LEAVING_NOT, memory_order_relaxed);
-		atomic_store_explicit(&lane->ready, 0, memory_order_relaxed);
+		atomic_store_explicit(&lane->is_initializing, 0, memory_order_relaxed);
 		atomic_store_explicit(&lane->wanted, 1, memory_order_release); /* W1 */
 		asked = true;
 	}

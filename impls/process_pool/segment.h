@@ -54,7 +54,7 @@
  *       a worker that is forked when the signal has been used up takes nothing
  *   W6  helper: release store of quit  ->  has_quit: acquire load
  *       what workers did: no task looks pending, and no lane alive
- *   W7  worker: release store of ready, or of leaving, then its end and W3  ->  bury
+ *   W7  worker: release store of leaving, then its end and W3  ->  bury
  *       what it says it has done is done. The end is what orders; release keeps the compiler from
  *       moving anything behind it
  *   W8  rouse: release store of token  ->  park: acquire exchange     the task that it is woken for
@@ -153,7 +153,7 @@ struct lane {
 	_Atomic uint64_t parks;
 	_Atomic uint32_t told_tail;
 	_Atomic uint32_t leaving;
-	_Atomic uint32_t ready; /* its initializer has succeeded */
+	_Atomic uint32_t is_initializing;
 	_Atomic uint32_t is_running;
 	_Atomic uint32_t cpu;   /* where it claimed */
 	_Atomic uint32_t token; /* its futex: set by whoever wakes it */

@@ -458,10 +458,13 @@ static void initialize(struct worker *worker)
 {
 	const struct assay_config *config = &worker->settings->config;
 
-	if (config->initializer &&
-	    config->initializer(config->initializer_argument, config->initializer_argument_size))
+	if (!config->initializer)
+		return;
+	/* relaxed: read when the process has ended */
+	atomic_store_explicit(&worker->lane->is_initializing, 1, memory_order_relaxed);
+	if (config->initializer(config->initializer_argument, config->initializer_argument_size))
 		leave(LEAVING_INITIALIZER, 0);
-	atomic_store_explicit(&worker->lane->ready, 1, memory_order_release); /* W7 */
+	atomic_store_explicit(&worker->lane->is_initializing, 0, memory_order_relaxed);
 }
 
 /* The frame that catches a task which ends its thread. */
