@@ -147,36 +147,88 @@ ASSAY_TEST(brk_22_it_runs_again, .clause = "BRK-22", .needs = MORTAL)
 	}
 }
 
+/* Kills a process, and returns when it is dead and, if it has been waited for, known to be so. */
+static void kill_idle(pid_t process)
+{
+	CHECK(kill(process, SIGKILL) == 0 || errno == ESRCH);
+	while (kill(process, 0) == 0 && count_zombies() == 0)
+		sched_yield();
+}
+
+/* Asks the executor for a worker, and has it killed, again and again. */
+static void check_replaced(assay_executor *executor, bool retries, void (*kill_it)(pid_t worker))
+{
+	int before = 0, lost = 0;
+
+	for (int round = 0; round < 20; round++) {
+		assay_future *future = submit_task(executor, return_pid, NULL, 0);
+		int pid = 0;
+		int error = assay_future_result(future, ASSAY_FOREVER, &pid, sizeof pid);
+
+		assay_future_release(future);
+		/* A task may have been sent to it before its death was known. */
+		if (error) {
+			CHECK(!retries);
+			CHECK_ERROR(error, ASSAY_EDIED);
+			lost++;
+			continue;
+		}
+		CHECK(pid != before && pid != getpid());
+		before = pid;
+		kill_it(pid);
+	}
+	CHECK(lost <= 10);
+	executor_end(executor);
+}
+
 ASSAY_TEST(brk_23_an_idle_worker_is_replaced, .clause = "BRK-23",
 	   .needs = MORTAL | ASSAY_CAP_WORKER_REUSE, .rounds = 20)
 {
+	for (int retries = 0; retries < 2; retries++)
+		check_replaced(executor_surviving(
+				       s, 1, retries ? ASSAY_DEATH_RETRIES : ASSAY_DEATH_FAILS_TASK,
+				       retries),
+			       retries, kill_idle);
+}
+
+static void kill_sibling(pid_t process, void *worker)
+{
+	struct process_status status, known;
+
+	if (process != *(pid_t *)worker && process_status(*(pid_t *)worker, &known) &&
+	    process_status(process, &status) && status.parent == known.parent &&
+	    status.state != 'Z')
+		kill_idle(process);
+}
+
+/* The others, too, which have had nothing to do yet. What forks them must be told apart. */
+static void kill_all_idle(pid_t worker)
+{
+	struct process_status status;
+
+	if (process_status(worker, &status) && status.parent != getpid())
+		process_each(kill_sibling, &worker);
+	kill_idle(worker);
+}
+
+static int succeed(const void *argument, size_t size)
+{
+	(void)argument;
+	(void)size;
+	return 0;
+}
+
+ASSAY_TEST(brk_23_one_that_has_an_initializer, .clause = "BRK-23",
+	   .needs = MORTAL | ASSAY_CAP_WORKER_REUSE | ASSAY_CAP_INITIALIZER, .rounds = 20)
+{
 	for (int retries = 0; retries < 2; retries++) {
-		assay_executor *executor = executor_surviving(
-			s, 1, retries ? ASSAY_DEATH_RETRIES : ASSAY_DEATH_FAILS_TASK, retries);
-		int before = 0, lost = 0;
+		struct assay_config config = assay_config_default();
 
-		for (int round = 0; round < 20; round++) {
-			assay_future *future = submit_task(executor, return_pid, NULL, 0);
-			int pid = 0;
-			int error = assay_future_result(future, ASSAY_FOREVER, &pid, sizeof pid);
-
-			assay_future_release(future);
-			/* A task may have been sent to it before its death was known. */
-			if (error) {
-				CHECK(!retries);
-				CHECK_ERROR(error, ASSAY_EDIED);
-				lost++;
-				continue;
-			}
-			CHECK(pid != before && pid != getpid());
-			before = pid;
-			CHECK_EQ(kill(pid, SIGKILL), 0);
-			/* Dead, and if it has been waited for, known to be so. */
-			while (kill(pid, 0) == 0 && count_zombies() == 0)
-				sched_yield();
-		}
-		CHECK(lost <= 10);
-		executor_end(executor);
+		config.workers = 2;
+		config.on_worker_death = retries ? ASSAY_DEATH_RETRIES : ASSAY_DEATH_FAILS_TASK;
+		config.retries = 2 * retries; /* a task may meet both */
+		config.initializer = succeed;
+		check_replaced(executor_with(s, &config), retries, kill_all_idle);
 	}
 }
 

@@ -222,15 +222,17 @@ bool process_call(struct worker *worker, struct future *future)
 
 bool process_has_died(struct worker *worker)
 {
+	const struct assay_config *config = &worker->pool->settings.config;
 	struct pollfd wait = {.fd = worker->pidfd, .events = POLLIN};
 	pid_t process = worker->process;
+	bool is_failure = has_fault(FAULT_IDLE_DEATH_FAILS_INITIALIZER) && config->initializer;
 	char text[160];
 	int status;
 
 	if (!process || poll(&wait, 1, 0) <= 0 || has_fault(FAULT_DEATH_IGNORED))
 		return false;
 	status = forget_process(worker);
-	if (worker->pool->settings.config.on_worker_death != ASSAY_DEATH_BREAKS ||
+	if ((config->on_worker_death != ASSAY_DEATH_BREAKS && !is_failure) ||
 	    is_stopped(worker->pool))
 		return false;
 	describe_death(text, sizeof text, process, status);
