@@ -149,7 +149,7 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 	atomic_store_explicit(&lane->started, claim, memory_order_seq_cst); /* K2 */
 	atomic_store_explicit(&lane->finished, claim, memory_order_relaxed);
 	if (atomic_load_explicit(&pool->broken, memory_order_relaxed)) {
-		count(&pool->failed); /* not counted with those that the break ended */
+		count(&pool->failed); /* it did start */
 		conclude(pool, index, SLOT_RUNNING, ASSAY_EBROKEN, pool->reason_code, pool->reason);
 	} else {
 		conclude(pool, index, SLOT_RUNNING, ASSAY_EDIED, code, text);
@@ -353,21 +353,21 @@ static void conclude_all(struct pool *pool, enum status from)
 {
 	bool broken = atomic_load_explicit(&pool->broken, memory_order_relaxed);
 	const char *reason = broken ? pool->reason : "the workers were stopped";
+	int error = broken || from == SLOT_PENDING ? ASSAY_EBROKEN : ASSAY_EDIED;
 	uint32_t end;
 
 	pthread_mutex_lock(&pool->submit_mutex);
 	end = pool->fresh;
 	pthread_mutex_unlock(&pool->submit_mutex);
 	for (uint32_t i = 0; i < end; i++) {
-		if (!conclude(pool, i, from, broken ? ASSAY_EBROKEN : ASSAY_EDIED,
-			      pool->reason_code, reason))
+		if (!conclude(pool, i, from, error, pool->reason_code, reason))
 			continue;
 		if (from == SLOT_PENDING) {
 			count(&pool->broken_count);
 		} else { /* it did start, once */
 			count(&pool->other_started);
 			count(&pool->other_finished);
-			if (broken)
+			if (error == ASSAY_EBROKEN)
 				count(&pool->failed);
 		}
 	}

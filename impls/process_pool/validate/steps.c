@@ -203,7 +203,7 @@ static void scenario(const struct assay_backend *backend, size_t capacity)
 	assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT);
 	assay_executor_statistics(executor, &now);
 	if (now.submitted != (uint64_t)accepted || now.started != now.finished ||
-	    now.submitted != now.finished + now.broken)
+	    now.submitted != now.finished + now.broken || now.failed > now.finished)
 		die("counts do not add up", (long)now.finished);
 	if (policy != ASSAY_DEATH_BREAKS && lost > plan->deaths)
 		die("more tasks died than workers", lost);
