@@ -2,6 +2,8 @@
 /* The counts of an executor add up once nothing moves. */
 #include "fixture.h"
 
+#include <signal.h>
+
 #define PENDING_NEEDS (ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT)
 
 /* The counts after everything is done. */
@@ -17,6 +19,7 @@ static struct assay_statistics final_counts(assay_executor *executor)
 		UNSUPPORTED("the backend does not count its tasks");
 	CHECK_EQ(now.submitted, now.finished + now.cancelled + now.broken);
 	CHECK_EQ(now.started, now.finished);
+	CHECK(now.failed <= now.finished);
 	return now;
 }
 
@@ -149,8 +152,44 @@ ASSAY_TEST(hk_4_tasks_of_a_broken_executor, .clause = "HK-4",
 	CHECK_EQ(counts.started, 0);
 	CHECK_EQ(counts.cancelled, 1);
 	CHECK_EQ(counts.broken, 5);
+	CHECK_EQ(counts.failed, 0);
 	for (int i = 0; i < 6; i++)
 		assay_future_release(futures[i]);
+	executor_end(executor);
+}
+
+static int die(assay_call *call)
+{
+	gate_wait(*(struct gate *const *)call->argument);
+	raise(SIGKILL);
+	return ASSAY_OK;
+}
+
+ASSAY_TEST(hk_4_tasks_that_a_death_breaks, .clause = "HK-4",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_SURVIVES_CRASH | ASSAY_CAP_EXACT_START |
+		    ASSAY_CAP_WORKER_LIMIT)
+{
+	struct assay_config config = assay_config_default();
+	struct gate *gate = gate_new(s);
+	struct assay_statistics counts;
+	assay_executor *executor;
+	assay_future *futures[4];
+
+	config.workers = 1;
+	config.log = ignore_log;
+	executor = executor_with(s, &config);
+	for (int i = 0; i < 4; i++)
+		futures[i] = submit_task(executor, die, &gate, sizeof gate);
+	gate_open(gate);
+	counts = final_counts(executor);
+	CHECK_EQ(counts.submitted, 4);
+	CHECK_EQ(counts.started, 1);
+	CHECK_EQ(counts.failed, 1);
+	CHECK_EQ(counts.broken, 3);
+	for (int i = 0; i < 4; i++) {
+		CHECK_ERROR(assay_future_result(futures[i], 0, NULL, 0), ASSAY_EBROKEN);
+		assay_future_release(futures[i]);
+	}
 	executor_end(executor);
 }
 

@@ -76,6 +76,7 @@ bool pool_end_pending(struct pool *pool, struct future *future)
 		pool->counts.broken++;
 	else
 		pool->counts.cancelled++;
+	pool->counts.failed += breaks && has_fault(FAULT_COUNTS_BROKEN_AS_FAILED);
 	pthread_mutex_unlock(&pool->mutex);
 	ending_pool = pool;
 	if (breaks)
