@@ -212,27 +212,34 @@ static struct assay_watcher *ring_take_first(struct assay_watcher **ring)
 	return first;
 }
 
-/* Watchers first, so that no waiter waits for somebody's callback; then callbacks in order. */
-void future_notify(struct future *future)
+bool future_notify_watchers(struct future *future)
 {
-	struct assay_watcher *ring = future->observers, *watcher;
-	struct assay_watcher *callbacks = NULL, **end = &callbacks;
+	struct assay_watcher *ring = future->observers, *callbacks = NULL, *watcher;
 
 	while ((watcher = ring_take_first(&ring))) {
 		if (watcher->notify == callback_mark) {
-			watcher->next = NULL;
-			*end = watcher;
-			end = &watcher->next;
+			ring_append(&callbacks, watcher);
 		} else {
 			watcher->notify(watcher);
 			__atomic_store_n(&watcher->detached, 1, __ATOMIC_RELEASE); /* F4 */
 		}
 	}
-	while (callbacks) {
-		struct callback callback = *(struct callback *)callbacks;
+	future->observers = callbacks;
+	return callbacks;
+}
 
-		free(callbacks); /* first: it may end the thread */
-		callbacks = callback.watcher.next;
+/* Watchers first, so that no waiter waits for somebody's callback; then callbacks in order. The last
+ * of them may give up the last reference. */
+void future_notify(struct future *future)
+{
+	struct assay_watcher *callbacks, *first;
+
+	future_notify_watchers(future);
+	callbacks = future->observers;
+	while ((first = ring_take_first(&callbacks))) {
+		struct callback callback = *(struct callback *)first;
+
+		free(first); /* first: it may end the thread */
 		callback.function(&future->base, callback.user);
 	}
 }

@@ -120,6 +120,9 @@ bool future_settle(struct future *future, struct future_outcome outcome);
 bool future_end(struct future *future, struct future_outcome outcome);
 void future_notify(struct future *future);
 
+/* Its first half, where callbacks cannot run yet: true if there are any, for future_notify(). */
+bool future_notify_watchers(struct future *future);
+
 /* In place of future_call() for a started future whose function will not be called. */
 void future_fail(struct future *future, int error, const char *message,
 		 struct future_outcome *outcome);

@@ -56,9 +56,10 @@ static bool sleep_on(struct pool *pool, uint64_t hint, int64_t deadline_ns)
 	uint64_t word;
 
 	while (read_word(pool, hint, &word)) {
-		if (is_ripe(word)) {
-			ticket_collect(pool, WORD_INDEX(hint), word);
-			return true;
+		if (is_ripe(pool, word)) {
+			if (ticket_collect(pool, WORD_INDEX(hint), word))
+				return true;
+			continue;
 		}
 		if (status_of(word) >= SLOT_DONE)
 			return true;
@@ -71,7 +72,7 @@ static bool sleep_on(struct pool *pool, uint64_t hint, int64_t deadline_ns)
 		}
 		if (!shared_sleep(slot_futex(slot), (uint32_t)word, deadline_ns) &&
 		    assay_clock_ns() >= deadline_ns)
-			return read_word(pool, hint, &word) && is_ripe(word) &&
+			return read_word(pool, hint, &word) && is_ripe(pool, word) &&
 			       ticket_collect(pool, WORD_INDEX(hint), word);
 	}
 	return true;
@@ -86,7 +87,7 @@ bool slot_await(struct pool *pool, const struct future *future, int64_t deadline
 	/* A hint; not written again and again while results are read one after the other. */
 	if (!atomic_load_explicit(&pool->has_waited, memory_order_relaxed))
 		atomic_store_explicit(&pool->has_waited, true, memory_order_relaxed);
-	if (read_word(pool, hint_of(future), &word) && is_ripe(word) &&
+	if (read_word(pool, hint_of(future), &word) && is_ripe(pool, word) &&
 	    ticket_collect(pool, WORD_INDEX(hint_of(future)), word))
 		return true;
 	has_looked = pool->settings.config.spin_ns && look(pool, future, deadline_ns, &start_ns);

@@ -5,6 +5,13 @@
  */
 #include "pool.h"
 
+static _Thread_local const struct pool *own; /* whose collector this thread is */
+
+bool is_collector(const struct pool *pool)
+{
+	return pool == own;
+}
+
 static bool collect_slot(struct pool *pool, uint32_t index, bool all)
 {
 	struct slot *slot = &pool->segment->slots[index];
@@ -46,7 +53,6 @@ static void listen_to(struct pool *pool, struct lane *lane)
 		uint32_t index =
 			atomic_load_explicit(&lane->told[head % TOLD_RING], memory_order_relaxed);
 
-		/* First: the callback may take its time, and end many other tasks. */
 		atomic_store_explicit(&lane->told_head, head + 1, memory_order_release); /* S5 */
 		if (index < pool->segment->slot_count)
 			collect_slot(pool, index, false);
@@ -63,15 +69,68 @@ static bool has_news(struct pool *pool)
 	return atomic_load_explicit(&pool->scan, memory_order_seq_cst); /* K1 */
 }
 
-static void wait_for_news(struct pool *pool)
+static void collect_told(struct pool *pool)
+{
+	for (int i = 0; i < pool->segment->workers; i++)
+		if (has_told(&pool->segment->lanes[i]))
+			listen_to(pool, &pool->segment->lanes[i]);
+	if (atomic_exchange_explicit(&pool->scan, 0, memory_order_seq_cst)) /* K1 */
+		collect_all(pool, false);
+}
+
+/* Or until it is over. False: the deadline passed. */
+static bool wait_for_news(struct pool *pool, const _Atomic uint32_t *is_over, int64_t deadline_ns)
 {
 	struct control *control = pool->segment->control;
+	bool in_time = true;
 
-	atomic_store_explicit(&control->bell, 1, memory_order_seq_cst);                   /* K1 */
-	if (!has_news(pool) && !atomic_load_explicit(&pool->final, memory_order_seq_cst)) /* K1 */
-		while (atomic_load_explicit(&control->bell, memory_order_seq_cst))        /* K1 */
-			shared_sleep(&control->bell, 1, ASSAY_FOREVER);
+	atomic_store_explicit(&control->bell, 1, memory_order_seq_cst);              /* K1 */
+	if (!has_news(pool) && !atomic_load_explicit(is_over, memory_order_seq_cst)) /* K1 */
+		while (in_time && atomic_load_explicit(&control->bell, memory_order_seq_cst))
+			in_time = shared_sleep(&control->bell, 1, deadline_ns);
 	atomic_store_explicit(&control->bell, 0, memory_order_seq_cst); /* K1 */
+	return in_time;
+}
+
+/* The collector's, in a callback that waits: it sleeps on the bell all the same. */
+struct nap {
+	struct control *control;
+	_Atomic uint32_t is_over; /* 1: its signal is set; 2: and this is not touched any more */
+};
+
+static void wake_collector(struct assay_signal *signal)
+{
+	struct nap *nap = signal->sleeper;
+
+	atomic_store_explicit(&nap->is_over, 1, memory_order_seq_cst); /* K1 */
+	ring_bell(nap->control);
+	atomic_store_explicit(&nap->is_over, 2, memory_order_release);
+}
+
+int collector_park(struct pool *pool, struct assay_signal *signal, int64_t timeout_ns)
+{
+	int64_t deadline_ns = assay_deadline_ns(timeout_ns);
+	struct nap nap = {pool->segment->control, 0};
+	uint32_t state = ASSAY_SIGNAL_CLEAR;
+	unsigned step = 0;
+
+	signal->wake = wake_collector;
+	signal->sleeper = &nap;
+	if (!__atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_PARKED,
+					 false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return ASSAY_OK; /* it is set */
+	do
+		collect_told(pool);
+	while (!atomic_load_explicit(&nap.is_over, memory_order_acquire) &&
+	       (has_news(pool) ? assay_clock_ns() < deadline_ns
+			       : wait_for_news(pool, &nap.is_over, deadline_ns)));
+	state = ASSAY_SIGNAL_PARKED;
+	if (__atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_CLEAR, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return ASSAY_ETIMEDOUT;
+	while (atomic_load_explicit(&nap.is_over, memory_order_acquire) != 2)
+		port_backoff(&step);
+	return ASSAY_OK;
 }
 
 void collector_scan(struct pool *pool)
@@ -85,16 +144,15 @@ void *collector_run(void *user)
 	struct pool *pool = user;
 	struct visit visit;
 
+	own = pool;
 	attach(pool, &visit);
 	while (!atomic_load_explicit(&pool->final, memory_order_acquire)) { /* P5 */
-		for (int i = 0; i < pool->segment->workers; i++)
-			if (has_told(&pool->segment->lanes[i]))
-				listen_to(pool, &pool->segment->lanes[i]);
-		if (atomic_exchange_explicit(&pool->scan, 0, memory_order_seq_cst)) /* K1 */
-			collect_all(pool, false);
+		collect_told(pool);
+		ticket_call_back(pool);
 		if (!has_news(pool))
-			wait_for_news(pool);
+			wait_for_news(pool, &pool->final, ASSAY_FOREVER);
 	}
 	collect_all(pool, true); /* nothing runs any more */
+	ticket_call_back(pool);
 	return NULL;
 }

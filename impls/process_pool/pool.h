@@ -99,6 +99,9 @@ struct pool {
 	_Atomic uint64_t other_finished;
 	_Atomic uint32_t scan;  /* the collector looks at every slot */
 	_Atomic uint32_t final; /* and then leaves */
+	/* The collector's own: slots of futures that are done, and have callbacks. As in the free list. */
+	uint32_t uncalled;
+	uint32_t last_uncalled;
 };
 
 static inline struct pool *pool_of(const assay_executor *executor)
@@ -137,9 +140,10 @@ extern const struct assay_future_ops ticket_ops;
 /* has_roused: a worker that sleeps is to be woken for it. */
 void ticket_bind(struct future *future, uint64_t hint, bool has_roused);
 
-/* Ends the task of a slot that is done: false if somebody else does. Callbacks run here if
- * `notify`; otherwise nobody may observe. */
+/* Ends the task of a slot that is done: false if somebody else does. Callbacks are left. */
 bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word);
+/* Calls what the collector left: in no frame that others of its callbacks depend on. */
+void ticket_call_back(struct pool *pool);
 
 /* Keeps the segment of the pool for the future's sake. False: the future is done. */
 bool visit_begin(struct pool *pool, struct future *future);
@@ -167,10 +171,14 @@ static inline bool read_word(const struct pool *pool, uint64_t hint, uint64_t *w
 	return GENERATION(*word) == GENERATION(hint);
 }
 
-/* A done slot that nobody watches is collected by whoever looks. */
-static inline bool is_ripe(uint64_t word)
+/* Whether the calling thread is: then it is in a callback. */
+bool is_collector(const struct pool *pool);
+
+/* A done slot that nobody watches is collected by whoever looks. One that is watched would wait for the
+ * collector, who is the one that waits if it looks. */
+static inline bool is_ripe(const struct pool *pool, uint64_t word)
 {
-	return status_of(word) == SLOT_DONE && !(word & SLOT_TELL);
+	return status_of(word) == SLOT_DONE && (!(word & SLOT_TELL) || is_collector(pool));
 }
 
 /* await.c */
@@ -206,6 +214,8 @@ void make_room(struct pool *pool);
 
 void *guardian_run(void *pool);
 void *collector_run(void *pool);
+/* As of a future's table, in a callback of the collector: it ends meanwhile what is told of. */
+int collector_park(struct pool *pool, struct assay_signal *signal, int64_t timeout_ns);
 void collector_scan(struct pool *pool);
 
 /* shutdown.c */

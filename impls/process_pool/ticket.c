@@ -178,15 +178,45 @@ static void release(struct future *future)
 		discard(future);
 }
 
-/* The outcome is in the bytes: publishes it, and gives up the executor's reference. */
-static void end(struct future *future, struct future_outcome outcome)
+/* The outcome is in the bytes: publishes it, and gives up the executor's reference. But that is kept if
+ * there are callbacks, which is true. */
+static bool end(struct future *future, struct future_outcome outcome)
 {
+	bool is_observed = true;
+
 	future_start(future);
-	if (outcome.flags & HEAP) { /* which the core would free */
-		if (future_settle(future, outcome))
-			future_notify(future);
-		release(future);
-	} else if (future_end(future, outcome)) {
+	if (outcome.flags & HEAP) /* which the core would free */
+		is_observed = future_settle(future, outcome);
+	else if (!future_end(future, outcome))
+		return false;
+	if (is_observed && future_notify_watchers(future))
+		return true;
+	release(future);
+	return false;
+}
+
+/* The slot stays taken, so that its ticket can be in the list. Only the collector ends what is observed. */
+static void call_later(struct pool *pool, uint32_t index)
+{
+	pool->tickets[index].next = 0;
+	if (pool->uncalled)
+		pool->tickets[pool->last_uncalled - 1].next = index + 1;
+	else
+		pool->uncalled = index + 1;
+	pool->last_uncalled = index + 1;
+}
+
+void ticket_call_back(struct pool *pool)
+{
+	while (pool->uncalled) {
+		uint32_t index = pool->uncalled - 1;
+		struct ticket *ticket = &pool->tickets[index];
+		struct future *future = atomic_load_explicit(&ticket->future, memory_order_relaxed);
+		uint64_t word = atomic_load_explicit(&pool->segment->slots[index].word,
+						     memory_order_relaxed);
+
+		pool->uncalled = ticket->next;
+		slot_free(pool, index, GENERATION(word));
 		future_notify(future);
 		release(future);
 	}
@@ -231,9 +261,10 @@ bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
 	if (slot->error && slot->error != ASSAY_EBROKEN) /* which the guardian counts */
 		count(&pool->failed);
 	outcome = read_slot(pool, stub.future, index);
-	slot_free(pool, index, GENERATION(word));
-	if (stub.future)
-		end(stub.future, outcome);
+	if (stub.future && end(stub.future, outcome))
+		call_later(pool, index);
+	else
+		slot_free(pool, index, GENERATION(word));
 	return true;
 }
 
@@ -268,7 +299,7 @@ static void tell(struct pool *pool, struct future *future, uint64_t hint)
 	uint64_t word;
 
 	while (read_word(pool, hint, &word) && !(word & SLOT_TELL)) {
-		if (is_ripe(word)) {
+		if (is_ripe(pool, word)) {
 			ticket_collect(pool, WORD_INDEX(hint), word);
 		} else if (status_of(word) == SLOT_TAKEN) {
 			/* A waiter copies the outcome, and expects no observers. */
@@ -326,7 +357,7 @@ static enum assay_state state_op(assay_future *base)
 	if (state >= ASSAY_CANCELLED || is_orphaned(future) || !visit_begin(pool, future))
 		return future_ops.state(base);
 	if (read_word(pool, hint, &word)) {
-		if (is_ripe(word))
+		if (is_ripe(pool, word))
 			ticket_collect(pool, WORD_INDEX(hint), word);
 		else if (status_of(word) != SLOT_PENDING && status_of(word) != SLOT_CANCELLED)
 			state = ASSAY_RUNNING;
@@ -420,7 +451,7 @@ static int outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outco
 	if (visit_begin(pool, future)) {
 		if (timeout_ns > 0)
 			answered = slot_await(pool, future, deadline_ns);
-		else if (read_word(pool, hint, &word) && is_ripe(word))
+		else if (read_word(pool, hint, &word) && is_ripe(pool, word))
 			ticket_collect(pool, WORD_INDEX(hint), word);
 		visit_end(pool);
 	}
@@ -449,14 +480,21 @@ static void unwatch_op(assay_future *base, struct assay_watcher *watcher)
 
 static int park_op(assay_future *base, struct assay_signal *signal, int64_t timeout_ns)
 {
-	return is_orphaned(future_of(base)) ? ASSAY_EUNREACHABLE
-					    : future_ops.park(base, signal, timeout_ns);
+	struct future *future = future_of(base);
+	struct pool *pool = pool_of(future->home);
+
+	if (is_orphaned(future))
+		return ASSAY_EUNREACHABLE;
+	return is_collector(pool) ? collector_park(pool, signal, timeout_ns)
+				  : future_ops.park(base, signal, timeout_ns);
 }
 
+/* What runs, too: the collector ends it. */
 static bool helps_op(assay_future *base)
 {
-	(void)base;
-	return false;
+	struct future *future = future_of(base);
+
+	return is_collector(pool_of(future->home)) && !is_done(word_of(future));
 }
 
 const struct assay_future_ops ticket_ops = {
