@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of spec/callback.md: what a callback finds, and what it may do. */
 #include "sighting.h"
+#include "waiter.h"
+
+#include <sched.h>
 
 static void ask_finished(assay_future *future, void *user)
 {
@@ -265,6 +268,46 @@ ASSAY_TEST(cb_13_also_when_the_task_ended_its_thread, .clause = "CB-13",
 	check_waiting_callback(s, end_thread);
 }
 
+struct follow_up_by {
+	assay_executor *executor;
+	struct waiter waiter;
+	struct probe *calls;
+};
+
+static void wait_for_next_by(assay_future *future, void *user)
+{
+	struct follow_up_by *next = user;
+
+	(void)future;
+	next->waiter.future = submit_int(next->executor, 8);
+	waiter_run(&next->waiter);
+	CHECK_OK(next->waiter.error);
+	CHECK_EQ(next->waiter.value, 8);
+	assay_future_release(next->waiter.future);
+	probe_hit(next->calls);
+}
+
+ASSAY_TEST(cb_13_by_every_call_that_waits, .clause = "CB-13",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT)
+{
+	assay_executor *executor = executor_new(s, 2);
+
+	for (int call = 0; call < WAIT_CALLS; call++) {
+		struct follow_up_by next = {
+			executor,
+			{.call = (enum wait_call)call, .timeout_ns = ASSAY_FOREVER},
+			probe_new(s)};
+		struct gate *gate = gate_new(s);
+		assay_future *future = submit_gated(executor, gate, NULL, 7);
+
+		add(future, wait_for_next_by, &next);
+		gate_open(gate);
+		probe_await(next.calls, 1);
+		assay_future_release(future);
+	}
+	executor_end(executor);
+}
+
 struct refusal {
 	assay_executor *executor;
 	int error;
@@ -387,6 +430,129 @@ ASSAY_TEST(cb_15_callback_asks_a_running_future, .clause = "CB-15",
 	CHECK_EQ(probe_count(other.calls), 1);
 	assay_future_release(other.future);
 	assay_future_release(first);
+}
+
+/* A callback that waits for another future, in one of the ways there are. */
+struct watching {
+	struct waiter waiter;
+	struct gate *gate; /* opened when it begins to wait; NULL: it is open */
+	struct gate *next; /* opened when it has waited; may be NULL */
+	struct probe *calls;
+};
+
+static void wait_for_watched(assay_future *future, void *user)
+{
+	struct watching *watching = user;
+	struct waiter *waiter = &watching->waiter;
+
+	CHECK(assay_future_is_done(future));
+	if (watching->gate)
+		gate_open(watching->gate);
+	if (waiter->call == WAIT_CALLS)
+		while (assay_future_state(waiter->future) != ASSAY_FINISHED)
+			sched_yield();
+	waiter_run(waiter);
+	CHECK_OK(waiter->error);
+	CHECK_EQ(waiter->value, 2);
+	if (watching->next)
+		gate_open(watching->next);
+	probe_hit(watching->calls);
+}
+
+static void wait_at_gate(assay_future *future, void *user)
+{
+	(void)future;
+	gate_wait(user);
+}
+
+/* The future that is waited for has a callback, too; it may be blocked. */
+static void check_watched(struct subject *s, bool is_blocked)
+{
+	for (int call = 0; call <= WAIT_CALLS; call++) {
+		assay_executor *executor = executor_new(s, 2);
+		struct gate *first_gate = gate_new(s);
+		struct probe *started = probe_new(s);
+		struct watching watching = {.gate = gate_new(s), .calls = probe_new(s)};
+		struct waiter *waiter = &watching.waiter;
+		assay_future *first = submit_gated(executor, first_gate, started, 1);
+
+		waiter->call = (enum wait_call)call;
+		waiter->timeout_ns = ASSAY_FOREVER;
+		waiter->future = submit_gated(executor, watching.gate, started, 2);
+		probe_await(started, 2); /* or who waits for it may run it */
+		if (is_blocked) {
+			watching.next = gate_new(s);
+			add(waiter->future, wait_at_gate, watching.next);
+		}
+		add(waiter->future, hit, watching.calls);
+		add(first, wait_for_watched, &watching);
+		gate_open(first_gate);
+		probe_await(watching.calls, 2);
+		executor_end(executor);
+		CHECK_EQ(probe_count(watching.calls), 2);
+		assay_future_release(waiter->future);
+		assay_future_release(first);
+	}
+}
+
+ASSAY_TEST(cb_15_callback_waits_for_a_future_with_callbacks, .clause = "CB-15",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT)
+{
+	check_watched(s, false);
+}
+
+ASSAY_TEST(cb_16_nor_does_a_callback_that_waits, .clause = "CB-16",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT)
+{
+	check_watched(s, true);
+}
+
+/* Two futures of two executors, in either order; one of them ends. */
+struct mixed {
+	assay_future *futures[2];
+	struct gate *gate;
+	int first; /* to be done */
+	struct probe *calls;
+};
+
+static void wait_for_first(assay_future *future, void *user)
+{
+	struct mixed *mixed = user;
+	assay_future *sorted[2];
+	struct assay_partition partition = {.futures = sorted};
+
+	(void)future;
+	CHECK_OK(assay_wait(mixed->futures, 2, ASSAY_FIRST_COMPLETED, short_time_ns(), &partition));
+	CHECK_EQ(partition.done, 0);
+	gate_open(mixed->gate);
+	CHECK_OK(assay_wait(mixed->futures, 2, ASSAY_FIRST_COMPLETED, ASSAY_FOREVER, &partition));
+	CHECK_EQ(partition.done, 1);
+	CHECK(sorted[0] == mixed->futures[mixed->first]);
+	probe_hit(mixed->calls);
+}
+
+ASSAY_TEST(cb_15_callback_waits_for_futures_of_two_executors, .clause = "CB-15",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT)
+{
+	for (int i = 0; i < 4; i++) {
+		assay_executor *executors[2] = {executor_new(s, 2), executor_new(s, 2)};
+		struct gate *gate = gate_new(s), *never = gate_new(s);
+		struct mixed mixed = {.gate = gate_new(s), .first = i % 2, .calls = probe_new(s)};
+		assay_future *future = submit_gated(executors[i / 2], gate, NULL, 1);
+
+		for (int k = 0; k < 2; k++)
+			mixed.futures[k] = submit_gated(
+				executors[k], k == mixed.first ? mixed.gate : never, NULL, 2);
+		add(future, wait_for_first, &mixed);
+		gate_open(gate);
+		probe_await(mixed.calls, 1);
+		gate_open(never);
+		for (int k = 0; k < 2; k++) {
+			executor_end(executors[k]);
+			assay_future_release(mixed.futures[k]);
+		}
+		assay_future_release(future);
+	}
 }
 
 static void wait_for_other(assay_future *future, void *user)

@@ -122,9 +122,24 @@ static bool cancel(assay_future *base)
 	return future_cancel(future_of(base));
 }
 
+/* For the fault by which one future at a time is ended, callbacks and all. */
+static bool take_turn(struct future *future, pthread_mutex_t *turn)
+{
+	bool is_watched;
+
+	pthread_mutex_lock(&future->mutex);
+	is_watched = future->callbacks || future->watchers.next != &future->watchers;
+	pthread_mutex_unlock(&future->mutex);
+	if (is_watched)
+		pthread_mutex_lock(turn);
+	return is_watched;
+}
+
 void future_settle(struct future *future)
 {
+	static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 	struct callback *callbacks = NULL;
+	bool has_turn = has_fault(FAULT_DELIVERS_IN_TURN) && take_turn(future, &turn);
 
 	pthread_mutex_lock(&future->mutex);
 	if (has_fault(FAULT_CALLBACK_BEFORE_DONE)) {
@@ -151,6 +166,8 @@ void future_settle(struct future *future)
 	}
 	pthread_mutex_unlock(&future->mutex);
 	call_back(future, callbacks);
+	if (has_turn)
+		pthread_mutex_unlock(&turn);
 }
 
 void future_settle_error(struct future *future, int error, int code, const char *message)
