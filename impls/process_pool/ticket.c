@@ -291,7 +291,8 @@ static void await_end(struct pool *pool, struct future *future, uint64_t hint)
 		port_backoff(&step);
 }
 
-/* From here on the collector ends the task, or the future is done, or about to be. */
+/* From here on the collector ends the task, or the future is done, or about to be. With NULL: it may be
+ * gone, and only the executor's reference is left. */
 static void tell(struct pool *pool, struct future *future, uint64_t hint)
 {
 	struct slot *slot = slot_of(pool, hint);
@@ -303,7 +304,7 @@ static void tell(struct pool *pool, struct future *future, uint64_t hint)
 			ticket_collect(pool, WORD_INDEX(hint), word);
 		} else if (status_of(word) == SLOT_TAKEN) {
 			/* A waiter copies the outcome, and expects no observers. */
-			if (is_done(word_of(future)))
+			if (!future || is_done(word_of(future)))
 				return;
 			port_backoff(&step);
 		} else if (status_of(word) == SLOT_CANCELLED) {
@@ -314,7 +315,8 @@ static void tell(struct pool *pool, struct future *future, uint64_t hint)
 							      memory_order_relaxed);
 		}
 	}
-	await_end(pool, future, hint);
+	if (future)
+		await_end(pool, future, hint);
 }
 
 static void tell_of(struct future *future)
@@ -335,11 +337,20 @@ static void tell_of(struct future *future)
 static void release_op(assay_future *base)
 {
 	struct future *future = future_of(base);
-	uint64_t word = word_of(future);
+	struct pool *pool = pool_of(future->home);
+	uint64_t hint = hint_of(future), word;
 
-	if (!is_done(word) && references_of(word) == 2)
-		tell_of(future); /* nobody will ask: the executor's reference must end by itself */
-	release(future);
+	if (is_done(word_of(future)) || is_orphaned(future) || !visit_begin(pool, future)) {
+		release(future);
+		return;
+	}
+	STEP();
+	word = atomic_fetch_sub_explicit(&future->word, REFERENCE, memory_order_acq_rel);
+	if (references_of(word) == 1)
+		discard(future);
+	else if (references_of(word) == 2 && !is_done(word))
+		tell(pool, NULL, hint); /* nobody will ask: it must end by itself */
+	visit_end(pool);
 }
 
 static void retain_op(assay_future *base)

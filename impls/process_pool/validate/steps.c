@@ -372,6 +372,40 @@ static int check_looked_at(const struct assay_backend *backend)
 	}
 }
 
+static assay_future *shared;
+
+static void release_other(void)
+{
+	assay_future_release(shared);
+}
+
+/* The last two references go at the same moment: the failure is counted when the task is collected. */
+static void check_released(const struct assay_backend *backend)
+{
+	assay_executor *executor = create_one(backend);
+	assay_future *first = send(executor, 0);
+	struct order order = order_of(1); /* which fails */
+	struct assay_task task = {obey, NULL, &order, sizeof order};
+	struct assay_statistics now = {0};
+	int error = assay_submit(executor, &task, &shared);
+
+	alarm(20);
+	if (error)
+		die("submit", error);
+	assay_future_retain(shared);
+	meanwhile = release_other;
+	assay_future_release(shared);
+	if (meanwhile)
+		die("releasing marks no moment", 0);
+	plan->open[0] = true;
+	while (!now.failed) {
+		sched_yield();
+		assay_executor_statistics(executor, &now);
+	}
+	assay_future_release(first);
+	assay_executor_destroy(executor);
+}
+
 #define LATER 4
 
 static struct {
@@ -454,6 +488,7 @@ int main(int argc, char **argv)
 	}
 	points += check_looked_at(backend);
 	check_passing(backend);
+	check_released(backend);
 	printf("%s: workers ended at %d moments, nothing was lost\n", backend->name, points);
 	return 0;
 }
