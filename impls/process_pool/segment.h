@@ -41,7 +41,7 @@
  *
  * How workers come and go
  *   W1  replace: release store of wanted (1)  ->  helper: acquire load
- *       the emptied lane: phase, read relaxed behind it, leaving and ready are a new worker's
+ *       the emptied lane: phase, read relaxed behind it, leaving and is_initializing are a new worker's
  *   W2  start_worker: release stores of phase, after pid, and then of wanted (0)
  *         ->  guardian: acquire loads of wanted and then of phase
  *       a lane that is being filled never looks as if it were to be filled

@@ -381,7 +381,7 @@ static enum assay_state state_op(assay_future *base)
 
 static void end_cancelled(struct pool *pool, const struct stub *stub)
 {
-	count(&pool->cancelled);
+	atomic_fetch_add_explicit(&pool->cancelled, 1, memory_order_seq_cst); /* K2 */
 	give_argument(pool, stub);
 	make_room(pool);
 	if (stub->future) {
