@@ -184,6 +184,8 @@ static int hand_over(struct pool *pool, struct parcel *parcel)
 		publish(pool, parcel);
 	else if (is_long)
 		undo_long(pool, parcel);
+	if (error == ASSAY_ENOMEM)
+		make_room(pool); /* the one that was woken for it leaves it to others */
 	return error;
 }
 

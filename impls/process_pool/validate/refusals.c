@@ -4,6 +4,8 @@
  * the helper alike: every call must answer with an error of the closed set, every accepted task must
  * end, and nothing may crash, hang or be left. Usage: refusals BACKEND.so
  */
+#include "asleep.h"
+
 #include <assay/load.h>
 
 #include <dirent.h>
@@ -32,6 +34,7 @@ static struct {
 	atomic_bool fail_on;   /* and all that follow */
 	atomic_int forks;      /* of this scenario that succeeded */
 	atomic_int failed[16]; /* by kind, to see that each was reached */
+	atomic_bool is_open;   /* tasks that wait may end */
 } * plan;
 
 enum kind { MEMORY, THREAD, FORK, MEMFD, TRUNCATE, SEAL, MAP, ADVISE, SOCKETS, PIDFD, KINDS };
@@ -176,9 +179,16 @@ void *mmap(void *address, size_t size, int protection, int flags, int descriptor
 
 typedef int advise_function(void *, size_t, int);
 
+static atomic_bool refuse_advice; /* the next time, in this process */
+
 int madvise(void *address, size_t size, int advice)
 {
 	NEXT(advise_function, "madvise");
+	if (refuse_advice) {
+		refuse_advice = false;
+		errno = ENOMEM;
+		return -1;
+	}
 	return fails(ADVISE, ENOMEM) ? -1 : next(address, size, advice);
 }
 
@@ -394,6 +404,80 @@ static int sweep(const struct assay_backend *backend, int descriptors, int threa
 	return points;
 }
 
+/*
+ * Two submitters wait for room. A task starts, one of them is woken, and gets no memory: the other is
+ * not to sleep on. There is none for the ring, of which a page has room for so many entries.
+ */
+#define PAGE_OF_RING 512
+
+static int wait_for_all(assay_call *call)
+{
+	(void)call;
+	while (!plan->is_open)
+		sched_yield();
+	return ASSAY_OK;
+}
+
+struct submitter {
+	pthread_t thread;
+	assay_executor *executor;
+	atomic_int tid;
+	int error;
+};
+
+static int submit_one(assay_executor *executor)
+{
+	return assay_submit(executor, &(struct assay_task){.function = wait_for_all}, NULL);
+}
+
+static void *submit_late(void *user)
+{
+	struct submitter *submitter = user;
+
+	submitter->tid = gettid();
+	submitter->error = submit_one(submitter->executor);
+	return NULL;
+}
+
+static void check_room(const struct assay_backend *backend)
+{
+	struct assay_config config = assay_config_default();
+	struct submitter submitters[2] = {0};
+	struct assay_statistics now;
+	assay_executor *executor;
+	int error;
+
+	alarm(20);
+	config.workers = 1;
+	config.queue_capacity = 1;
+	error = assay_executor_create(backend, &config, &executor);
+	if (error)
+		die("create", error);
+	plan->is_open = true;
+	for (int i = 0; i < PAGE_OF_RING - 2 && !error; i++)
+		error = submit_one(executor);
+	do
+		assay_executor_statistics(executor, &now);
+	while (now.finished < PAGE_OF_RING - 2);
+	plan->is_open = false;
+	for (int i = 0; i < 2 && !error; i++) /* one runs, one is pending */
+		error = submit_one(executor);
+	if (error)
+		die("a bounded queue", error);
+	for (int i = 0; i < 2; i++) {
+		submitters[i].executor = executor;
+		pthread_create(&submitters[i].thread, NULL, submit_late, &submitters[i]);
+		await_sleep(&submitters[i].tid);
+	}
+	refuse_advice = true;
+	plan->is_open = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(submitters[i].thread, NULL);
+	if (refuse_advice || submitters[0].error + submitters[1].error != ASSAY_ENOMEM)
+		die("the ring has room without memory", submitters[0].error);
+	assay_executor_destroy(executor);
+}
+
 int main(int argc, char **argv)
 {
 	const struct assay_backend *backend;
@@ -412,6 +496,7 @@ int main(int argc, char **argv)
 	descriptors = count_entries("/proc/self/fd");
 	threads = count_entries("/proc/self/task");
 	points = sweep(backend, descriptors, threads);
+	check_room(backend);
 	for (int i = 0; i < KINDS; i++)
 		printf("%s%s %d", i ? ", " : "", kinds[i], plan->failed[i]);
 	printf("\n%s: %d calls failed in turn, nothing was lost or left\n", backend->name, points);

@@ -6,6 +6,8 @@
  * At moments of the client nobody ends: a thread stands there while others go on.
  * Usage: steps BACKEND.so, of a backend built with PROCESS_POOL_STEPS
  */
+#include "asleep.h"
+
 #include <assay/load.h>
 
 #include <pthread.h>
@@ -319,24 +321,6 @@ static void start(struct waiter *waiter, void *(*run)(void *), assay_future *fut
 	waiter->asks = false;
 	if (pthread_create(&waiter->thread, NULL, run, waiter))
 		die("thread", 0);
-}
-
-/* Until a thread of the client sleeps. */
-static void await_sleep(const atomic_int *tid)
-{
-	char path[64], state = 'R';
-
-	while (state != 'S') {
-		FILE *file;
-
-		sched_yield();
-		snprintf(path, sizeof path, "/proc/%d/task/%d/stat", client, *tid);
-		file = *tid ? fopen(path, "r") : NULL;
-		if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-			state = 'R';
-		if (file)
-			fclose(file);
-	}
 }
 
 /* A worker dies while one thread sleeps on its task, and after another has looked at it. */
