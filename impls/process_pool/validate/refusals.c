@@ -497,8 +497,13 @@ int main(int argc, char **argv)
 	threads = count_entries("/proc/self/task");
 	points = sweep(backend, descriptors, threads);
 	check_room(backend);
-	for (int i = 0; i < KINDS; i++)
+	for (int i = 0; i < KINDS; i++) {
 		printf("%s%s %d", i ? ", " : "", kinds[i], plan->failed[i]);
+		if (!plan->failed[i]) {
+			fprintf(stderr, "refusals: no call of %s was refused\n", kinds[i]);
+			return 1;
+		}
+	}
 	printf("\n%s: %d calls failed in turn, nothing was lost or left\n", backend->name, points);
 	return 0;
 }
