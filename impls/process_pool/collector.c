@@ -104,7 +104,7 @@ static void wake_collector(struct assay_signal *signal)
 
 	atomic_store_explicit(&nap->is_over, 1, memory_order_seq_cst); /* K1 */
 	ring_bell(nap->control);
-	atomic_store_explicit(&nap->is_over, 2, memory_order_release);
+	atomic_store_explicit(&nap->is_over, 2, memory_order_release); /* P7 */
 }
 
 int collector_park(struct pool *pool, struct assay_signal *signal, int64_t timeout_ns)
@@ -117,18 +117,18 @@ int collector_park(struct pool *pool, struct assay_signal *signal, int64_t timeo
 	signal->wake = wake_collector;
 	signal->sleeper = &nap;
 	if (!__atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_PARKED,
-					 false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return ASSAY_OK; /* it is set */
+					 false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) /* G2 G1 */
+		return ASSAY_OK;                                                     /* it is set */
 	do
 		collect_told(pool);
-	while (!atomic_load_explicit(&nap.is_over, memory_order_acquire) &&
+	while (!atomic_load_explicit(&nap.is_over, memory_order_acquire) && /* P7 */
 	       (has_news(pool) ? assay_clock_ns() < deadline_ns
 			       : wait_for_news(pool, &nap.is_over, deadline_ns)));
 	state = ASSAY_SIGNAL_PARKED;
 	if (__atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_CLEAR, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) /* G1 */
 		return ASSAY_ETIMEDOUT;
-	while (atomic_load_explicit(&nap.is_over, memory_order_acquire) != 2)
+	while (atomic_load_explicit(&nap.is_over, memory_order_acquire) != 2) /* P7 */
 		port_backoff(&step);
 	return ASSAY_OK;
 }

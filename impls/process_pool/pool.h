@@ -26,6 +26,9 @@
  *   P6  fork: seq_cst add to forks, then the copy of the memory, a barrier to all threads
  *         against   who gives up the last reference to a result, then looks at forks
  *       what a child still has a reference to is not used again
+ *   P7  wake_collector: release store of 2 to the nap's is_over  ->  collector_park: acquire load
+ *       the waker's last use, before the nap goes; what was signalled is G1's
+ * F2 is that of future.h, G1 and G2 are those of executor.h.
  *
  * Relaxed without a word: counts for statistics; broken where the guardian reads it, which alone
  * sets it; stopping where the guardian reads it: a hint, for what ends it is the end of the helper.

@@ -29,8 +29,9 @@ static bool is_bounded(const struct pool *pool)
 /* Tasks accepted and not started; under submit_mutex. */
 static uint64_t queued(struct pool *pool)
 {
-	uint64_t gone = atomic_load_explicit(&pool->cancelled, memory_order_seq_cst) +
-			atomic_load_explicit(&pool->broken_count, memory_order_seq_cst);
+	/* relaxed: what a break ends makes no room, everybody is refused by then */
+	uint64_t gone = atomic_load_explicit(&pool->broken_count, memory_order_relaxed) +
+			atomic_load_explicit(&pool->cancelled, memory_order_seq_cst); /* K2 */
 
 	for (int i = 0; i < pool->segment->workers; i++)
 		gone += atomic_load_explicit(&pool->segment->lanes[i].started,

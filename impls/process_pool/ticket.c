@@ -345,7 +345,7 @@ static void release_op(assay_future *base)
 		return;
 	}
 	STEP();
-	word = atomic_fetch_sub_explicit(&future->word, REFERENCE, memory_order_acq_rel);
+	word = atomic_fetch_sub_explicit(&future->word, REFERENCE, memory_order_acq_rel); /* F2 */
 	if (references_of(word) == 1)
 		discard(future);
 	else if (references_of(word) == 2 && !is_done(word))
@@ -399,10 +399,10 @@ bool ticket_cancel(struct pool *pool, uint64_t hint)
 		/* First: once cancelled the slot may be freed, and be another task's, at any time. */
 		struct stub stub = read_ticket(pool, WORD_INDEX(hint));
 
-		if (!atomic_compare_exchange_weak_explicit(
-			    &slot->word, &word, (word & ~SLOT_STATUS) | SLOT_CANCELLED,
-			    memory_order_acq_rel, /* S2 S6 */
-			    memory_order_relaxed))
+		if (!atomic_compare_exchange_weak_explicit(&slot->word, &word,
+							   (word & ~SLOT_STATUS) | SLOT_CANCELLED,
+							   memory_order_acq_rel, /* S2 S6 */
+							   memory_order_relaxed))
 			continue;
 		STEP();
 		/* Who sleeps on the slot goes on to sleep on the future. */
