@@ -401,15 +401,27 @@ int zygote_start(struct zygote *zygote, struct segment *segment, const struct se
 	return ASSAY_OK;
 }
 
+/* What the helper sends next. False: it is gone. */
+static bool receive(const struct zygote *zygote, void *bytes, size_t size)
+{
+	/* A process that another thread forked while the helper was started may have the helper's end
+	 * of the socket, too: only the helper's own end is certain to be seen. */
+	struct pollfd watched[2] = {{.fd = zygote->socket, .events = POLLIN},
+				    {.fd = zygote->process, .events = POLLIN}};
+
+	while (poll(watched, 2, -1) < 0)
+		if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+			return false;
+	/* First what it said last: that it has gone stays to be seen. */
+	return watched[0].revents &&
+	       recv(zygote->socket, bytes, size, MSG_DONTWAIT) == (ssize_t)size;
+}
+
 int zygote_await(const struct zygote *zygote)
 {
 	struct report report;
-	ssize_t got;
 
-	do
-		got = recv(zygote->socket, &report, sizeof report, 0);
-	while (got < 0 && errno == EINTR);
-	if (got != (ssize_t)sizeof report)
+	if (!receive(zygote, &report, sizeof report))
 		return ASSAY_ERESOURCE;
 	return report.error ? resource_error(report.error) : ASSAY_OK;
 }
@@ -423,16 +435,7 @@ void zygote_nudge(const struct zygote *zygote)
 
 bool zygote_listen(const struct zygote *zygote)
 {
-	/* A process that another thread forked while the helper was started may have the helper's end
-	 * of the socket, too: only the helper's own end is certain to be seen. */
-	struct pollfd watched[2] = {{.fd = zygote->socket, .events = POLLIN},
-				    {.fd = zygote->process, .events = POLLIN}};
 	char nudge;
 
-	while (poll(watched, 2, -1) < 0)
-		if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
-			return false;
-	/* First what it said last: that it has gone stays to be seen. */
-	return watched[0].revents ? recv(zygote->socket, &nudge, sizeof nudge, MSG_DONTWAIT) > 0
-				  : false;
+	return receive(zygote, &nudge, sizeof nudge);
 }

@@ -194,10 +194,21 @@ int madvise(void *address, size_t size, int advice)
 
 typedef int sockets_function(int, int, int, int *);
 
+static bool has_bystander; /* another thread forks just then */
+static pid_t bystander;
+
 int socketpair(int domain, int type, int protocol, int sockets[2])
 {
 	NEXT(sockets_function, "socketpair");
-	return fails(SOCKETS, ENFILE) ? -1 : next(domain, type, protocol, sockets);
+	int error = fails(SOCKETS, ENFILE) ? -1 : next(domain, type, protocol, sockets);
+
+	bystander = has_bystander ? fork() : 0;
+	if (has_bystander && bystander == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	return error;
 }
 
 typedef long system_function(long, ...);
@@ -212,6 +223,8 @@ long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(list, long);
 	va_end(list);
+	if (number == SYS_pidfd_open && has_bystander && getpid() != client)
+		_exit(1);
 	if (number == SYS_pidfd_open && fails(PIDFD, EMFILE)) {
 		/* The worst moment: the helper has started all it was to start. */
 		while (getpid() == client && !plan->fail_on && plan->forks < 1 + WORKERS)
@@ -404,6 +417,23 @@ static int sweep(const struct assay_backend *backend, int descriptors, int threa
 	return points;
 }
 
+/* The helper dies before it says anything, and another process has its end of the socket. */
+static void check_silence(const struct assay_backend *backend)
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *executor;
+	int error;
+
+	alarm(20);
+	has_bystander = true;
+	error = assay_executor_create(backend, &config, &executor);
+	has_bystander = false;
+	if (error != ASSAY_ERESOURCE)
+		die("a helper that died", error);
+	kill(bystander, SIGKILL);
+	waitpid(bystander, NULL, 0);
+}
+
 /*
  * Two submitters wait for room. A task starts, one of them is woken, and gets no memory: the other is
  * not to sleep on. There is none for the ring, of which a page has room for so many entries.
@@ -496,6 +526,7 @@ int main(int argc, char **argv)
 	descriptors = count_entries("/proc/self/fd");
 	threads = count_entries("/proc/self/task");
 	points = sweep(backend, descriptors, threads);
+	check_silence(backend);
 	check_room(backend);
 	for (int i = 0; i < KINDS; i++) {
 		printf("%s%s %d", i ? ", " : "", kinds[i], plan->failed[i]);
