@@ -168,6 +168,25 @@ ASSAY_TEST(brk_6_an_error_of_its_own, .clause = "BRK-6")
 		}
 }
 
+static int say_broken(assay_call *call)
+{
+	(void)call;
+	return ASSAY_EBROKEN;
+}
+
+ASSAY_TEST(brk_6_a_task_cannot_say_it, .clause = "BRK-6")
+{
+	assay_executor *executor = executor_new(s, 1);
+	assay_future *future = submit_task(executor, say_broken, NULL, 0);
+	assay_future *next = submit_int(executor, 3);
+
+	CHECK_ERROR(assay_future_result(future, ASSAY_FOREVER, NULL, 0), ASSAY_EFAILED);
+	CHECK_EQ(result_int(next), 3);
+	executor_end(executor);
+	assay_future_release(future);
+	assay_future_release(next);
+}
+
 ASSAY_TEST(brk_7_each_future_has_its_own_message, .clause = "BRK-7", .needs = BREAKABLE)
 {
 	struct breaking breaking = breaking_new(s, 0);
@@ -237,15 +256,34 @@ ASSAY_TEST(brk_14_a_break_releases_everyone, .clause = "BRK-14", .needs = BREAKA
 	assay_future_release(future);
 }
 
+struct submitter {
+	struct actor actor;
+	assay_executor *executor;
+	size_t batch; /* 1: one task after the other */
+	int error;
+};
+
+static void submit_until_refused(void *argument)
+{
+	struct submitter *submitter = argument;
+	const struct assay_task tasks[3] = {{.function = return_nothing},
+					    {.function = return_nothing},
+					    {.function = return_nothing}};
+
+	while (!submitter->error)
+		submitter->error = submitter->batch == 1
+					   ? assay_submit(submitter->executor, tasks, NULL)
+					   : assay_submit_many(submitter->executor, tasks,
+							       submitter->batch, NULL, NULL);
+}
+
 ASSAY_TEST(brk_14_a_break_releases_blocked_submitters, .clause = "BRK-14",
 	   .needs = BREAKABLE | ASSAY_CAP_BOUNDED_QUEUE)
 {
 	struct breaking breaking = breaking_new(s, 0);
 	struct assay_config config = assay_config_default();
-	struct assay_task tasks[50];
+	struct submitter submitters[4] = {{.batch = 0}};
 	assay_executor *executor;
-	size_t accepted = 0;
-	int error;
 
 	config.workers = 1;
 	config.queue_capacity = 2;
@@ -253,15 +291,19 @@ ASSAY_TEST(brk_14_a_break_releases_blocked_submitters, .clause = "BRK-14",
 	config.initializer_argument = &breaking;
 	config.initializer_argument_size = sizeof breaking;
 	config.log = keep_silent;
-	for (int i = 0; i < 50; i++)
-		tasks[i] = (struct assay_task){.function = return_nothing};
 	executor = executor_with(s, &config);
-	/* It breaks while the submits fill the queue, or wait for room in it. */
-	CHECK_OK(assay_submit(executor, &tasks[0], NULL));
+	for (int i = 0; i < 4; i++) {
+		submitters[i].executor = executor;
+		submitters[i].batch = i % 2 ? 3 : 1;
+		actor_start(&submitters[i].actor, submit_until_refused, &submitters[i]);
+	}
+	for (int i = 0; i < 4; i++)
+		actor_await_sleep(&submitters[i].actor);
 	gate_open(breaking.gate);
-	error = assay_submit_many(executor, tasks, 50, NULL, &accepted);
-	CHECK_ERROR(error, ASSAY_EBROKEN);
-	CHECK(accepted < 50);
+	for (int i = 0; i < 4; i++) {
+		actor_join(&submitters[i].actor);
+		CHECK_ERROR(submitters[i].error, ASSAY_EBROKEN);
+	}
 	executor_end(executor);
 }
 

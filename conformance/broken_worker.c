@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The death of a worker: of its thread, or of its process where the backend survives that. */
-#include "fixture.h"
+#include "family.h"
 #include "waiter.h"
 
 #include <signal.h>
@@ -111,11 +111,19 @@ ASSAY_TEST(brk_9_the_death_of_an_idle_worker, .clause = "BRK-9",
 {
 	assay_executor *executor = executor_new(s, 1);
 	struct assay_task task = {.function = return_pid};
-	int error = ASSAY_OK;
+	int error = ASSAY_OK, pid = pid_of_worker(executor);
 
-	CHECK_EQ(kill(pid_of_worker(executor), SIGKILL), 0);
-	while (!error) /* until it is noticed */
-		error = assay_submit(executor, &task, NULL);
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	while (kill(pid, 0) == 0 && count_zombies() == 0) /* not while it takes a task */
+		sched_yield();
+	while (!error) { /* until it is noticed */
+		assay_future *future = NULL;
+
+		error = assay_submit(executor, &task, &future);
+		if (future)
+			(void)!assay_future_wait(future, ASSAY_FOREVER);
+		assay_future_release(future);
+	}
 	CHECK_ERROR(error, ASSAY_EBROKEN);
 	executor_end(executor);
 }

@@ -2,6 +2,7 @@
 #include "base.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -170,12 +171,19 @@ void future_settle(struct future *future)
 		pthread_mutex_unlock(&turn);
 }
 
+/* For the fault that has one message for all that a break ends. */
+static char shared_message[160];
+
 void future_settle_error(struct future *future, int error, int code, const char *message)
 {
 	free(future->message);
 	future->message = strdup(message);
 	future->outcome = (struct assay_outcome){
 		.error = error, .code = code, .message = future->message ? future->message : ""};
+	if (has_fault(FAULT_BREAK_MESSAGE_SHARED)) {
+		snprintf(shared_message, sizeof shared_message, "%s", message);
+		future->outcome.message = shared_message;
+	}
 	future_settle(future);
 }
 
@@ -357,6 +365,8 @@ void future_release(struct future *future)
 		return;
 	pthread_cond_destroy(&future->done);
 	pthread_mutex_destroy(&future->mutex);
+	if (future->outcome.message == shared_message)
+		*shared_message = '\0';
 	free(future->argument);
 	if (future->shared_size) /* not unmapped: who has it later finds it in the same place */
 		memset(future->result, 0, future->shared_size);
@@ -437,7 +447,8 @@ void future_call(struct future *future, assay_executor *executor)
 	if (returned == ASSAY_OK) {
 		out->result_size = running.call.result_size;
 		out->result = out->result_size ? running.call.result : NULL;
-	} else if (returned == ASSAY_ENOMEM || returned == ASSAY_ETOOBIG) {
+	} else if (returned == ASSAY_ENOMEM || returned == ASSAY_ETOOBIG ||
+		   (has_fault(FAULT_TASK_SAYS_BROKEN) && returned == ASSAY_EBROKEN)) {
 		out->error = returned;
 	} else {
 		out->error = ASSAY_EFAILED;

@@ -23,7 +23,9 @@ static int refusal(const struct pool *pool)
 {
 	if (has_fault(FAULT_ACCEPTS_AFTER_SHUTDOWN))
 		return ASSAY_OK;
-	return pool->broken ? ASSAY_EBROKEN : pool->stopping ? ASSAY_ESHUTDOWN : ASSAY_OK;
+	if (pool->stopping && (!pool->broken || has_fault(FAULT_SHUTDOWN_HIDES_BREAK)))
+		return ASSAY_ESHUTDOWN;
+	return pool->broken && !has_fault(FAULT_ACCEPTS_AFTER_BREAK) ? ASSAY_EBROKEN : ASSAY_OK;
 }
 
 /* Under the mutex: until there is room. ASSAY_EFULL: there is none. */
@@ -115,6 +117,8 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 		return ASSAY_EUNREACHABLE;
 	pthread_mutex_lock(&pool->mutex);
 	error = refusal(pool);
+	if (has_fault(FAULT_BREAK_STARTS_WORKERS) && pool->broken)
+		(void)pool_start_worker(pool);
 	pthread_mutex_unlock(&pool->mutex);
 	if (error && has_fault(FAULT_REFUSES_BUT_RUNS) && function) {
 		future = future_create(function, task, 1);

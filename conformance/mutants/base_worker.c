@@ -37,7 +37,8 @@ static void take_out(struct pool *pool, struct future **link)
 	if (pool->last == &future->next)
 		pool->last = link;
 	pool->queued--;
-	if (!has_fault(FAULT_ROOM_NOT_SIGNALLED))
+	if (!has_fault(FAULT_ROOM_NOT_SIGNALLED) &&
+	    !(has_fault(FAULT_BREAK_LEAVES_SUBMITTERS) && pool->broken))
 		pthread_cond_signal(&pool->room);
 }
 
@@ -106,7 +107,8 @@ static void break_pool(struct pool *pool)
 	pool->broken = true;
 	if (!has_fault(FAULT_BREAK_SPARES_RUNNING))
 		process_kill_all(pool, SIGKILL);
-	pthread_cond_broadcast(&pool->room);
+	if (!has_fault(FAULT_BREAK_LEAVES_SUBMITTERS))
+		pthread_cond_broadcast(&pool->room);
 	pthread_cond_broadcast(&pool->work);
 	while ((future = pool_pop(pool)))
 		if (!pool_end_pending(pool, future) && has_fault(FAULT_BREAK_STOPS_AT_CANCELLED))

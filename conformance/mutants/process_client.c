@@ -145,6 +145,12 @@ static bool is_stopped(struct pool *pool)
 /* What becomes of a task whose worker died. */
 enum fate { AGAIN, FAILS, BREAKS };
 
+static bool is_fatal(const struct pool *pool)
+{
+	return pool->settings.config.on_worker_death == ASSAY_DEATH_BREAKS ||
+	       has_fault(FAULT_DEATH_BREAKS_ALWAYS);
+}
+
 static enum fate fate_of(struct pool *pool, int tries)
 {
 	const struct assay_config *config = &pool->settings.config;
@@ -154,7 +160,7 @@ static enum fate fate_of(struct pool *pool, int tries)
 		return AGAIN;
 	if (is_stopped(pool))
 		return FAILS;
-	if (config->on_worker_death == ASSAY_DEATH_BREAKS || has_fault(FAULT_DEATH_BREAKS_ALWAYS))
+	if (is_fatal(pool))
 		return BREAKS;
 	return tries < retries + has_fault(FAULT_RETRIES_ONCE_MORE) ? AGAIN : FAILS;
 }
@@ -191,6 +197,8 @@ bool process_call(struct worker *worker, struct future *future)
 	for (int tries = 0;; tries++) {
 		struct reply reply;
 
+		if (has_fault(FAULT_IDLE_DEATH_IS_HARMLESS))
+			(void)process_has_died(worker);
 		if (!worker->process && !process_start(worker)) {
 			if (is_stopped(pool)) {
 				leave_outcome(future, ASSAY_EDIED, pool->killed_by,
@@ -232,8 +240,8 @@ bool process_has_died(struct worker *worker)
 	if (!process || poll(&wait, 1, 0) <= 0 || has_fault(FAULT_DEATH_IGNORED))
 		return false;
 	status = forget_process(worker);
-	if ((config->on_worker_death != ASSAY_DEATH_BREAKS && !is_failure) ||
-	    is_stopped(worker->pool))
+	if (has_fault(FAULT_IDLE_DEATH_IS_HARMLESS) || is_stopped(worker->pool) ||
+	    !(is_fatal(worker->pool) || is_failure))
 		return false;
 	describe_death(text, sizeof text, process, status);
 	note_death(worker->pool, text, death_code(status));

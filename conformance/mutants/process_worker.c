@@ -18,10 +18,11 @@
 static bool await(int socket, int pidfd, short events)
 {
 	struct pollfd wait[2] = {{.fd = socket, .events = events}, {.fd = pidfd, .events = POLLIN}};
+	int patience_ms = has_fault(FAULT_SILENCE_IS_DEATH) && pidfd >= 0 ? 10 : -1;
 
 	if (has_fault(FAULT_DEATH_IGNORED) && pidfd >= 0)
 		wait[1].fd = -1;
-	while (poll(wait, 2, -1) < 0)
+	while (poll(wait, 2, patience_ms) < 0)
 		if (errno != EINTR)
 			return false;
 	if (has_fault(FAULT_DEATH_IGNORED) && pidfd >= 0)
