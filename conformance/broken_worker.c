@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The death of a worker: of its thread, or of its process where the backend survives that. */
-#include "family.h"
+#include "refusal.h"
 #include "waiter.h"
 
 #include <signal.h>
@@ -13,12 +13,15 @@ struct death {
 	struct gate *gate; /* may be NULL */
 	int signal;        /* 0: exits instead */
 	int status;
+	struct probe *started; /* may be NULL */
 };
 
 static int die(assay_call *call)
 {
 	const struct death *death = call->argument;
 
+	if (death->started)
+		probe_hit(death->started);
 	if (death->gate)
 		gate_wait(death->gate);
 	if (death->signal)
@@ -29,7 +32,7 @@ static int die(assay_call *call)
 static assay_future *submit_death(assay_executor *executor, struct gate *gate, int signal,
 				  int status)
 {
-	struct death death = {gate, signal, status};
+	struct death death = {.gate = gate, .signal = signal, .status = status};
 
 	return submit_task(executor, die, &death, sizeof death);
 }
@@ -201,6 +204,69 @@ ASSAY_TEST(brk_12_death_with_large_bytes_under_way, .clause = "BRK-12", .needs =
 	}
 	executor_end(executor);
 	free(bytes);
+}
+
+static void hit_probe(assay_future *future, void *user)
+{
+	(void)future;
+	probe_hit(user);
+}
+
+/* Whatever is started when there is something to do; and whoever calls callbacks. */
+ASSAY_TEST(brk_17_no_thread_for_a_task, .clause = "BRK-17",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_OWNS_WORKERS)
+{
+	struct probe *told = probe_new(s);
+	assay_future *future = NULL;
+	assay_executor *executor;
+	int error;
+
+	give_up_rights(s);
+	executor = executor_new(s, 2);
+	refuse_threads();
+	error = assay_submit(executor, &(struct assay_task){.function = return_pid}, &future);
+	if (error) {
+		CHECK(error == ASSAY_ERESOURCE || error == ASSAY_ENOMEM || error == ASSAY_EBROKEN);
+	} else {
+		CHECK_OK(assay_future_add_done_callback(future, hit_probe, told));
+		error = assay_future_result(future, ASSAY_FOREVER, NULL, 0);
+		CHECK(error == ASSAY_OK || error == ASSAY_EBROKEN);
+		probe_await(told, 1);
+	}
+	allow_threads();
+	executor_end(executor);
+	assay_future_release(future);
+}
+
+ASSAY_TEST(brk_17_no_process_for_one_that_died, .clause = "BRK-17",
+	   .needs = MORTAL | ASSAY_CAP_WORKER_LIMIT)
+{
+	struct assay_task task = {.function = return_pid};
+	struct assay_config config = assay_config_default();
+	struct death death = {.gate = gate_new(s), .signal = SIGKILL};
+	assay_executor *executor;
+	assay_future *futures[4];
+
+	give_up_rights(s);
+	config.workers = 1;
+	config.on_worker_death = ASSAY_DEATH_FAILS_TASK;
+	config.log = ignore_log;
+	executor = executor_with(s, &config);
+	death.started = probe_new(s);
+	futures[0] = submit_task(executor, die, &death, sizeof death);
+	for (int i = 1; i < 4; i++)
+		futures[i] = submit_int(executor, i);
+	probe_await(death.started, 1);
+	refuse_threads();
+	gate_open(death.gate);
+	for (int i = 0; i < 4; i++) {
+		CHECK_ERROR(assay_future_result(futures[i], ASSAY_FOREVER, NULL, 0),
+			    i ? ASSAY_EBROKEN : ASSAY_EDIED);
+		assay_future_release(futures[i]);
+	}
+	allow_threads();
+	CHECK_ERROR(assay_submit(executor, &task, NULL), ASSAY_EBROKEN);
+	executor_end(executor);
 }
 
 ASSAY_TEST(brk_18_a_stopped_worker_is_not_dead, .clause = "BRK-18",

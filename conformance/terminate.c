@@ -149,6 +149,36 @@ ASSAY_TEST(trm_8_no_new_worker_appears, .clause = "TRM-8", .needs = CAN_STOP)
 	CHECK_EQ(count_children(), children);
 }
 
+static int count_initialization(const void *argument, size_t size)
+{
+	(void)size;
+	probe_hit(*(struct probe *const *)argument);
+	return 0;
+}
+
+ASSAY_TEST(trm_8_no_worker_is_initialized, .clause = "TRM-8",
+	   .needs = CAN_STOP | ASSAY_CAP_INITIALIZER)
+{
+	for (unsigned flag = ASSAY_SHUTDOWN_TERMINATE; flag <= ASSAY_SHUTDOWN_KILL; flag *= 2) {
+		struct assay_config config = assay_config_default();
+		struct probe *initialized = probe_new(s), *started = probe_new(s);
+		assay_executor *executor;
+		assay_future *future;
+
+		config.workers = 1;
+		config.initializer = count_initialization;
+		config.initializer_argument = &initialized;
+		config.initializer_argument_size = sizeof initialized;
+		executor = executor_with(s, &config);
+		future = submit_gated(executor, gate_new(s), started, 0);
+		probe_await(started, 1);
+		CHECK_OK(assay_executor_shutdown(executor, flag | ASSAY_SHUTDOWN_WAIT));
+		executor_end(executor);
+		CHECK_EQ(probe_count(initialized), 1);
+		assay_future_release(future);
+	}
+}
+
 /* Backends that cannot. */
 static void need_refusal(struct subject *s)
 {

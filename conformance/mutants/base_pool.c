@@ -56,7 +56,7 @@ static int rouse(struct pool *pool)
 	if ((pool->queued >= (size_t)pool->idle || has_fault(FAULT_NEW_WORKER_EACH_TIME)) &&
 	    pool->alive < workers)
 		error = pool_start_worker(pool);
-	return pool->alive ? ASSAY_OK : error;
+	return pool->alive || has_fault(FAULT_REFUSED_WORKER_IGNORED) ? ASSAY_OK : error;
 }
 
 static int queue_or_refuse(struct pool *pool, struct future *future)
@@ -191,13 +191,17 @@ static int shutdown(assay_executor *executor, unsigned flags)
 
 	unsigned stop = flags & (ASSAY_SHUTDOWN_TERMINATE | ASSAY_SHUTDOWN_KILL);
 
-	if (stop && !mutant_has_processes)
+	if (stop && !mutant_has_processes && !has_fault(FAULT_REFUSED_STOP_STOPS))
 		return ASSAY_EUNSUPPORTED;
 	if (pool->process != getpid())
 		return ASSAY_OK;
 	if (stop && !has_fault(FAULT_TERMINATE_RUNS_PENDING))
 		flags |= ASSAY_SHUTDOWN_CANCEL_PENDING;
 	pthread_mutex_lock(&pool->mutex);
+	if (stop && !pool->alive && has_fault(FAULT_STOP_NEEDS_WORKERS)) {
+		pthread_mutex_unlock(&pool->mutex);
+		return ASSAY_EUNSUPPORTED;
+	}
 	if (stop && !has_fault(FAULT_TERMINATE_DOES_NOTHING))
 		process_kill_all(pool,
 				 stop & ASSAY_SHUTDOWN_KILL && !has_fault(FAULT_KILL_IS_TERMINATE)
@@ -210,12 +214,14 @@ static int shutdown(assay_executor *executor, unsigned flags)
 		pool->first = NULL;
 		pool->last = &pool->first;
 	}
-	pool->stopping = true;
+	pool->stopping |= !stop || !has_fault(FAULT_STOP_IS_NO_SHUTDOWN);
 	pthread_cond_broadcast(&pool->work);
 	pthread_cond_broadcast(&pool->room);
 	pthread_mutex_unlock(&pool->mutex);
 	if ((flags & ASSAY_SHUTDOWN_CANCEL_PENDING) && !has_fault(FAULT_SHUTDOWN_IGNORES_CANCEL))
 		drain(pool);
+	if (stop && !mutant_has_processes)
+		return ASSAY_EUNSUPPORTED;
 	if (!(flags & ASSAY_SHUTDOWN_WAIT)) {
 		pthread_mutex_lock(&pool->mutex);
 		pool_close_nursery(pool);

@@ -165,7 +165,7 @@ static void leave(void *user)
 	pthread_mutex_lock(&pool->mutex);
 	if (pool->queued && !pool->broken && !pool->killed_by &&
 	    !(has_fault(FAULT_NO_REPLACEMENT) && worker->tasks) && pool_start_worker(pool) &&
-	    pool->alive == 1) {
+	    pool->alive == 1 && !has_fault(FAULT_REFUSED_WORKER_IGNORED)) {
 		pthread_mutex_unlock(&pool->mutex);
 		break_pool(pool); /* nobody is left to run what is queued */
 		pthread_mutex_lock(&pool->mutex);
@@ -278,6 +278,8 @@ static void work(struct worker *worker)
 	const struct assay_config *config = &pool->settings.config;
 	int tasks = has_fault(FAULT_LIMIT_OF_TASKS_IGNORED) ? INT_MAX : config->tasks_per_worker;
 
+	if (has_fault(FAULT_LEAVES_EARLY) && tasks > 1 && tasks < INT_MAX)
+		tasks--;
 	while (tasks == INT_MAX || worker->tasks < tasks) {
 		struct future *future = take(worker);
 
@@ -285,6 +287,8 @@ static void work(struct worker *worker)
 			return;
 		worker_run(worker, future);
 	}
+	if (has_fault(FAULT_LIMIT_BREAKS))
+		break_pool(pool);
 }
 
 static int initialize(struct worker *worker)

@@ -18,7 +18,7 @@ static void set_process(struct worker *worker, pid_t process)
 	pthread_mutex_lock(&worker->pool->mutex);
 	worker->process = process;
 	/* Asked for while it was being forked. */
-	if (process && worker->pool->killed_by)
+	if (process && worker->pool->killed_by && !has_fault(FAULT_STOPPED_IS_REPLACED))
 		kill(process, worker->pool->killed_by);
 	pthread_mutex_unlock(&worker->pool->mutex);
 }
@@ -185,6 +185,8 @@ static bool survive_death(struct worker *worker, struct future *future, int trie
 		*is_broken = true;
 	} else if (fate == FAILS) {
 		leave_outcome(future, ASSAY_EDIED, code, text);
+		if (has_fault(FAULT_STOPPED_IS_REPLACED))
+			(void)process_start(worker);
 	}
 	return fate == AGAIN;
 }
