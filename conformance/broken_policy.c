@@ -7,9 +7,12 @@
 
 static const struct {
 	int signal, status;
-} ends[] = {{SIGKILL, 0}, {SIGTERM, 0}, {SIGABRT, 0}, {SIGSEGV, 0}, {SIGBUS, 0},
-	    {SIGFPE, 0},  {SIGILL, 0},  {SIGPIPE, 0}, {SIGUSR1, 0}, {SIGALRM, 0},
-	    {0, 0},       {0, 1},       {0, 99},      {0, 255}};
+	void (*by)(void);
+} ends[] = {{.signal = SIGKILL}, {.signal = SIGTERM}, {.signal = SIGABRT},
+	    {.signal = SIGSEGV}, {.signal = SIGBUS},  {.signal = SIGFPE},
+	    {.signal = SIGILL},  {.signal = SIGPIPE}, {.signal = SIGUSR1},
+	    {.signal = SIGALRM}, {.status = 0},       {.status = 1},
+	    {.status = 99},      {.status = 255},     {.signal = SIGABRT, .by = abort}};
 
 enum { ENDS = sizeof ends / sizeof *ends };
 
@@ -34,7 +37,8 @@ ASSAY_TEST(brk_20_one_task_lost, .clause = "BRK-20", .needs = MORTAL)
 		struct end end = {.words = shared_new(s, sizeof *end.words),
 				  .times = 1,
 				  .signal = ends[i].signal,
-				  .status = ends[i].status};
+				  .status = ends[i].status,
+				  .by = ends[i].by};
 		assay_future *future = submit_end(executor, &end);
 		struct assay_outcome outcome = {.error = 1};
 
@@ -48,7 +52,7 @@ ASSAY_TEST(brk_20_one_task_lost, .clause = "BRK-20", .needs = MORTAL)
 
 ASSAY_TEST(brk_20_everything_broken, .clause = "BRK-20", .needs = MORTAL)
 {
-	static const size_t some[] = {0, 2, 12};
+	static const size_t some[] = {0, 2, 12, 14};
 
 	for (size_t k = 0; k < sizeof some / sizeof *some; k++) {
 		assay_executor *executor = executor_new(s, 2);
@@ -58,7 +62,8 @@ ASSAY_TEST(brk_20_everything_broken, .clause = "BRK-20", .needs = MORTAL)
 				  .gate = gate,
 				  .times = 1,
 				  .signal = ends[some[k]].signal,
-				  .status = ends[some[k]].status};
+				  .status = ends[some[k]].status,
+				  .by = ends[some[k]].by};
 		assay_future *futures[5] = {submit_end(executor, &end)};
 
 		futures[1] = submit_gated(executor, never, started, 1); /* runs beside it */
