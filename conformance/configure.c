@@ -379,26 +379,3 @@ ASSAY_TEST(cfg_27_spinning_is_a_hint, .clause = "CFG-27")
 		executor_end(executor);
 	}
 }
-
-/* Only where workers are started on demand: others would start as many as the machine can bear. */
-ASSAY_TEST(cfg_4_the_largest_count_is_refused_or_works, .clause = "CFG-4",
-	   .needs = ASSAY_CAP_LAZY_WORKERS)
-{
-	struct assay_config config = assay_config_default();
-	assay_executor *executor = NULL;
-	assay_future *future;
-	int error;
-
-	config.workers = INT_MAX - 1; /* INT_MAX asks for the default */
-	error = assay_executor_create(s->backend, &config, &executor);
-	if (error) {
-		CHECK(error == ASSAY_EINVAL || error == ASSAY_ENOMEM || error == ASSAY_ERESOURCE ||
-		      error == ASSAY_EUNSUPPORTED);
-		CHECK(!executor);
-		return;
-	}
-	future = submit_int(executor, 4);
-	CHECK_EQ(result_int(future), 4);
-	assay_future_release(future);
-	executor_end(executor);
-}

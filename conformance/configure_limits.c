@@ -5,6 +5,7 @@
 #include "sanitizer.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -142,4 +143,43 @@ ASSAY_TEST(cfg_28_little_memory, .clause = "CFG-28", .deadline_ms = 20000)
 	if (BUILT_WITH_ASAN || BUILT_WITH_TSAN)
 		UNSUPPORTED("a sanitizer needs memory itself");
 	check_limits(s, RLIMIT_AS, address_space(), (rlim_t)512 << 10, 200);
+}
+
+/* No backend can have as many; one that tries is stopped where a machine can bear it. */
+ASSAY_TEST(cfg_4_the_largest_count_is_refused_or_works, .clause = "CFG-4")
+{
+	enum { BEARABLE = 512 };
+
+	/* INT_MAX asks for the default. */
+	const int counts[] = {INT_MAX - 1, 1 << 22, 8 * BEARABLE + 1};
+	struct rlimit limit;
+
+	adopt_orphans();
+	give_up_rights(s);
+	CHECK_EQ(getrlimit(RLIMIT_NPROC, &limit), 0);
+	limit.rlim_cur = BEARABLE < limit.rlim_max ? BEARABLE : limit.rlim_max;
+	CHECK_EQ(setrlimit(RLIMIT_NPROC, &limit), 0);
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		struct assay_config config = assay_config_default();
+		assay_executor *const untouched = (assay_executor *)s;
+		assay_executor *executor = untouched;
+		assay_future *future;
+		int error;
+
+		config.workers = counts[i];
+		config.log = ignore_log;
+		error = assay_executor_create(s->backend, &config, &executor);
+		if (error) {
+			CHECK(error == ASSAY_EINVAL || error == ASSAY_ENOMEM ||
+			      error == ASSAY_ERESOURCE || error == ASSAY_EUNSUPPORTED);
+			CHECK(executor == untouched);
+			check_childless();
+			continue;
+		}
+		future = submit_int(executor, 4);
+		CHECK_EQ(result_int(future), 4);
+		assay_future_release(future);
+		executor_end(executor);
+		check_childless();
+	}
 }

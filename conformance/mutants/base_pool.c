@@ -63,6 +63,8 @@ static int queue_or_refuse(struct pool *pool, struct future *future)
 {
 	int error;
 
+	if (has_fault(FAULT_COUNT_CHECKED_LATE) && pool->settings.config.workers > 4096)
+		return ASSAY_ERESOURCE;
 	pthread_mutex_lock(&pool->mutex);
 	error = await_room(pool);
 	if (!error)
