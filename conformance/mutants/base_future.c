@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base.h"
+#include "base_pool.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -153,7 +153,7 @@ void future_settle(struct future *future)
 	}
 	if (future->state < ASSAY_CANCELLED) {
 		future->state = ASSAY_FINISHED;
-		if (!has_fault(FAULT_BROKEN_TASKS_RUN)) {
+		if (!has_fault(FAULT_BROKEN_TASKS_RUN) && !has_fault(FAULT_ARGUMENT_KEPT)) {
 			free(future->argument);
 			future->argument = NULL;
 		}
@@ -196,6 +196,8 @@ static int64_t kept_limit(int64_t timeout_ns)
 	if (has_fault(FAULT_HUGE_TIMEOUT_OVERFLOWS) && timeout_ns > ASSAY_FOREVER / 2 &&
 	    timeout_ns != ASSAY_FOREVER)
 		return 0;
+	if (has_fault(FAULT_LIMIT_LOST_IN_WORKER) && timeout_ns > 0 && current_pool)
+		return ASSAY_FOREVER;
 	if (has_fault(FAULT_TIMES_OUT_EARLY) && timeout_ns != ASSAY_FOREVER)
 		return timeout_ns / 2;
 	/* What is beyond the clock never passes. */
@@ -390,7 +392,7 @@ static int reserve(assay_call *call, size_t size)
 	struct future *future = ((struct running *)call)->future;
 	void *room;
 
-	if (size > assay_backend.result_limit)
+	if (size > assay_backend.result_limit && !has_fault(FAULT_RESULT_LIMIT_IGNORED))
 		return ASSAY_ETOOBIG;
 	if (has_fault(FAULT_RESULT_SHARED_WITH_CHILDREN) && size > 4096) {
 		room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

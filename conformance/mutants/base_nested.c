@@ -173,8 +173,10 @@ static struct pool *helper_of(const struct future *future)
 {
 	if (ending_pool && future->executor == &ending_pool->base)
 		return has_fault(FAULT_ENDING_THREAD_SLEEPS) ? NULL : ending_pool;
+	if (has_fault(FAULT_WAITING_WORKER_SLEEPS) || has_fault(FAULT_LIMIT_LOST_IN_WORKER))
+		return NULL;
 	if (current_pool && future->executor == &current_pool->base)
-		return has_fault(FAULT_WAITING_WORKER_SLEEPS) ? NULL : current_pool;
+		return current_pool;
 	return NULL;
 }
 

@@ -195,7 +195,7 @@ static int shutdown(assay_executor *executor, unsigned flags)
 
 	if (stop && !mutant_has_processes && !has_fault(FAULT_REFUSED_STOP_STOPS))
 		return ASSAY_EUNSUPPORTED;
-	if (pool->process != getpid())
+	if (pool->process != getpid() && !has_fault(FAULT_CHILD_AWAITS_PARENT))
 		return ASSAY_OK;
 	if (stop && !has_fault(FAULT_TERMINATE_RUNS_PENDING))
 		flags |= ASSAY_SHUTDOWN_CANCEL_PENDING;

@@ -71,7 +71,7 @@ bool pool_remove(struct pool *pool, struct future *future)
 bool pool_end_pending(struct pool *pool, struct future *future)
 {
 	struct pool *outer = ending_pool;
-	bool breaks = pool->broken && future_start(future);
+	bool breaks = pool->broken && (future_start(future) || has_fault(FAULT_BREAK_REWRITES));
 
 	if (breaks)
 		pool->counts.broken++;
@@ -278,6 +278,8 @@ static void work(struct worker *worker)
 	const struct assay_config *config = &pool->settings.config;
 	int tasks = has_fault(FAULT_LIMIT_OF_TASKS_IGNORED) ? INT_MAX : config->tasks_per_worker;
 
+	if (has_fault(FAULT_WORKER_USED_ONCE))
+		tasks = 1;
 	if (has_fault(FAULT_LEAVES_EARLY) && tasks > 1 && tasks < INT_MAX)
 		tasks--;
 	while (tasks == INT_MAX || worker->tasks < tasks) {

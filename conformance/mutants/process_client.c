@@ -66,7 +66,9 @@ void process_end(struct worker *worker)
 
 	if (!worker->process)
 		return;
-	if (!socket_send(worker->socket, worker->pidfd, &last, sizeof last))
+	if (has_fault(FAULT_ENDS_BY_SIGTERM))
+		kill(worker->process, SIGTERM);
+	else if (!socket_send(worker->socket, worker->pidfd, &last, sizeof last))
 		kill(worker->process, SIGKILL);
 	forget_process(worker);
 }

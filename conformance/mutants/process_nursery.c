@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -43,6 +44,13 @@ static void answer(int control, const struct answer *answer, int descriptor)
 	sendmsg(control, &message, MSG_NOSIGNAL);
 }
 
+static pid_t fork_family(void)
+{
+	if (has_fault(FAULT_DIRECTORY_IS_SHARED))
+		return (pid_t)syscall(SYS_clone, CLONE_FS | SIGCHLD, NULL, NULL, NULL, NULL);
+	return fork();
+}
+
 static void be_a_worker(const struct pool *pool, int socket, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -62,7 +70,7 @@ static void fork_a_worker(const struct pool *pool, int control, int client)
 		answer(control, &worker, -1);
 		return;
 	}
-	worker.process = fork();
+	worker.process = fork_family();
 	if (worker.process == 0) {
 		close(control);
 		close(client);
@@ -121,7 +129,7 @@ struct nursery *nursery_open(const struct pool *pool)
 
 	if (!nursery || client < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		goto refused;
-	nursery->process = fork();
+	nursery->process = fork_family();
 	if (nursery->process == 0) {
 		close(ends[0]);
 		be_the_nursery(pool, ends[1], client);

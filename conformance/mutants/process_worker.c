@@ -20,7 +20,7 @@ static bool await(int socket, int pidfd, short events)
 	struct pollfd wait[2] = {{.fd = socket, .events = events}, {.fd = pidfd, .events = POLLIN}};
 	int patience_ms = has_fault(FAULT_SILENCE_IS_DEATH) && pidfd >= 0 ? 10 : -1;
 
-	if (has_fault(FAULT_DEATH_IGNORED) && pidfd >= 0)
+	if ((has_fault(FAULT_DEATH_IGNORED) || has_fault(FAULT_DEATH_SEEN_BY_SOCKET)) && pidfd >= 0)
 		wait[1].fd = -1;
 	while (poll(wait, 2, patience_ms) < 0)
 		if (errno != EINTR)
@@ -60,6 +60,8 @@ bool socket_receive(int socket, int pidfd, void *bytes, size_t size)
 		} else if (got <= 0) {
 			while (has_fault(FAULT_DEATH_IGNORED) && pidfd >= 0)
 				pause();
+			if (has_fault(FAULT_CLOSED_WORKER_STAYS) && pidfd >= 0)
+				poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, -1);
 			return false;
 		} else {
 			bytes = (char *)bytes + got;
@@ -113,6 +115,8 @@ static void serve(const struct request *request)
 	future_call(future, NULL);
 	serving = NULL;
 	reply = (struct reply){.outcome = future->outcome};
+	if (has_fault(FAULT_RESULT_CUT) && reply.outcome.result_size > 65536)
+		reply.outcome.result_size = 65536;
 	if (*future->outcome.message && !has_fault(FAULT_MESSAGE_STAYS))
 		reply.message_size = strlen(future->outcome.message) + 1;
 	send_reply(&reply);
@@ -122,7 +126,7 @@ static void serve(const struct request *request)
 void process_serve(const struct pool *pool, int socket)
 {
 	const struct assay_config *config = &pool->settings.config;
-	struct request request;
+	struct request request = {.function = NULL};
 	int error = 0;
 
 	serving_socket = socket;
@@ -134,5 +138,8 @@ void process_serve(const struct pool *pool, int socket)
 	socket_send(socket, -1, &error, sizeof error);
 	while (socket_receive(socket, -1, &request, sizeof request) && request.function)
 		serve(&request);
+	while ((has_fault(FAULT_CLOSED_WORKER_STAYS) && request.function) ||
+	       has_fault(FAULT_ENDS_BY_SIGTERM))
+		pause();
 	_exit(0);
 }
