@@ -314,12 +314,9 @@ void runner_run(const struct test *test, const char *backend_path, int workers, 
 		struct result *result)
 {
 	struct assignment assignment = {test, backend_path, workers};
-	int milliseconds = test->deadline_ms && test->deadline_ms < deadline_ms ? test->deadline_ms
-										: deadline_ms;
+	int milliseconds = test->deadline_ms ? test->deadline_ms : deadline_ms;
 	double scale = time_scale() * (BUILT_WITH_TSAN ? 6 : BUILT_WITH_ASAN ? 3 : 1);
 
-	if (deadline_ms == RUNNER_DEADLINE_MS && test->deadline_ms)
-		milliseconds = test->deadline_ms;
 	runner_isolate(run_assigned, &assignment,
 		       (int64_t)(milliseconds * 1e6 * scale) +
 			       (int64_t)torture_seconds() * 1000000000,

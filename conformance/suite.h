@@ -28,8 +28,7 @@ struct campaign {
 	struct facts facts;
 	int workers;
 	int jobs;        /* tests at the same time */
-	int deadline_ms; /* for a test that names none; one that does keeps it only if it is less
-			    or this is the default */
+	int deadline_ms; /* for a test that names none */
 	const struct test **tests;
 	struct result *results; /* one for each test, in shared memory */
 	size_t count;
