@@ -167,6 +167,29 @@ static enum fate fate_of(struct pool *pool, int tries)
 	return tries < retries + has_fault(FAULT_RETRIES_ONCE_MORE) ? AGAIN : FAILS;
 }
 
+/* For the fault that has the pending tasks share the fate of the one that ran. */
+static void lose_queue(struct pool *pool, int code, const char *text)
+{
+	struct future *future;
+
+	pthread_mutex_lock(&pool->mutex);
+	while ((future = pool_pop(pool))) {
+		bool is_lost = future_start(future);
+
+		pool->counts.started += is_lost;
+		pool->counts.cancelled += !is_lost;
+		pthread_mutex_unlock(&pool->mutex);
+		if (is_lost) {
+			leave_outcome(future, ASSAY_EDIED, code, text);
+			pool_finish(pool, future);
+		} else {
+			future_release(future);
+		}
+		pthread_mutex_lock(&pool->mutex);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+}
+
 /* True: the task is to run once more. */
 static bool survive_death(struct worker *worker, struct future *future, int tries, bool *is_broken)
 {
@@ -181,6 +204,8 @@ static bool survive_death(struct worker *worker, struct future *future, int trie
 	describe_death(text, sizeof text, process, status);
 	code = death_code(status);
 	fate = fate_of(pool, tries);
+	if (has_fault(FAULT_DEATH_LOSES_QUEUE) && fate != BREAKS)
+		lose_queue(pool, code, text);
 	if (fate == BREAKS) {
 		note_death(pool, text, code);
 		leave_outcome(future, ASSAY_EBROKEN, pool->death_code, pool->death);
