@@ -4,11 +4,14 @@
 #include <assay/load.h>
 
 #include <inttypes.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -18,16 +21,11 @@ enum {
 
 const char *const phase_names[PHASES] = {"outside", "submit", "run", "collect"};
 
-struct gate {
-	int open[2]; /* a byte lets one task through */
-	int seen[2]; /* a byte from each task that stands at the gate */
-};
-
 struct run {
 	struct board *board;
 	assay_executor *executor;
 	bool by_pointer;
-	struct gate gate;
+	uint32_t stood; /* tasks that have come to the gate */
 	assay_future *futures[TASKS];
 	assay_future *at_gate[2];
 };
@@ -64,13 +62,26 @@ static int double_task(assay_call *call)
 	return assay_return(call, &value, sizeof value);
 }
 
+/* A count for others to wait for: on the board, since workers close the descriptors that they inherit. */
+static void count_up(_Atomic uint32_t *count)
+{
+	atomic_fetch_add(count, 1);
+	syscall(SYS_futex, count, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+static void await_count(_Atomic uint32_t *count, uint32_t least)
+{
+	uint32_t now;
+
+	while ((now = atomic_load(count)) < least)
+		syscall(SYS_futex, count, FUTEX_WAIT, now, NULL, NULL, 0);
+}
+
+/* The argument: which of those that come to the gate it is, from 1. */
 static int gate_task(assay_call *call)
 {
-	const struct gate *gate = call->argument;
-	char byte = 1;
-
-	if (write(gate->seen[1], &byte, 1) != 1 || read(gate->open[0], &byte, 1) != 1)
-		return assay_fail(call, 1, "the gate is broken");
+	count_up(&shared->at_gate);
+	await_count(&shared->let_through, *(const uint32_t *)call->argument);
 	return ASSAY_OK;
 }
 
@@ -93,19 +104,8 @@ static int submit(struct run *run, int which, const void *argument, size_t size,
 
 static int stand_at_gate(struct run *run, int which)
 {
-	return submit(run, 1, &run->gate, sizeof run->gate, &run->at_gate[which]);
-}
-
-static int await_gate(struct run *run)
-{
-	char byte;
-
-	return read(run->gate.seen[0], &byte, 1) == 1 ? 0 : fail(run->board, "the gate is broken");
-}
-
-static int let_through(struct run *run)
-{
-	return write(run->gate.open[1], "", 1) == 1 ? 0 : fail(run->board, "the gate is broken");
+	run->stood++;
+	return submit(run, 1, &run->stood, sizeof run->stood, &run->at_gate[which]);
 }
 
 static int submit_all(struct run *run)
@@ -154,8 +154,9 @@ static int round_in_turn(struct run *run, phase_listener *listener)
 {
 	int64_t before_bytes;
 
-	if (stand_at_gate(run, 0) || await_gate(run))
+	if (stand_at_gate(run, 0))
 		return -1;
+	await_count(&run->board->at_gate, run->stood);
 	before_bytes = atomic_load(&run->board->live_bytes);
 	enter(run, PHASE_SUBMIT, listener);
 	if (submit_all(run))
@@ -166,15 +167,14 @@ static int round_in_turn(struct run *run, phase_listener *listener)
 	if (stand_at_gate(run, 1))
 		return -1;
 	enter(run, PHASE_RUN, listener);
-	if (let_through(run) || await_gate(run))
-		return -1;
+	count_up(&run->board->let_through);
+	await_count(&run->board->at_gate, run->stood);
 	leave(run, listener);
 	enter(run, PHASE_COLLECT, listener);
 	if (collect_all(run))
 		return -1;
 	leave(run, listener);
-	if (let_through(run))
-		return -1;
+	count_up(&run->board->let_through);
 	for (int i = 0; i < 2; i++) {
 		if (assay_future_outcome(run->at_gate[i], ASSAY_FOREVER, NULL))
 			return fail(run->board, "the gate does not end");
@@ -247,17 +247,11 @@ int exercise(const char *name, struct board *board, phase_listener *listener)
 	board->racing = board->together && backend->capabilities & ASSAY_CAP_ASYNCHRONOUS;
 	board->tasks = board->together ? TASKS_TOGETHER : TASKS;
 	run = calloc(1, sizeof *run);
-	if (!run || pipe(run->gate.open) || pipe(run->gate.seen)) {
-		free(run);
-		return fail(board, "no memory or no pipes");
-	}
+	if (!run)
+		return fail(board, "no memory");
 	run->board = board;
 	run->by_pointer = backend->capabilities & ASSAY_CAP_FUNCTION_POINTERS;
 	failed = exercise_backend(run, backend, listener);
-	for (int i = 0; i < 2; i++) {
-		close(run->gate.open[i]);
-		close(run->gate.seen[i]);
-	}
 	free(run);
 	return failed;
 }

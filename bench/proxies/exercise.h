@@ -19,7 +19,8 @@ extern const char *const phase_names[PHASES];
 /* Memory that all processes of an exercise share; counters are written by whoever counts. */
 struct board {
 	_Atomic int phase;
-	_Atomic uint64_t ran; /* tasks, in all rounds */
+	_Atomic uint64_t ran;                  /* tasks, in all rounds */
+	_Atomic uint32_t at_gate, let_through; /* tasks, so far */
 	_Atomic uint64_t allocations[PHASES];
 	_Atomic uint64_t system_calls[PHASES];
 	_Atomic int64_t live_bytes; /* allocated and not freed */

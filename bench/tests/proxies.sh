@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# usage: proxies.sh ASSAY_PROXIES ASSAY_COMPARE SLOWED.so ODD.so BACKEND.so DIRECTORY
-# Two counts of one backend agree, and of one that allocates, or computes, more they do not.
+# usage: proxies.sh ASSAY_PROXIES ASSAY_COMPARE SLOWED.so ODD.so BACKEND.so PROCESSES.so THREADS.so DIRECTORY
+# Two counts of one backend agree, and of one that allocates, or computes, more they do not. A task of
+# a pool of processes needs no system call; one that starts a thread for each does.
 set -u
-proxies=$1 compare=$2 slowed=$3 odd=$4 backend=$5 directory=$6
+proxies=$1 compare=$2 slowed=$3 odd=$4 backend=$5 processes=$6 threads=$7 directory=$8
 wrong=0
 rm -rf "$directory"
 mkdir -p "$directory"
@@ -38,6 +39,12 @@ expect 1 '' "$proxies" "$odd" --format json -o failed.json
 expect 2 'only BASE has it' "$compare" one.json failed.json
 # Without valgrind the rest is counted, and the cell says why it is empty.
 expect 0 'install the Debian package valgrind' env PATH=/nowhere "$proxies" "$backend"
+# Of thousands of tasks, those of the exercise itself are less than a hundredth each.
+expect 0 '' env PATH=/nowhere "$proxies" "$processes"
+grep -q 'cannot trace a process here' said || grep -q 'system_calls_per_task  *0\.00 ' said ||
+	{ cat said >&2; wrong=$((wrong + 1)); }
+expect 0 '' env PATH=/nowhere "$proxies" "$threads"
+grep -q 'system_calls_per_task  *0\.' said && { cat said >&2; wrong=$((wrong + 1)); }
 expect 2 "no backend 'mutx" "$proxies" mutx
 expect 2 'expected text or json' "$proxies" --format xml
 expect 2 'cannot write' "$proxies" "$backend" -o missing/file
