@@ -86,6 +86,8 @@ static int create_executor(struct cell *cell, const char *requested,
 	int error;
 
 	config.workers = cell->workers;
+	if (cell->workload->spin_ns)
+		config.spin_ns = cell->workload->spin_ns;
 	if (cell->backend->capabilities & ASSAY_CAP_NAMED_FUNCTIONS) {
 		config.functions = cell->workload->functions;
 		while (config.functions && config.functions[config.function_count].name)

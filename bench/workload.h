@@ -66,7 +66,8 @@ struct workload {
 	bool full_only; /* left out of a quick run that names no workloads */
 	bool paced;     /* runs at its own pace: the wall time of an operation says nothing */
 	bool on_executors;
-	uint64_t needs; /* capabilities without which a backend has no row: not supported */
+	int64_t spin_ns; /* that the executor is to look before it sleeps; 0: as it likes */
+	uint64_t needs;  /* capabilities without which a backend has no row: not supported */
 	/* Whether a raw driver has the operations for it. NULL: there is no raw form. */
 	bool (*has_raw)(const struct raw_driver *driver);
 	const char *without; /* name of the row without an executor: "serial", "floor"; or NULL */

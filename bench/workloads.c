@@ -4,8 +4,8 @@
 #include <cjson/cJSON.h>
 
 extern const struct workload submit_one_producer, submit_rounds, submit_four_producers, submit_many,
-	oversubscribed_submit, round_trip_idle, round_trip_gap_10, round_trip_gap_30,
-	round_trip_gap_60, round_trip_gap, round_trip_gap_200, round_trip_parked,
+	oversubscribed_submit, round_trip_idle, round_trip_polling, round_trip_gap_10,
+	round_trip_gap_30, round_trip_gap_60, round_trip_gap, round_trip_gap_200, round_trip_parked,
 	memory_per_pending_task, idle_after_burst, sleeps_64_workers, fib_fork_join, fib_futures,
 	fib_futures_25, oversubscribed_fib, skynet_fork_join, map_ints, uneven_grain;
 extern const struct workload sum_of_squares, downloads_fixed, downloads_random, http_files,
@@ -16,11 +16,11 @@ extern const struct workload files_read, files_fsync, pipe_echo, tcp_echo, sqlit
 extern const struct workload poisson_30, poisson_60, poisson_80, poisson_95, mixed, bursts;
 extern const struct workload producers_consumers, lifecycle, payload_empty, payload_4_kib,
 	payload_1_mib, payload_64_mib, stream_1_mib, stream_64_mib, stream_in_place_1_mib,
-	stream_in_place_64_mib;
+	stream_in_place_8_mib, stream_in_place_64_mib;
 extern const struct workload crash;
 extern const struct workload floor_process_line, floor_process_futex, floor_process_pipe,
 	floor_process_futex_parked, floor_process_pipe_parked, floor_process_start,
-	floor_copy_1_mib, floor_copy_64_mib;
+	floor_process_start_3, floor_copy_1_mib, floor_copy_8_mib, floor_copy_64_mib;
 extern const struct workload instrument_loop, instrument_sample, instrument_clock,
 	instrument_latency;
 
@@ -31,6 +31,7 @@ const struct workload *const workloads[] = {
 	&submit_many,
 	&oversubscribed_submit,
 	&round_trip_idle,
+	&round_trip_polling,
 	&round_trip_gap_10,
 	&round_trip_gap_30,
 	&round_trip_gap_60,
@@ -80,6 +81,7 @@ const struct workload *const workloads[] = {
 	&stream_1_mib,
 	&stream_64_mib,
 	&stream_in_place_1_mib,
+	&stream_in_place_8_mib,
 	&stream_in_place_64_mib,
 	&crash,
 	&floor_thread,
@@ -91,7 +93,9 @@ const struct workload *const workloads[] = {
 	&floor_process_futex_parked,
 	&floor_process_pipe_parked,
 	&floor_process_start,
+	&floor_process_start_3,
 	&floor_copy_1_mib,
+	&floor_copy_8_mib,
 	&floor_copy_64_mib,
 	&instrument_loop,
 	&instrument_sample,

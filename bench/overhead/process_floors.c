@@ -21,8 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Processes that are there at once, as in a small pool. */
-enum { FAMILY = 2 };
+/* Processes that are there at once: two, or those of a pool that has two workers and a helper. */
+enum { COUPLE = 2, FAMILY = 3 };
 
 /* Odd values are the partner's turn, even ones ours. */
 struct turns {
@@ -304,29 +304,43 @@ static void teardown(struct cell *cell)
 	free(partner);
 }
 
-static int fork_and_wait(struct cell *cell, uint64_t operations)
+/* All are there before the first is waited for. */
+static int raise_family(struct cell *cell, uint64_t size)
 {
-	for (uint64_t done = 0; done < operations;) {
-		uint64_t left = operations - done, family = left < FAMILY ? left : FAMILY;
-		uint64_t born = 0;
+	uint64_t born = 0;
 
-		for (; born < family; born++) {
-			pid_t child = fork();
+	for (; born < size; born++) {
+		pid_t child = fork();
 
-			if (child == 0)
-				_exit(0);
-			if (child < 0)
-				cell_fail(cell, "cannot fork: %s", strerror(errno));
-			if (child < 0)
-				break;
-		}
-		for (uint64_t i = 0; i < born; i++)
-			while (wait(NULL) < 0 && errno == EINTR)
-				;
-		if (born < family)
-			return -1;
-		done += family;
+		if (child == 0)
+			_exit(0);
+		if (child < 0)
+			cell_fail(cell, "cannot fork: %s", strerror(errno));
+		if (child < 0)
+			break;
 	}
+	for (uint64_t i = 0; i < born; i++)
+		while (wait(NULL) < 0 && errno == EINTR)
+			;
+	return born < size ? -1 : 0;
+}
+
+static int run_processes(struct cell *cell, uint64_t operations)
+{
+	for (uint64_t done = 0; done < operations; done += COUPLE) {
+		uint64_t left = operations - done;
+
+		if (raise_family(cell, left < COUPLE ? left : COUPLE))
+			return -1;
+	}
+	return 0;
+}
+
+static int run_families(struct cell *cell, uint64_t operations)
+{
+	for (uint64_t i = 0; i < operations; i++)
+		if (raise_family(cell, FAMILY))
+			return -1;
 	return 0;
 }
 
@@ -368,6 +382,11 @@ static int setup_copies(struct cell *cell, size_t size)
 static int setup_copy_1_mib(struct cell *cell)
 {
 	return setup_copies(cell, (size_t)1 << 20);
+}
+
+static int setup_copy_8_mib(struct cell *cell)
+{
+	return setup_copies(cell, (size_t)8 << 20);
 }
 
 static int setup_copy_64_mib(struct cell *cell)
@@ -470,7 +489,16 @@ const struct workload floor_process_start = {
 	.operation = "process",
 	.separates = "The machine: processes forked two at a time and waited for.",
 	.sample = {{.operations = 20}, {.min_time_s = 0.05}, {.min_time_s = 0.1}},
-	.run = fork_and_wait,
+	.run = run_processes,
+	FLOOR,
+};
+
+const struct workload floor_process_start_3 = {
+	.name = "floor_process_start_3",
+	.operation = "family",
+	.separates = "The machine: three processes forked, then waited for: all of that.",
+	.sample = {{.operations = 10}, {.min_time_s = 0.05}, {.min_time_s = 0.1}},
+	.run = run_families,
 	FLOOR,
 };
 
@@ -478,6 +506,13 @@ const struct workload floor_copy_1_mib = {
 	.name = "floor_copy_1_mib",
 	.separates = "The machine: 1 MiB copied into shared memory, and out of it.",
 	.setup = setup_copy_1_mib,
+	COPIES,
+};
+
+const struct workload floor_copy_8_mib = {
+	.name = "floor_copy_8_mib",
+	.separates = "The machine: 8 MiB copied into shared memory, and out of it.",
+	.setup = setup_copy_8_mib,
 	COPIES,
 };
 

@@ -4,7 +4,7 @@
  * back, the workers have just gone idle and may still be looking for work; after 10 to 200 us they may or
  * may not, at a price in CPU time; after 2 ms they are asleep, and the wake-up is in the figure. On
  * a machine whose idle processors are halted that wake-up is the machine's more than the
- * executor's: compare it only within one run.
+ * executor's: compare it only within one run. Told to look for a second, nobody sleeps at all.
  */
 #include "../workload.h"
 
@@ -185,10 +185,11 @@ static bool has_raw(const struct raw_driver *driver)
 	return driver->round_trip;
 }
 
-#define ROUND_TRIP                                                                            \
+#define TRIP                                                                                  \
 	.class_name = "overhead", .operation = "task", .metric = "p50", .unit = "ns",         \
-	.on_executors = true, .has_raw = has_raw, .functions = functions, .warm_up = warm_up, \
-	.prepare = prepare, .run = run, .check = check, .teardown = teardown
+	.on_executors = true, .functions = functions, .warm_up = warm_up, .prepare = prepare, \
+	.run = run, .check = check, .teardown = teardown
+#define ROUND_TRIP .has_raw = has_raw, TRIP
 
 const struct workload round_trip_idle = {
 	.name = "round_trip_idle",
@@ -196,6 +197,19 @@ const struct workload round_trip_idle = {
 	.sample = {{.operations = 100}, {.operations = 12000}, {.operations = 40000}},
 	.setup = setup_idle,
 	ROUND_TRIP,
+};
+
+/* One worker: more that look would take turns with the client where processors are few. No rival can be
+ * told to. */
+const struct workload round_trip_polling = {
+	.name = "round_trip_polling",
+	.separates = "The same with one worker that never sleeps: the hand-over alone.",
+	.workers = 1,
+	.spin_ns = 1000000000,
+	.full_only = true,
+	.sample = {{.operations = 100}, {.operations = 12000}, {.operations = 40000}},
+	.setup = setup_idle,
+	TRIP,
 };
 
 #define GAP                               \

@@ -140,10 +140,10 @@ static struct answer ask_wrong(const char *how, char *glob, char *repetitions)
 
 static void check_wrong_results(void)
 {
-	static char *const names[] = {"submit_1_producer", "submit_4_producers", "submit_many",
-				      "round_trip_idle",   "round_trip_parked",  "sum_of_squares",
-				      "downloads_fixed",   "downloads_random",   "http_files",
-				      "http_slow"};
+	static char *const names[] = {
+		"submit_1_producer",  "submit_4_producers", "submit_many",    "round_trip_idle",
+		"round_trip_polling", "round_trip_parked",  "sum_of_squares", "downloads_fixed",
+		"downloads_random",   "http_files",         "http_slow"};
 	static const char *const ways[] = {"corrupt", "lose"};
 
 	for (size_t way = 0; way < sizeof ways / sizeof *ways; way++)
@@ -168,6 +168,11 @@ static void check_other_wrongs(void)
 	answer = ask_wrong("backend", "submit_many", "1");
 	expect_failed("another backend", &answer, "wrong", 1,
 		      "says that its backend is 'mutex_queue'");
+	answer = ask_wrong("sleepy", "round_trip_polling", "1");
+	expect_failed("one that is not to sleep", &answer, "wrong", 1, "cannot create an executor");
+	answer = ask_wrong("sleepy", "round_trip_idle", "1");
+	expect(answer.status == 0, "one that may sleep", "exit status 0", answer.errors);
+	forget(&answer);
 	answer = ask_wrong("", "submit_many", "1");
 	expect(answer.status == 0, "nothing wrong", "exit status 0", answer.errors);
 	forget(&answer);

@@ -107,6 +107,8 @@ static int create(const struct assay_config *config, assay_executor **executor)
 
 	if (error)
 		return error;
+	if (is_wrong("sleepy") && config->spin_ns > 0)
+		return ASSAY_ERESOURCE;
 	other.workers += is_wrong("workers");
 	error = right->create(&other, executor);
 	if (error)

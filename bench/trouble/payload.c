@@ -316,6 +316,8 @@ WORKLOAD(stream_64_mib, setup_stream, (size_t)64 << 20, 2, 6, 20, "The same with
 	 STREAMED);
 WORKLOAD(stream_in_place_1_mib, setup_stream_in_place, (size_t)1 << 20, 4, 500, 2000,
 	 "1 MiB with the result looked at where it lies: one copy in, one by the task.", STREAMED);
+WORKLOAD(stream_in_place_8_mib, setup_stream_in_place, (size_t)8 << 20, 4, 60, 250,
+	 "The same with 8 MiB.", STREAMED);
 WORKLOAD(stream_in_place_64_mib, setup_stream_in_place, (size_t)64 << 20, 2, 6, 20,
 	 "The same with 64 MiB.", STREAMED);
 WORKLOAD(payload_empty, setup, 0, 100, 20000, 80000,
