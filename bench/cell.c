@@ -2,6 +2,7 @@
 #include "cell.h"
 
 #include "catalogue.h"
+#include "forks.h"
 #include "processes.h"
 #include "raw/drivers.h"
 
@@ -176,6 +177,11 @@ static int create(struct cell *cell, const char *requested, struct assay_statist
 	return cell->backend ? create_executor(cell, requested, statistics) : 0;
 }
 
+static bool can_fork(struct cell *cell)
+{
+	return !cell->workload->forks || !cell->executor || forks_check(cell) == 0;
+}
+
 static void destroy(struct cell *cell)
 {
 	int error = assay_executor_destroy(cell->executor);
@@ -259,7 +265,7 @@ static void measure(struct sample *sample, const struct cell_request *request,
 		return;
 	if (!workload->setup || workload->setup(cell) == 0) {
 		processes_set_aside();
-		if (create(cell, request->backend, statistics) == 0)
+		if (create(cell, request->backend, statistics) == 0 && can_fork(cell))
 			run_samples(sample, result);
 	}
 	destroy(cell);

@@ -2,9 +2,10 @@
 /*
  * Fork and join without a cut-off: fib, where each inner node has one fork and almost no work, and
  * skynet, a tree of ten children a node. One operation is a fork of fib, a node of skynet. What is
- * left after the plain calls of the serial row is the price of making them stealable.
+ * left after the plain calls of the serial row is the price of making them stealable. An executor
+ * whose fork is the default one has no row: it would show plain calls.
  */
-#include "../workload.h"
+#include "../forks.h"
 
 #include "../raw/work.h"
 
@@ -88,7 +89,7 @@ static int skynet_task(assay_call *call)
 }
 
 static const struct assay_named_function functions[] = {
-	{"fib", fib_task}, {"skynet", skynet_task}, {NULL, NULL}};
+	{"fib", fib_task}, {"skynet", skynet_task}, FORK_PROBE, {NULL, NULL}};
 
 /* The largest tree that has no more forks or nodes than this. */
 static unsigned fib_of(uint64_t forks)
@@ -239,7 +240,7 @@ static bool has_raw_skynet(const struct raw_driver *driver)
 /* fib(10), fib(30), fib(32) */
 #define FIB                                                                                 \
 	.class_name = "cpu", .operation = "fork", .metric = "wall_per_op", .unit = "ns",    \
-	.on_executors = true, .has_raw = has_raw_fib,                                       \
+	.on_executors = true, .forks = true, .has_raw = has_raw_fib,                        \
 	.sample = {{.operations = 88}, {.operations = 1346268}, {.operations = 3524577}},   \
 	.functions = functions, .setup = setup, .warm_up = warm_up_fib, .prepare = prepare, \
 	.run = run_fib, .check = check_fib, .teardown = teardown
@@ -269,6 +270,7 @@ const struct workload skynet_fork_join = {
 	.metric = "wall_per_op",
 	.unit = "ns",
 	.on_executors = true,
+	.forks = true,
 	.has_raw = has_raw_skynet,
 	.without = "serial",
 	.sample = {{.operations = 111}, {.operations = 111111}, {.operations = 1111111}},

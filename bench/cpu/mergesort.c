@@ -5,6 +5,7 @@
  * end, and twice the array through the caches. Checked: in order, and the same numbers as before.
  */
 #include "../batch.h"
+#include "../forks.h"
 #include "../marks.h"
 
 #include <stdlib.h>
@@ -114,7 +115,8 @@ static int sort_task(assay_call *call)
 	return assay_return(call, &last, sizeof last);
 }
 
-static const struct assay_named_function functions[] = {{"sort", sort_task}, {NULL, NULL}};
+static const struct assay_named_function functions[] = {
+	{"sort", sort_task}, FORK_PROBE, {NULL, NULL}};
 
 struct sorting {
 	struct batch batch;
@@ -197,6 +199,7 @@ const struct workload mergesort = {
 	.metric = "wall_per_op",
 	.unit = "ns",
 	.on_executors = true,
+	.forks = true,
 	.needs = ASSAY_CAP_SHARED_MAPPINGS,
 	.without = "serial",
 	.sample = {{.operations = 1}, {.operations = 1}, {.operations = 1}},

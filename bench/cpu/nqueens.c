@@ -6,6 +6,7 @@
  * scheduler sees the tree. Checked against the known numbers.
  */
 #include "../batch.h"
+#include "../forks.h"
 #include "../marks.h"
 
 #include <stdlib.h>
@@ -104,7 +105,7 @@ static int fork_task(assay_call *call)
 }
 
 static const struct assay_named_function functions[] = {
-	{"count", count_task}, {"fork", fork_task}, {NULL, NULL}};
+	{"count", count_task}, {"fork", fork_task}, FORK_PROBE, {NULL, NULL}};
 
 static int setup(struct cell *cell, assay_function *function)
 {
@@ -212,6 +213,7 @@ const struct workload nqueens_fork = {
 	.unit = "ns",
 	.full_only = true,
 	.on_executors = true,
+	.forks = true,
 	.needs = ASSAY_CAP_SHARED_MAPPINGS,
 	.without = "serial",
 	.sample = {{.operations = 1}, {.operations = 1}, {.operations = 1}},

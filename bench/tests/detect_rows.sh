@@ -29,11 +29,24 @@ notices lose 1 map_ints
 # A lost task that should hold a worker is waited for until the deadline.
 notices right 0 memory_per_pending_task
 notices corrupt 1 memory_per_pending_task
-# One task: it has to be the wrong one.
-export ASSAY_WRONG_ALL=1
+# One task, after the one that asks about forks: it has to be the wrong one.
+export ASSAY_WRONG_AFTER=1
 for workload in fib_fork_join oversubscribed_fib skynet; do
 	notices right 0 $workload
 	notices lose 1 $workload
 	notices corrupt 1 $workload
+	ASSAY_WRONG_AFTER=0 notices lose 1 $workload
+done
+unset ASSAY_WRONG_AFTER
+
+# Where forks are the default ones there is no row, whatever the backend claims; nor a failure.
+for workload in fib_fork_join oversubscribed_fib skynet nqueens_fork mergesort; do
+	said=$("$bench" run inline process_pool work_stealing --workload $workload --scale tiny \
+		--repetitions 1 --executors-only --format json 2>/dev/null)
+	saw=$?
+	if [ "$saw $(echo "$said" | grep -c 'its fork is the default one')" != "0 2" ]; then
+		echo "$workload on inline and process_pool: expected two rows without a value, saw: $said" >&2
+		failures=$((failures + 1))
+	fi
 done
 [ $failures = 0 ]

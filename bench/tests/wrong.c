@@ -82,11 +82,14 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 {
 	struct assay_task other = *task;
 	struct timespec stall = {.tv_nsec = 200000000};
+	const char *after = getenv("ASSAY_WRONG_AFTER");
+	unsigned long number;
 
 	if (is_wrong("stall") && !__atomic_exchange_n(&stalled, true, __ATOMIC_RELAXED))
 		nanosleep(&stall, NULL);
-	/* Every other task, so that a look at the first alone does not do; or all of them. */
-	if (__atomic_add_fetch(&submitted, 1, __ATOMIC_RELAXED) % 2 && !getenv("ASSAY_WRONG_ALL"))
+	/* Every other task, so that a look at the first alone does not do; or all after so many. */
+	number = __atomic_fetch_add(&submitted, 1, __ATOMIC_RELAXED);
+	if (after ? number < strtoul(after, NULL, 10) : number % 2 == 0)
 		return right_ops->submit(executor, task, future);
 	if (is_wrong("corrupt") || is_wrong("repeat"))
 		return submit_wrapped(executor, task, future);
