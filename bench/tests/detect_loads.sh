@@ -31,7 +31,8 @@ notices() { # WAY WORKLOAD
 for workload in nqueens nqueens_fork matmul mergesort metg_stencil metg_fft metg_tree metg_random \
 	files_read files_fsync pipe_echo tcp_echo sqlite_insert poisson_30 poisson_60 poisson_80 \
 	poisson_95 mixed bursts producers_consumers lifecycle payload_empty payload_4_kib payload_1_mib \
-	payload_64_mib stream_1_mib stream_64_mib stream_in_place_1_mib stream_in_place_8_mib; do
+	payload_64_mib stream_1_mib stream_64_mib stream_in_place_1_mib stream_in_place_8_mib \
+	stream_in_place_64_mib; do
 	for way in right lose repeat corrupt; do
 		# An empty result has no bit that could be wrong.
 		[ "$workload $way" = "payload_empty corrupt" ] || notices $way $workload
