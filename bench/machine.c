@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine.h"
 
+#include "cgroup.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,33 +47,6 @@ static void read_times(struct machine *machine)
 	fclose(file);
 }
 
-/* Of the group that this process sees as the root: version 2, then version 1. */
-static double read_throttled(void)
-{
-	static const struct {
-		const char *path;
-		const char *key;
-		double per_s;
-	} sources[] = {{"/sys/fs/cgroup/cpu.stat", "throttled_usec %lf", 1e6},
-		       {"/sys/fs/cgroup/cpu/cpu.stat", "throttled_time %lf", 1e9}};
-	char line[128];
-
-	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
-		FILE *file = fopen(sources[i].path, "re");
-		double value = NAN;
-
-		while (file && isnan(value) && fgets(line, sizeof line, file))
-			/* NOLINTNEXTLINE(cert-err34-c): as above */
-			if (sscanf(line, sources[i].key, &value) != 1)
-				value = NAN;
-		if (file)
-			fclose(file);
-		if (!isnan(value))
-			return value / sources[i].per_s;
-	}
-	return NAN;
-}
-
 static double read_own(void)
 {
 	static const int whose[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
@@ -93,7 +68,7 @@ void machine_read(struct machine *machine)
 
 	machine->load_1min = getloadavg(&load, 1) == 1 ? load : NAN;
 	machine->own_s = read_own();
-	machine->throttled_s = read_throttled();
+	machine->throttled_s = cgroup_throttled_s("");
 	read_pressure(machine);
 	read_times(machine);
 }

@@ -17,7 +17,7 @@ struct machine {
 	double steal_s;      /* taken by the hypervisor, since boot */
 	double total_s;
 	double own_s;       /* of this process and its children that ended */
-	double throttled_s; /* taken by the quota of the control group */
+	double throttled_s; /* taken by the quota of a control group, its own or one above */
 };
 
 /* What cannot be read is NaN. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include "cgroup.h"
 #include "record.h"
 #include "revision.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <gnu/libc-version.h>
+#include <math.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -107,26 +109,13 @@ static double number_of(const char *text, double fallback)
 	return end == text ? fallback : number;
 }
 
-/*
- * The quota of the group that this process sees as the root, in CPUs: version 2, then version 1 of
- * the kernel's interface. Absent when there is none ("max", or -1).
- */
+/* Absent when there is none. */
 static void add_quota(cJSON *context)
 {
-	char text[128], period_text[128];
-	double quota = -1, period = 0;
+	double quota = cgroup_quota_cpus("");
 
-	if (read_line("/sys/fs/cgroup/cpu.max", text, sizeof text)) {
-		quota = number_of(text, -1);
-		period = number_of(text + strcspn(text, " "), 0);
-	} else if (read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text) &&
-		   read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period_text,
-			     sizeof period_text)) {
-		quota = number_of(text, -1);
-		period = number_of(period_text, 0);
-	}
-	if (quota > 0 && period > 0)
-		cJSON_AddNumberToObject(context, "cgroup_cpu_quota_cpus", quota / period);
+	if (!isnan(quota))
+		cJSON_AddNumberToObject(context, "cgroup_cpu_quota_cpus", quota);
 }
 
 /* What moves times from one machine or start to the next, beside the processor. */
