@@ -98,9 +98,9 @@ static double others_of(const struct machine *before, const struct machine *afte
 		     after->total_s - before->total_s);
 }
 
-/* Comparisons with what is not known (NaN) are false: no reason. */
-void machine_judge(const struct machine *before, const struct machine *after, char *reason,
-		   size_t size)
+/* Comparisons with what is not known (NaN) are false: no reason. Without a quota nothing is throttled. */
+enum noise machine_judge(const struct machine *before, const struct machine *after, char *reason,
+			 size_t size)
 {
 	double others = others_of(before, after), steal = steal_of(before, after);
 	double throttled_s = after->throttled_s - before->throttled_s;
@@ -115,6 +115,9 @@ void machine_judge(const struct machine *before, const struct machine *after, ch
 	else if (throttled_s > 0)
 		snprintf(reason, size, "the quota of the control group stopped it for %.2g s",
 			 throttled_s);
+	if (reason[0])
+		return NOISE_SEEN;
+	return isnan(others) || isnan(steal) ? NOISE_UNKNOWN : NOISE_NONE;
 }
 
 cJSON *machine_describe(const struct machine *before, const struct machine *after)
@@ -122,6 +125,7 @@ cJSON *machine_describe(const struct machine *before, const struct machine *afte
 	cJSON *object = cJSON_CreateObject();
 	double total_s = after->total_s - before->total_s;
 	char reason[160];
+	enum noise noise = machine_judge(before, after, reason, sizeof reason);
 
 	add(object, "load_1min_before", before->load_1min);
 	add(object, "load_1min_after", after->load_1min);
@@ -132,8 +136,10 @@ cJSON *machine_describe(const struct machine *before, const struct machine *afte
 	add(object, "busy_ratio", share(after->busy_s - before->busy_s, total_s));
 	add(object, "others_ratio", others_of(before, after));
 	add(object, "throttled_s", after->throttled_s - before->throttled_s);
-	machine_judge(before, after, reason, sizeof reason);
-	cJSON_AddBoolToObject(object, "noisy", reason[0] != '\0');
+	if (noise == NOISE_UNKNOWN)
+		cJSON_AddNullToObject(object, "noisy");
+	else
+		cJSON_AddBoolToObject(object, "noisy", noise == NOISE_SEEN);
 	cJSON_AddStringToObject(object, "noise", reason);
 	return object;
 }

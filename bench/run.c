@@ -27,7 +27,8 @@ struct run {
 	cJSON *document;
 	cJSON *results;
 	struct machine before;
-	char noise[160]; /* why nothing can be claimed of an earlier part of the run */
+	char noise[160];  /* why nothing can be claimed of an earlier part of the run */
+	bool was_unknown; /* whether that part was noisy */
 	int64_t start_ns;
 	int64_t written_ns; /* when the file was written last */
 	char directory[PATH_MAX];
@@ -171,6 +172,9 @@ static void describe_machine(struct run *run, cJSON *context)
 		cJSON_ReplaceItemInObjectCaseSensitive(machine, "noisy", cJSON_CreateTrue());
 		cJSON_ReplaceItemInObjectCaseSensitive(machine, "noise",
 						       cJSON_CreateString(run->noise));
+	} else if (run->was_unknown &&
+		   !cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(machine, "noisy"))) {
+		cJSON_ReplaceItemInObjectCaseSensitive(machine, "noisy", cJSON_CreateNull());
 	}
 	cJSON_DeleteItemFromObjectCaseSensitive(context, "machine");
 	cJSON_AddItemToObject(context, "machine", machine);
@@ -241,6 +245,7 @@ static int begin_again(struct run *run)
 	noise = cJSON_GetObjectItemCaseSensitive(machine, "noise");
 	if (cJSON_IsString(noise))
 		snprintf(run->noise, sizeof run->noise, "%s", noise->valuestring);
+	run->was_unknown = cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(machine, "noisy"));
 	for (size_t i = 0; i < plan->count * plan->repetitions; i++)
 		run->order += plan->done[i];
 	cJSON_ArrayForEach(record, cJSON_GetObjectItemCaseSensitive(run->document, "results"))

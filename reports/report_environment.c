@@ -195,6 +195,12 @@ static const char *judgement(const cJSON *context)
 
 static void warn_of_noise(struct page *page, const cJSON *context, size_t *count)
 {
+	const cJSON *machine = cJSON_GetObjectItemCaseSensitive(context, "machine");
+
+	if (cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(machine, "noisy")))
+		warn(page, count,
+		     "It is not known whether the machine was quiet: the run was too short to "
+		     "tell.");
 	if (judgement(context))
 		warn(page, count, "The machine was too noisy for a claim about times: %s.",
 		     judgement(context));

@@ -126,6 +126,23 @@ case_undecided() {
 	expect "undecided in the report" grep -q 'open: undecided' out/report.md
 }
 
+# What is not known to be noise is not known to be quiet.
+case_quiet() {
+	printf '{"format":"assay-list/1","clauses":[]}' >clauses.json
+	local noisy
+	for noisy in true false null; do
+		printf '{"format":"assay-bench/1","context":{"machine":{"noisy":%s,"noise":"others"}},' $noisy >bench.json
+		printf '"results":[]}' >>bench.json
+		report - bench.json clauses.json $noisy
+		status=$?
+		expect "exit code 0" status_is 0
+	done
+	expect "noise is said" grep -q 'too noisy for a claim about times: others' true/report.md
+	expect "quiet is quiet" absent 'too noisy\|not known whether' false/report.md
+	expect "unknown is said" grep -q 'not known whether the machine was quiet' null/report.md
+	expect "unknown is not noise" absent 'too noisy' null/report.md
+}
+
 # Every field that the programs write is in the description of the formats.
 case_formats() {
 	local field file
