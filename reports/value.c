@@ -99,6 +99,8 @@ const char *value_metric(const char *metric)
 		{"destroy", "time to destroy"},
 		{"bytes_per_task", "memory of a task that waits"},
 		{"wake_ups", "number of wake-ups"},
+		{"gap", "rest before each"},
+		{"window", "time watched"},
 		{"idle_cpu_per_s", "CPU time of a second without work"},
 		{"p50", "latency (p50)"},
 		{"p99", "latency (p99)"},

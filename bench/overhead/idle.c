@@ -3,7 +3,7 @@
  * What an executor costs that has nothing to do. After a burst of tasks and 50 ms to come to rest,
  * the thread that submitted sleeps, and whatever else of this process and its children gets a
  * processor is counted: wake-ups are context switches of all other threads, and their CPU time
- * includes that of coming to rest, where spinning would hide.
+ * includes that of coming to rest, where spinning would hide. `window` is how long wake-ups are counted.
  */
 #include "../workload.h"
 
@@ -192,6 +192,7 @@ static int check(struct cell *cell, uint64_t operations)
 					 (unsigned long long)idle->values[i],
 					 (unsigned long long)spread(i));
 	cell_metric(cell, "wake_ups", "count", idle->switches);
+	cell_metric(cell, "window", "s", (double)window_ns[cell->scale] / 1e9);
 	cell_metric(cell, "idle_cpu_per_s", "ns", idle->cpu_ns / seconds);
 	return 0;
 }
@@ -210,7 +211,8 @@ const struct workload idle_after_burst = {
 	.name = "idle_after_burst",
 	.class_name = "overhead",
 	.operation = "burst",
-	.separates = "Whether a pool without work leaves the processors alone: wake-ups in 5 s.",
+	.separates =
+		"Whether a pool without work leaves the processors alone: wake-ups in a `window`.",
 	.metric = "wake_ups",
 	.unit = "count",
 	.paced = true,

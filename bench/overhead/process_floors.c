@@ -2,11 +2,12 @@
 /*
  * What the machine charges for the steps that no pool of processes can avoid: two processes that hand
  * a turn over and back by a cache line, by a futex in shared memory, or by a byte through a pipe,
- * one trip after the other or after as long a rest as round_trip_parked makes; processes that are forked and waited for; and bytes copied in and out, in memory that has been
- * touched before.
+ * one trip after the other or after as long a rest as round_trip_parked makes; processes that are
+ * forked and waited for; and bytes copied in and out, in memory that has been touched before.
  */
-#include "../marks.h"
 #include "rest.h"
+
+#include "../marks.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -34,6 +35,7 @@ struct partner {
 	int there[2], back[2]; /* the pipes; -1: closed */
 	pid_t process;         /* 0: none */
 	uint64_t *latencies_ns;
+	uint64_t *gaps_ns; /* before each */
 };
 
 static void close_end(int *end)
@@ -181,8 +183,12 @@ static int make_latencies(struct cell *cell, uint64_t operations)
 	struct partner *partner = cell->state;
 
 	free(partner->latencies_ns);
+	free(partner->gaps_ns);
 	partner->latencies_ns = calloc(operations, sizeof *partner->latencies_ns);
-	return partner->latencies_ns ? 0 : cell_fail(cell, "no memory for the latencies");
+	partner->gaps_ns = calloc(operations, sizeof *partner->gaps_ns);
+	return partner->latencies_ns && partner->gaps_ns
+		       ? 0
+		       : cell_fail(cell, "no memory for the latencies");
 }
 
 static int prepare_parked_futex(struct cell *cell, uint64_t operations)
@@ -242,15 +248,18 @@ static int run_parked(struct cell *cell, uint64_t operations,
 		      int (*trip)(struct cell *cell, uint32_t i))
 {
 	struct partner *partner = cell->state;
+	int64_t end_ns = assay_clock_ns();
 
 	for (uint32_t i = 0; i < operations; i++) {
 		int64_t start_ns;
 
 		rest(PARKED_GAP_NS);
 		start_ns = assay_clock_ns();
+		partner->gaps_ns[i] = (uint64_t)(start_ns - end_ns);
 		if (trip(cell, i))
 			return -1;
-		partner->latencies_ns[i] = (uint64_t)(assay_clock_ns() - start_ns);
+		end_ns = assay_clock_ns();
+		partner->latencies_ns[i] = (uint64_t)(end_ns - start_ns);
 	}
 	return 0;
 }
@@ -285,6 +294,7 @@ static int check_parked(struct cell *cell, uint64_t operations)
 	if (check(cell, operations))
 		return -1;
 	cell_percentiles(cell, partner->latencies_ns, operations);
+	rest_report(cell, partner->gaps_ns, operations);
 	return 0;
 }
 
@@ -300,6 +310,7 @@ static void teardown(struct cell *cell)
 	}
 	close_pipes(partner);
 	free(partner->latencies_ns);
+	free(partner->gaps_ns);
 	shared_memory_free(partner->shared, sizeof *partner->shared);
 	free(partner);
 }

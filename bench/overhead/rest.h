@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* The pause between two round trips: one for executors and floors, so that both wake the same way. */
+/*
+ * The pause between two round trips: one for executors and floors, so that both wake the same way.
+ * A timer wakes no thread early, and late by what the machine needs for it: tens of microseconds on
+ * a virtual one, more on a busy one. So how long the pause was is a figure of its own. To look at the
+ * clock for the rest of it would keep a processor from sleeping that in the client's place would.
+ */
 #ifndef BENCH_REST_H
 #define BENCH_REST_H
 
-#include <errno.h>
-#include <sys/prctl.h>
-#include <time.h>
+#include "../workload.h"
+
+#include <stddef.h>
 
 /* After it every worker sleeps. */
 #define PARKED_GAP_NS 2000000
 
-/* To the microsecond: a gap of 100 us must not become 150. What tasks see is not touched. */
-static inline void rest(long gap_ns)
-{
-	const struct timespec gap = {.tv_nsec = gap_ns};
+void rest(long gap_ns);
 
-	prctl(PR_SET_TIMERSLACK, 1);
-	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &gap, NULL) == EINTR)
-		;
-	prctl(PR_SET_TIMERSLACK, 0);
-}
+/* The metric `gap`: the median of the pauses as they were, which are sorted. */
+void rest_report(struct cell *cell, uint64_t *gaps_ns, size_t count);
 
 #endif

@@ -23,6 +23,26 @@ for workload in submit_rounds oversubscribed_submit round_trip_gap_10 round_trip
 	notices lose 1 $workload
 	notices corrupt 1 $workload
 done
+# The row says how long the rests were: never as short as was asked for, for a timer is not early.
+said=$(ASSAY_WRONG=right "$bench" run "$wrong" --repetitions 1 --scale tiny --format json \
+	--workload 'round_trip_*,floor_process_*_parked,idle_after_burst' 2>/dev/null | tr -d '\n\t')
+# value WORKLOAD METRIC
+value() {
+	echo "$said" | sed -n "s/.*\"workload\":\"$1\",\"workers\":[0-9]*,\"metric\":\"$2\",\"unit\":\"[a-z]*\",\"value\":\([0-9.]*\),.*/\1/p"
+}
+for rest in round_trip_gap_10:10 round_trip_gap_30:30 round_trip_gap_60:60 round_trip_gap:100 \
+	round_trip_gap_200:200 round_trip_parked:2000 floor_process_futex_parked:2000 \
+	floor_process_pipe_parked:2000; do
+	saw=$(value ${rest%:*} gap)
+	if ! awk "BEGIN { exit !(${saw:-0} > ${rest#*:}) }"; then
+		echo "${rest%:*}: expected a gap of more than ${rest#*:} us, saw '$saw'" >&2
+		failures=$((failures + 1))
+	fi
+done
+if [ -n "$(value round_trip_idle gap)" ] || [ "$(value idle_after_burst window)" != 0.02 ]; then
+	echo "expected no gap of round_trip_idle, and a window of 0.02 s, in: $said" >&2
+	failures=$((failures + 1))
+fi
 # The chunks have no results: they write to the caller's array.
 notices right 0 map_ints
 notices lose 1 map_ints
