@@ -33,6 +33,7 @@ void report_instrument(struct page *page, const struct results *results)
 {
 	const struct series *loop = series_of(results, "instrument_loop", "wall_per_op");
 	const struct series *bare = series_of(results, "instrument_loop", "bare_per_op");
+	const struct series *latency = series_of(results, "instrument_latency", "p50");
 
 	if (!loop)
 		return;
@@ -43,7 +44,10 @@ void report_instrument(struct page *page, const struct results *results)
 	page_say(page, "%s", bare ? ")" : "");
 	say(page, series_of(results, "instrument_clock", "wall_per_op"),
 	    ", a reading of the clock ");
-	say(page, series_of(results, "instrument_latency", "p50"), ", a latency of nothing ");
+	say(page, series_of(results, "instrument_latency", "wall_per_op"),
+	    ", a latency of nothing with its share of the percentiles ");
+	say(page, latency, " (of which it shows ");
+	page_say(page, "%s", latency ? ")" : "");
 	say(page, series_of(results, "instrument_sample", "wall_per_op"), ", a sample of nothing ");
 	page_say(page, ".");
 	page_paragraph_end(page);

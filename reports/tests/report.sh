@@ -143,6 +143,19 @@ case_quiet() {
 	expect "unknown is not noise" absent 'too noisy' null/report.md
 }
 
+# The whole cost of a latency, not what two readings of the clock show of it.
+case_instrument() {
+	printf '{"format":"assay-list/1","clauses":[]}' >clauses.json
+	printf '{"format":"assay-bench/1","context":{},"results":[' >bench.json
+	local row='{"backend":"floor","workload":"instrument_%s","workers":1,"metric":"%s","unit":"ns","repetition":0,"ok":true,"value":%s}'
+	# shellcheck disable=SC2059 # the format is above
+	printf "$row,$row,$row]}" loop wall_per_op 1 latency p50 52 latency wall_per_op 345 >>bench.json
+	report - bench.json clauses.json out
+	status=$?
+	expect "exit code 0" status_is 0
+	expect "the whole cost" grep -q 'latency of nothing.* 345 ns (of which it shows 52.0 ns)' out/report.md
+}
+
 # Every field that the programs write is in the description of the formats.
 case_formats() {
 	local field file
