@@ -58,25 +58,35 @@ static void body(struct gbench_state *state, void *user)
 		gbench_fail(state, cell->message);
 }
 
-/* A backend that quietly runs something else than what the row says is not measured. */
+int cell_check_executor(struct cell *cell, assay_executor *executor, int workers)
+{
+	const char *name = assay_executor_backend(executor)->name;
+	struct assay_statistics statistics = {.workers = 0};
+
+	assay_executor_statistics(executor, &statistics);
+	if (strcmp(name, cell->backend->name) != 0)
+		return cell_fail(cell, "the executor says that its backend is '%s', not '%s'", name,
+				 cell->backend->name);
+	if (statistics.workers == UINT64_MAX ||
+	    (statistics.workers == 0 && !(cell->backend->capabilities & ASSAY_CAP_CONCURRENT)))
+		return 0;
+	if (statistics.workers != (uint64_t)workers)
+		return cell_fail(cell, "asked for %d workers, the executor says that it has %llu",
+				 workers, (unsigned long long)statistics.workers);
+	return 0;
+}
+
 static int check_configuration(struct cell *cell, const char *requested,
 			       struct assay_statistics *statistics)
 {
 	const char *name = assay_executor_backend(cell->executor)->name;
 
 	assay_executor_statistics(cell->executor, statistics);
-	if (strcmp(name, cell->backend->name) != 0)
-		return cell_fail(cell, "the executor says that its backend is '%s', not '%s'", name,
-				 cell->backend->name);
+	if (cell_check_executor(cell, cell->executor, cell->workers))
+		return -1;
 	if (!assay_backend_is_path(requested) && strcmp(name, requested) != 0)
 		return cell_fail(cell, "the file of backend '%s' holds the backend '%s'", requested,
 				 name);
-	if (statistics->workers == UINT64_MAX ||
-	    (statistics->workers == 0 && !(cell->backend->capabilities & ASSAY_CAP_CONCURRENT)))
-		return 0;
-	if (statistics->workers != (uint64_t)cell->workers)
-		return cell_fail(cell, "asked for %d workers, the executor says that it has %llu",
-				 cell->workers, (unsigned long long)statistics->workers);
 	return 0;
 }
 

@@ -111,6 +111,12 @@ void cell_no_metric(struct cell *cell, const char *name, const char *unit, const
 uint64_t cell_affordable(const struct cell *cell, uint64_t operations, uint64_t tried,
 			 int64_t took_ns);
 
+/*
+ * An executor that quietly is something else than what the row says is not measured: 0, or -1 after
+ * cell_fail(). For those that a workload makes; that of the cell has been checked.
+ */
+int cell_check_executor(struct cell *cell, assay_executor *executor, int workers);
+
 /* Calls body(user) where the raw rival takes tasks from this thread; without one, as it is. */
 int cell_enter(struct cell *cell, int (*body)(void *user), void *user);
 /* What an operation of the raw rival returned: 0, or -1 after cell_fail(). */

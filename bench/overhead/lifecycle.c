@@ -138,6 +138,7 @@ static int first_task(struct cell *cell, assay_executor *executor, uint64_t inde
 static int live_with_executor(struct cell *cell, uint64_t index, int64_t at_ns[STEPS + 1])
 {
 	assay_executor *executor;
+	int64_t looked_ns;
 	int error, failed;
 
 	at_ns[0] = assay_clock_ns();
@@ -148,8 +149,10 @@ static int live_with_executor(struct cell *cell, uint64_t index, int64_t at_ns[S
 	at_ns[1] = assay_clock_ns();
 	failed = first_task(cell, executor, index);
 	at_ns[2] = assay_clock_ns();
+	failed |= cell_check_executor(cell, executor, cell->workers);
+	looked_ns = assay_clock_ns() - at_ns[2]; /* no part of destroy */
 	failed |= destroy(cell, executor);
-	at_ns[3] = assay_clock_ns();
+	at_ns[3] = assay_clock_ns() - looked_ns;
 	return failed;
 }
 
@@ -176,17 +179,20 @@ static int first_raw_task(void *user)
 static int live_raw(struct cell *cell, uint64_t index, int64_t at_ns[STEPS + 1])
 {
 	struct errand errand = {cell, index};
-	int effective, failed;
+	int effective = 0, failed;
 
 	at_ns[0] = assay_clock_ns();
 	if (cell_raw(cell, "open", cell->raw->open(cell->workers, &cell->pool, &effective)))
 		return -1;
 	at_ns[1] = assay_clock_ns();
+	if (effective != cell->workers)
+		cell_fail(cell, "asked for %d workers, %s says that it has %d", cell->workers,
+			  cell->raw->version(), effective);
 	failed = cell_enter(cell, first_raw_task, &errand);
 	at_ns[2] = assay_clock_ns();
 	close_raw(cell);
 	at_ns[3] = assay_clock_ns();
-	return failed;
+	return failed || cell_failed(cell) ? -1 : 0;
 }
 
 static int live(struct cell *cell, uint64_t index)
@@ -275,7 +281,7 @@ static int measure_memory(struct cell *cell)
 			       assay_error_text(error));
 		return 0;
 	}
-	failed = meet(cell, executor, &after);
+	failed = cell_check_executor(cell, executor, MANY_WORKERS) || meet(cell, executor, &after);
 	failed |= destroy(cell, executor);
 	if (failed)
 		return -1;

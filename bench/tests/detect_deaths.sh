@@ -21,6 +21,7 @@ notices spares 1 'task 200 killed its worker, and ended with: success'
 notices 'kills another' 1 'task 201'
 notices loses 1 'returned something else'
 notices repeats 1 'ran 2 times'
+notices workers 1 'workers, the executor says that it has'
 notices breaks 1 'submit: \|task 20'
 
 # Threads do not survive it, and do not claim to: no row, and no failure.

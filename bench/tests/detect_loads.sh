@@ -38,4 +38,8 @@ for workload in nqueens nqueens_fork matmul mergesort metg_stencil metg_fft metg
 		[ "$workload $way" = "payload_empty corrupt" ] || notices $way $workload
 	done
 done
+# Executors that are not what was asked for, though that of the cell is.
+for way in 'workers later' 'workers of many'; do
+	reasons='workers, the executor says that it has' notices "$way" lifecycle
+done
 exit $((failures != 0))

@@ -72,6 +72,7 @@ fails hang deadline submit_1_producer
 fails refuse 'Serial 1.0: submit: Cannot allocate memory' submit_1_producer submit_4_producers
 ASSAY_WRONG=open expect 1 'cannot start Serial 1.0 with 2 workers' tiny "$wrong" round_trip_idle --workers 2
 fails workers 'asked for 16 workers, Serial 1.0 says that it has 17' oversubscribed_submit
+fails 'workers later' 'workers, Serial 1.0 says that it has' lifecycle
 fails marks 'cannot read' memory_per_pending_task
 
 # A pool that wakes up every millisecond with nothing to do is seen, one that sleeps is not.

@@ -14,7 +14,7 @@
 static const struct assay_backend *right;
 static const struct assay_executor_ops *right_ops;
 static struct assay_executor_ops wrong_ops;
-static unsigned submitted;
+static unsigned submitted, created;
 static bool stalled; /* once, at the first task */
 
 static bool is_wrong(const char *how)
@@ -113,6 +113,9 @@ static int create(const struct assay_config *config, assay_executor **executor)
 	if (is_wrong("sleepy") && config->spin_ns > 0)
 		return ASSAY_ERESOURCE;
 	other.workers += is_wrong("workers");
+	/* Those of the workload alone, not that of the cell. */
+	other.workers += created++ && is_wrong("workers later");
+	other.workers += config->workers == 64 && is_wrong("workers of many");
 	error = right->create(&other, executor);
 	if (error)
 		return error;

@@ -66,6 +66,9 @@ static int create(const struct assay_config *config, assay_executor **executor)
 
 	if (is_wrong("breaks"))
 		other.on_worker_death = ASSAY_DEATH_BREAKS;
+	/* That of the workload, not that of the cell. */
+	if (is_wrong("workers") && config->on_worker_death == ASSAY_DEATH_FAILS_TASK)
+		other.workers++;
 	error = right->create(&other, executor);
 	if (error)
 		return error;

@@ -42,6 +42,8 @@ static void *tick(void *user)
 	return NULL;
 }
 
+static unsigned opened;
+
 static int open_pool(int workers, struct raw_pool **pool, int *effective)
 {
 	pthread_t ticker;
@@ -51,7 +53,7 @@ static int open_pool(int workers, struct raw_pool **pool, int *effective)
 		return EAGAIN;
 	if (is_wrong("open"))
 		return EAGAIN;
-	*effective = workers + is_wrong("workers");
+	*effective = workers + is_wrong("workers") + (opened++ && is_wrong("workers later"));
 	return 0;
 }
 

@@ -107,7 +107,8 @@ static int run(struct cell *cell, uint64_t operations)
 	(void)operations;
 	if (create(cell, &crash->arrivals.executor))
 		return -1;
-	failed = arrivals_run_closed(&crash->arrivals, IN_FLIGHT * (unsigned)cell->workers,
+	failed = cell_check_executor(cell, crash->arrivals.executor, cell->workers) ||
+		 arrivals_run_closed(&crash->arrivals, IN_FLIGHT * (unsigned)cell->workers,
 				     &per_task_ns);
 	error = assay_executor_destroy(crash->arrivals.executor);
 	if (error)
