@@ -11,7 +11,7 @@
 #include <string.h>
 
 const char usage[] =
-	"usage: assay-bench list workloads [--format text|json] [-o FILE]\n"
+	"usage: assay-bench list workloads|rivals [--format text|json] [-o FILE]\n"
 	"       assay-bench run [BACKEND|FILE.so ...] [--workload GLOB] [--workers N,M]\n"
 	"                       [--repetitions N] [--seed N] [--quick] [--scale SCALE]\n"
 	"                       [--deadline SECONDS] [--budget SECONDS]\n"
@@ -24,8 +24,8 @@ const char usage[] =
 	"raw stands for all that were built.\n"
 	"Lower is better in every figure. Each sample runs in a process of its own.\n"
 	"\n"
-	"  --workload GLOB     only workloads whose name matches; several patterns with commas:\n"
-	"                      'submit_*,round_trip_*'\n"
+	"  --workload GLOB     only workloads whose name matches; several patterns with commas,\n"
+	"                      each of which has to match: 'submit_*,round_trip_*'\n"
 	"  --backend GLOB      instead of names: those backends whose name matches\n"
 	"  --executors-only    without the rows of a plain loop to compare with\n"
 	"  --workers N,M       instead of what each workload has by default; each up to 1024\n"

@@ -4,6 +4,7 @@
 #include "cell.h"
 #include "child.h"
 #include "record.h"
+#include "rivals.h"
 #include "run.h"
 #include "subjects.h"
 
@@ -16,51 +17,88 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int list_text(const char *output)
+static void say_workloads(FILE *file)
+{
+	for (const struct workload *const *each = workloads; *each; each++)
+		fprintf(file, "%-24s %-9s %-15s %-3s %s\n", (*each)->name, (*each)->class_name,
+			(*each)->metric, (*each)->unit, (*each)->separates);
+}
+
+static void say_rivals(FILE *file)
+{
+	for (const struct rival *each = rivals; each->name; each++)
+		fprintf(file, "%-20s %-8s %s\n", each->name, each->library, each->package);
+}
+
+static cJSON *rivals_describe(void)
+{
+	cJSON *list = cJSON_CreateArray();
+
+	for (const struct rival *each = rivals; each->name; each++) {
+		cJSON *object = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(object, "name", each->name);
+		cJSON_AddStringToObject(object, "library", each->library);
+		cJSON_AddStringToObject(object, "package", each->package);
+		cJSON_AddItemToArray(list, object);
+	}
+	return list;
+}
+
+static const struct list {
+	const char *name;
+	void (*say)(FILE *file);
+	cJSON *(*describe)(void);
+} lists[] = {{"workloads", say_workloads, workloads_describe},
+	     {"rivals", say_rivals, rivals_describe}};
+
+static char *list_text(const struct list *list)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
-	int failed = -1;
 
-	for (const struct workload *const *each = workloads; file && *each; each++)
-		fprintf(file, "%-24s %-9s %-15s %-3s %s\n", (*each)->name, (*each)->class_name,
-			(*each)->metric, (*each)->unit, (*each)->separates);
-	if (!file || fclose(file))
-		fprintf(stderr, "assay-bench: no memory for the list\n");
-	else
-		failed = record_write(output, text);
+	if (!file)
+		return NULL;
+	list->say(file);
+	if (fclose(file) == 0)
+		return text;
 	free(text);
-	return failed;
+	return NULL;
 }
 
-static int list_json(const char *output)
+static char *list_json(const struct list *list)
 {
 	cJSON *document = cJSON_CreateObject();
 	char *text;
-	int failed = -1;
 
 	cJSON_AddStringToObject(document, "format", "assay-list/1");
-	cJSON_AddItemToObject(document, "workloads", workloads_describe());
+	cJSON_AddItemToObject(document, list->name, list->describe());
 	text = cJSON_Print(document);
-	if (text)
-		failed = record_write(output, text);
-	else
-		fprintf(stderr, "assay-bench: no memory for the list\n");
-	cJSON_free(text);
 	cJSON_Delete(document);
-	return failed;
+	return text;
+}
+
+static int write_list(const struct list *list, const struct options *options)
+{
+	char *text = options->json ? list_json(list) : list_text(list);
+	int failed = text ? record_write(options->output, text) : -1;
+
+	if (!text)
+		fprintf(stderr, "assay-bench: no memory for the list\n");
+	free(text);
+	return failed ? 2 : 0;
 }
 
 static int list(const struct arguments *arguments)
 {
-	const struct options *options = &arguments->options;
+	const char *name = arguments->name_count == 1 ? arguments->names[0] : "";
 
-	if (arguments->name_count != 1 || strcmp(arguments->names[0], "workloads") != 0) {
-		fprintf(stderr, "assay-bench: list: expected 'workloads'\n\n%s", usage);
-		return 2;
-	}
-	return (options->json ? list_json : list_text)(options->output) ? 2 : 0;
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		if (strcmp(lists[i].name, name) == 0)
+			return write_list(&lists[i], &arguments->options);
+	fprintf(stderr, "assay-bench: list: expected 'workloads' or 'rivals'\n\n%s", usage);
+	return 2;
 }
 
 static int check_glob(const char *glob)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "catalogue.h"
+#include "rivals.h"
 
 #include <assay/load.h>
 
@@ -178,6 +179,16 @@ static void say_what_there_is(const char *program, const char *wanted)
 	backends_free(backends);
 }
 
+static void complain(const char *program, const char *wanted)
+{
+	const struct rival *rival = rival_find(wanted);
+
+	if (rival && !rival_is_raw(rival))
+		rival_complain(program, rival);
+	else
+		say_what_there_is(program, wanted);
+}
+
 char *backend_resolve(const char *program, const char *name)
 {
 	size_t count;
@@ -201,7 +212,7 @@ char *backend_resolve(const char *program, const char *name)
 			path = must(strdup(backends[i].path));
 	backends_free(backends);
 	if (!path)
-		say_what_there_is(program, name);
+		complain(program, name);
 	return path;
 }
 

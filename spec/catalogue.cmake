@@ -33,9 +33,9 @@ file(CONFIGURE OUTPUT chapters.c CONTENT "${embedded}" @ONLY)
 set_property(SOURCE ${CMAKE_CURRENT_BINARY_DIR}/chapters.c
 	PROPERTY OBJECT_DEPENDS "${chapter_files}")
 
-# Shared by the programs: clauses and backends.
+# Shared by the programs: clauses, backends, and which others there could be.
 add_library(assay_catalogue STATIC
-	catalogue.c backends.c ${CMAKE_CURRENT_BINARY_DIR}/chapters.c)
+	catalogue.c backends.c rivals.c ${CMAKE_CURRENT_BINARY_DIR}/chapters.c)
 target_include_directories(assay_catalogue PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(assay_catalogue PUBLIC assay::assay PRIVATE assay_options)
 

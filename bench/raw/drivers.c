@@ -2,6 +2,7 @@
 #include "drivers.h"
 
 #include "catalogue.h"
+#include "rivals.h"
 
 #include <assay/load.h>
 
@@ -12,21 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct {
-	const char *name;
-	const char *rival;
-	const char *package; /* of Debian */
-} known[] = {
-	{"asio_raw", "Asio", "libasio-dev"},
-	{"cpython_process_raw", "CPython", "libpython3-dev"},
-	{"glib_raw", "GLib", "libglib2.0-dev"},
-	{"omp_raw", "OpenMP", "libgomp1"},
-	{"pipe_pair_raw", "pipes", "libc6-dev"},
-	{"tbb_raw", "oneTBB", "libtbb-dev"},
-	{"uv_raw", "libuv", "libuv1-dev"},
-};
-
-enum { KNOWN = sizeof known / sizeof *known };
+enum { RAW_MOST = 32 };
 
 static bool ends_in(const char *text, const char *end)
 {
@@ -42,35 +29,38 @@ bool raw_is_driver(const char *name)
 
 const char *const *raw_names(void)
 {
-	static const char *names[KNOWN + 1];
+	static const char *names[RAW_MOST + 1];
+	size_t count = 0;
 
-	for (size_t i = 0; i < KNOWN; i++)
-		names[i] = known[i].name;
+	for (const struct rival *rival = rivals; rival->name && count < RAW_MOST; rival++)
+		if (rival_is_raw(rival))
+			names[count++] = rival->name;
 	return names;
 }
 
 size_t raw_count(void)
 {
-	return KNOWN;
+	size_t count = 0;
+
+	while (raw_names()[count])
+		count++;
+	return count;
 }
 
 void raw_complain(const char *name)
 {
-	const char *names[KNOWN];
+	const struct rival *rival = rival_find(name);
+	const char *names[RAW_MOST];
+	size_t count = raw_count();
 
-	for (size_t i = 0; i < KNOWN; i++) {
-		names[i] = known[i].name;
-		if (strcmp(name, known[i].name) == 0) {
-			fprintf(stderr,
-				"assay-bench: '%s' was not built: it needs %s; install the Debian "
-				"package %s and build again\n",
-				name, known[i].rival, known[i].package);
-			return;
-		}
+	if (rival) {
+		rival_complain("assay-bench", rival);
+		return;
 	}
-	nearest_first(name, names, KNOWN);
+	memcpy(names, raw_names(), count * sizeof *names);
+	nearest_first(name, names, count);
 	fprintf(stderr, "assay-bench: there is no raw driver '%s'; known are: ", name);
-	for (size_t i = 0; i < KNOWN; i++)
+	for (size_t i = 0; i < count; i++)
 		fprintf(stderr, "%s%s", i ? ", " : "", names[i]);
 	fputc('\n', stderr);
 }

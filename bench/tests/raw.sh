@@ -100,4 +100,10 @@ for package in asio:libasio-dev cpython_process:libpython3-dev glib:libglib2.0-d
 	expect 2 "Debian package ${package#*:} " bin/assay-bench run "${package%:*}_raw" --quick
 done
 expect 2 'no raw driver was built' bin/assay-bench run raw --quick
+expect 0 'tbb_raw ' bin/assay-bench list rivals
+for package in asio:libasio-dev cpython:libpython3-dev glib:libglib2.0-dev openmp:libgomp1 \
+	tbb:libtbb-dev uv:libuv1-dev; do
+	expect 2 "'${package%:*}' was not built" bin/assay-bench run "${package%:*}" --quick
+	expect 2 "Debian package ${package#*:} " bin/assay-bench run "${package%:*}" --quick
+done
 [ $failures = 0 ]
