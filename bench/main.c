@@ -3,6 +3,7 @@
 #include "catalogue.h"
 #include "cell.h"
 #include "child.h"
+#include "patterns.h"
 #include "record.h"
 #include "rivals.h"
 #include "run.h"
@@ -105,20 +106,10 @@ static int check_glob(const char *glob)
 {
 	const char *names[256];
 	size_t count = 0;
-	bool matches = false;
 
-	for (; workloads[count] && count < sizeof names / sizeof *names; count++) {
+	for (; workloads[count] && count < sizeof names / sizeof *names; count++)
 		names[count] = workloads[count]->name;
-		matches |= matches_any(glob, names[count]);
-	}
-	if (matches)
-		return 0;
-	nearest_first(glob, names, count);
-	fprintf(stderr, "assay-bench: there is no workload '%s'; known are: ", glob);
-	for (size_t i = 0; i < count; i++)
-		fprintf(stderr, "%s%s", i ? ", " : "", names[i]);
-	fputc('\n', stderr);
-	return -1;
+	return patterns_check("workload", glob, names, count);
 }
 
 static int refuse_output(const char *output, const char *why)
@@ -166,22 +157,6 @@ static int check_output(const char *output)
 					: refuse_output(output, strerror(errno));
 }
 
-static int refuse_backend(const char *glob, const struct backend_file *all, size_t count)
-{
-	const char **names = calloc(count + 1, sizeof *names);
-
-	fprintf(stderr, "assay-bench: there is no backend '%s'; known are: ", glob);
-	for (size_t i = 0; names && i < count; i++)
-		names[i] = all[i].name;
-	if (names)
-		nearest_first(glob, names, count);
-	for (size_t i = 0; names && i < count; i++)
-		fprintf(stderr, "%s%s", i ? ", " : "", names[i]);
-	fputc('\n', stderr);
-	free(names);
-	return -1;
-}
-
 static int choose_by_glob(struct subjects *subjects, const char *glob)
 {
 	size_t count, matching = 0;
@@ -190,12 +165,13 @@ static int choose_by_glob(struct subjects *subjects, const char *glob)
 	int failed = -1;
 
 	for (size_t i = 0; names && i < count; i++)
-		if (matches_any(glob, all[i].name))
-			names[matching++] = all[i].name;
-	if (matching)
+		names[i] = all[i].name;
+	if (names && patterns_check("backend", glob, names, count) == 0) {
+		for (size_t i = 0; i < count; i++)
+			if (matches_any(glob, all[i].name))
+				names[matching++] = all[i].name;
 		failed = subjects_choose(subjects, names, matching);
-	else
-		refuse_backend(glob, all, count);
+	}
 	free(names);
 	backends_free(all);
 	return failed;

@@ -389,6 +389,14 @@ static void check_arguments(void)
 {
 	check_refused("--workload", "sumit_many",
 		      "no workload 'sumit_many'; known are: submit_many, ");
+	/* Each of several patterns, as in the name of a workload that is spelt wrong. */
+	check_refused("--workload", "submit_many,sumit_rounds",
+		      "no workload 'sumit_rounds'; known are: submit_rounds, ");
+	check_refused("--workload", "submit_many,,skynet", "no workload ''; known are: ");
+	check_refused("--workload", "submit_many,", "no workload ''; known are: ");
+	check_refused("--backend", "inline,mutex_que",
+		      "no backend 'mutex_que'; known are: mutex_queue, ");
+	check_refused("--backend", "", "no backend ''; known are: ");
 	check_refused("inlin", "mutex_queue", "no backend 'inlin'; known are: inline, ");
 	check_refused("--workers", "2,0", "'0': expected a whole number from 1 to 1024");
 	check_refused("--workers", "1025", "'1025': expected a whole number from 1 to 1024");

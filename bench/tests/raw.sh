@@ -104,6 +104,6 @@ expect 0 'tbb_raw ' bin/assay-bench list rivals
 for package in asio:libasio-dev cpython:libpython3-dev glib:libglib2.0-dev openmp:libgomp1 \
 	tbb:libtbb-dev uv:libuv1-dev; do
 	expect 2 "'${package%:*}' was not built" bin/assay-bench run "${package%:*}" --quick
-	expect 2 "Debian package ${package#*:} " bin/assay-bench run "${package%:*}" --quick
+	expect 2 "Debian package ${package#*:} " bin/assay-bench run --backend "${package%:*}" --quick
 done
 [ $failures = 0 ]
