@@ -5,6 +5,7 @@
 #include "cell.h"
 #include "child.h"
 #include "raw/drivers.h"
+#include "rivals.h"
 
 #include <assay/load.h>
 
@@ -38,6 +39,26 @@ static int describe_raw(const char *file)
 	return describe(driver->name, driver->summary, driver->version());
 }
 
+/* An adapter cannot tell: a raw driver of the same library does. "" without one. */
+static const char *version_of(const char *adapter)
+{
+	const struct rival *rival = rival_find(adapter), *raw = rivals;
+	const struct raw_driver *driver = NULL;
+	char message[2 * PATH_MAX], *file;
+
+	while (rival && raw->name &&
+	       !(rival_is_raw(raw) && strcmp(raw->library, rival->library) == 0 &&
+		 raw_is_built(raw->name)))
+		raw++;
+	if (!rival || !raw->name)
+		return "";
+	file = raw_resolve(raw->name);
+	if (file)
+		driver = raw_open(file, message, sizeof message);
+	free(file);
+	return driver ? driver->version() : "";
+}
+
 int subject_describe(const char *file)
 {
 	const struct assay_backend *backend;
@@ -53,7 +74,8 @@ int subject_describe(const char *file)
 		fprintf(stderr, "'%s' is no backend: its descriptor has no name\n", file);
 		return 2;
 	}
-	return describe(backend->name, backend->summary, "");
+	return describe(backend->name, backend->summary,
+			assay_backend_is_path(file) ? "" : version_of(file));
 }
 
 /* Cuts the answer of a child up; -1: no memory. */
@@ -142,19 +164,22 @@ static void forget(const struct subject *subject)
 }
 
 /* What a child opens: a backend finds its own file, a raw driver has a path. NULL after a message. */
-static char *file_of(const char *name, bool raw)
+static char *file_of(struct subject *subject, const char *name)
 {
-	char *file;
+	char *path, *file;
 
-	if (raw)
-		return raw_resolve(name);
-	if (!assay_backend_is_path(name)) {
-		char *path = backend_resolve("assay-bench", name);
-
-		free(path);
-		if (!path)
-			return NULL;
-	}
+	if (subject->raw)
+		path = raw_resolve(name);
+	else if (assay_backend_is_path(name))
+		path = strdup(name);
+	else
+		path = backend_resolve("assay-bench", name);
+	if (!path)
+		return NULL;
+	digest_file(path, subject->digest);
+	if (subject->raw)
+		return path;
+	free(path);
 	file = strdup(name);
 	if (!file)
 		fprintf(stderr, "assay-bench: no memory for the backends\n");
@@ -166,7 +191,7 @@ static int add(struct subjects *subjects, const char *name)
 	struct subject *subject = &subjects->list[subjects->count];
 
 	*subject = (struct subject){.raw = raw_is_driver(name)};
-	subject->file = file_of(name, subject->raw);
+	subject->file = file_of(subject, name);
 	if (!subject->file)
 		return -1;
 	if (ask(subject, subject->file) || check_name(subjects, subject)) {
@@ -236,8 +261,9 @@ cJSON *subjects_list(const struct subject *list, size_t count)
 		cJSON_AddStringToObject(object, "backend", list[i].name);
 		cJSON_AddStringToObject(object, "summary", list[i].summary);
 		cJSON_AddBoolToObject(object, "raw", list[i].raw);
-		if (list[i].raw)
+		if (*list[i].version)
 			cJSON_AddStringToObject(object, "version", list[i].version);
+		cJSON_AddStringToObject(object, "digest", list[i].digest);
 		cJSON_AddItemToArray(array, object);
 	}
 	return array;

@@ -6,6 +6,7 @@
 #ifndef BENCH_SUBJECTS_H
 #define BENCH_SUBJECTS_H
 
+#include "digest.h"
 #include "raw/raw.h"
 
 #include <stdbool.h>
@@ -17,7 +18,8 @@ struct subject {
 	char *name;    /* in its descriptor; unique */
 	char *file;    /* the name or path for assay_backend_open(), or the path for raw_open() */
 	char *summary; /* in its descriptor */
-	char *version; /* of the rival, if it is raw; "" */
+	char *version; /* of a rival's library; "" if it is none, or nobody can tell */
+	char digest[DIGEST_SIZE]; /* of its file */
 	bool raw;
 };
 
@@ -34,7 +36,7 @@ struct subjects {
 int subjects_choose(struct subjects *subjects, const char *const *names, size_t count);
 void subjects_free(struct subjects *subjects);
 
-/* What was measured, for the results: name, summary, version and whether it is raw, of each. */
+/* What was measured, for the results: name, summary, version, digest, and whether it is raw. */
 struct cJSON *subjects_list(const struct subject *list, size_t count);
 
 /* In a child: writes name, summary and version to CELL_OUTPUT, a line each. The exit code of the child. */

@@ -4,7 +4,7 @@
 
 #include <cjson/cJSON.h>
 
-/* A new object: the versions of the libraries that this program is linked with, by name. */
+/* A new object: versions, by name, of the libraries that this program is linked with, and of nginx. */
 cJSON *versions_describe(void);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -205,4 +206,40 @@ int nginx_stop(struct nginx *nginx, char *message, size_t size)
 		 WIFSIGNALED(status) ? "signal" : "exit status",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	return -1;
+}
+
+/* In the child. Does not return. */
+static void say_version(const char *program, int output)
+{
+	dup2(output, STDOUT_FILENO);
+	dup2(output, STDERR_FILENO);
+	execl(program, "nginx", "-v", (char *)NULL);
+	_exit(1);
+}
+
+void nginx_version(char *version, size_t size)
+{
+	static const char before[] = "nginx/";
+	char program[PATH_MAX], said[256] = "", *found;
+	int ends[2];
+	pid_t pid;
+
+	version[0] = '\0';
+	if (find_program(program, sizeof program) || pipe2(ends, O_CLOEXEC))
+		return;
+	pid = fork();
+	if (pid == 0)
+		say_version(program, ends[1]);
+	close(ends[1]);
+	if (pid > 0) {
+		struct pollfd answer = {.fd = ends[0], .events = POLLIN};
+
+		if (poll(&answer, 1, 1000) > 0 && read(ends[0], said, sizeof said - 1) > 0 &&
+		    (found = strstr(said, before)))
+			snprintf(version, size, "%.*s", (int)strcspn(found + strlen(before), " \n"),
+				 found + strlen(before));
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	close(ends[0]);
 }

@@ -19,6 +19,9 @@ struct nginx {
  */
 int nginx_start(struct nginx *nginx, const char *directory, char *message, size_t size);
 
+/* "1.22.1", as the program says; "" if there is none, or it does not say so within a second. */
+void nginx_version(char *version, size_t size);
+
 /* Ends the server and waits for it. 0, or -1 and a message if it had not lived until now. */
 int nginx_stop(struct nginx *nginx, char *message, size_t size);
 

@@ -60,6 +60,18 @@ for built in "$(dirname "$bench")"/../lib/assay-raw/*_raw.so; do
 	}
 	expect 0 "$name" tiny raw round_trip_idle
 done
+# An adapter is of the version that its raw form says.
+for pair in asio:asio cpython:cpython_process glib:glib openmp:omp tbb:tbb uv:uv; do
+	adapter=$(dirname "$bench")/../lib/assay/${pair%:*}.so
+	[ -e "$adapter" ] && [ -e "$(dirname "$bench")/../lib/assay-raw/${pair#*:}_raw.so" ] || continue
+	expect 0 "\"${pair%:*}\"" tiny "${pair%:*}" round_trip_idle --format json
+	mine=$(grep '"version":.*[0-9]"' said | tail -n 1)
+	expect 0 '_raw' tiny "${pair#*:}_raw" round_trip_idle --format json
+	if [ -z "$mine" ] || [ "$mine" != "$(grep '"version":.*[0-9]"' said | tail -n 1)" ]; then
+		echo "${pair%:*}: expected the version of its raw form, saw '$mine'" >&2
+		failures=$((failures + 1))
+	fi
+done
 
 # What cannot be is no failure, has a reason and no value.
 expect 0 'not supported: Serial 1.0 has no means for it' tiny "$wrong" submit_many
@@ -85,6 +97,18 @@ ticks() {
 }
 ticks tick '[1-9]'
 ticks right '0,'
+
+# The server of a workload is not linked, and has a version all the same.
+printf '#!/bin/sh\necho "nginx version: nginx/9.8.7 (Test)" >&2\n' >nginx
+chmod +x nginx
+ASSAY_NGINX=$PWD/nginx expect 0 '"9.8.7"' tiny "$wrong" round_trip_idle --format json
+printf '#!/bin/sh\necho none\n' >nginx
+ASSAY_NGINX=$PWD/nginx expect 0 '"sqlite"' tiny "$wrong" round_trip_idle --format json
+if grep -q '"nginx":' said; then
+	echo "expected no version of what is no nginx, saw:" >&2
+	cat said >&2
+	failures=$((failures + 1))
+fi
 
 # Missing and wrong files: refused before anything is measured.
 cp "$plain" plain_raw.so
