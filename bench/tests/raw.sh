@@ -61,7 +61,7 @@ for built in "$(dirname "$bench")"/../lib/assay-raw/*_raw.so; do
 	expect 0 "$name" tiny raw round_trip_idle
 done
 # An adapter is of the version that its raw form says.
-for pair in asio:asio cpython:cpython_process glib:glib openmp:omp tbb:tbb uv:uv; do
+for pair in asio:asio cpython:cpython_thread glib:glib openmp:omp tbb:tbb uv:uv; do
 	adapter=$(dirname "$bench")/../lib/assay/${pair%:*}.so
 	[ -e "$adapter" ] && [ -e "$(dirname "$bench")/../lib/assay-raw/${pair#*:}_raw.so" ] || continue
 	expect 0 "\"${pair%:*}\"" tiny "${pair%:*}" round_trip_idle --format json
@@ -118,7 +118,7 @@ expect 2 "cannot load raw driver './none_raw.so'" tiny ./none_raw.so submit_1_pr
 expect 2 'does not export the symbol raw_driver' tiny plain_raw.so submit_1_producer
 expect 2 "'wrong_raw' is given twice" tiny other_raw.so submit_1_producer "$wrong"
 cp "$bench" bin/assay-bench
-for package in asio:libasio-dev cpython_process:libpython3-dev glib:libglib2.0-dev omp:libgomp1 \
+for package in asio:libasio-dev cpython_process:libpython3-dev cpython_thread:libpython3-dev glib:libglib2.0-dev omp:libgomp1 \
 	pipe_pair:libc6-dev tbb:libtbb-dev uv:libuv1-dev; do
 	expect 2 "'${package%:*}_raw' was not built" bin/assay-bench run "${package%:*}_raw" --quick
 	expect 2 "Debian package ${package#*:} " bin/assay-bench run "${package%:*}_raw" --quick
