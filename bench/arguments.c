@@ -15,7 +15,7 @@ const char usage[] =
 	"       assay-bench run [BACKEND|FILE.so ...] [--workload GLOB] [--workers N,M]\n"
 	"                       [--repetitions N] [--seed N] [--quick] [--scale SCALE]\n"
 	"                       [--deadline SECONDS] [--budget SECONDS]\n"
-	"                       [--format text|json] [-o FILE] [--resume FILE]\n"
+	"                       [--format text|json] [-o FILE] [--resume FILE] [--dry-run]\n"
 	"\n"
 	"Measures executors on the same work; without a backend, all that were built.\n"
 	"What has a slash or ends in .so is the path of a backend, as my_pool.so; its row\n"
@@ -38,9 +38,13 @@ const char usage[] =
 	"is\n"
 	"                      begun, and none goes on\n"
 	"  --format FORMAT     text (default) or json\n"
-	"  -o, --output FILE   instead of the standard output; JSON grows as results come\n"
-	"  --resume FILE       go on with a run that was interrupted, in its JSON file; the other\n"
-	"                      options as they were\n"
+	"  -o, --output FILE   instead of the standard output. JSON grows as results come, in\n"
+	"                      FILE.part; what is there stays until all of it is there\n"
+	"  --resume FILE       go on with a run that was interrupted, in FILE.part; the other "
+	"options,\n"
+	"                      the programs and the machine as they were\n"
+	"  --dry-run           only check all of this, and name the executors that would be "
+	"measured\n"
 	"  -h, --help          this text\n"
 	"\n"
 	"Exit status: 0 all measured, 1 a cell failed, 2 could not do what was asked.\n";
@@ -142,6 +146,9 @@ static int parse_option(int option, const char *value, struct options *options)
 		options->resume = true;
 		options->output = value;
 		break;
+	case 'n':
+		options->dry_run = true;
+		break;
 	case 'f':
 		return parse_format(value, options);
 	case 'c':
@@ -154,6 +161,28 @@ static int parse_option(int option, const char *value, struct options *options)
 		failed = -1;
 	}
 	return failed;
+}
+
+/* Who resumes FILE.part means FILE. */
+static int name_files(struct options *options)
+{
+	static const char end[] = ".part";
+	const char *output = options->output ? options->output : "";
+	size_t length = strlen(output);
+	static char *whole, *part; /* as long as the program runs */
+
+	if (options->resume && length >= sizeof end &&
+	    strcmp(output + length - (sizeof end - 1), end) == 0)
+		length -= sizeof end - 1;
+	whole = strndup(output, length);
+	if (!whole || asprintf(&part, "%s%s", whole, end) < 0) {
+		fprintf(stderr, "assay-bench: no memory for the names of files\n");
+		return -1;
+	}
+	if (options->output)
+		options->output = whole;
+	options->part = part;
+	return 0;
 }
 
 int arguments_parse(int count, char **words, struct arguments *arguments)
@@ -169,6 +198,7 @@ int arguments_parse(int count, char **words, struct arguments *arguments)
 					      {"deadline", required_argument, NULL, 'd'},
 					      {"budget", required_argument, NULL, 'b'},
 					      {"resume", required_argument, NULL, 'R'},
+					      {"dry-run", no_argument, NULL, 'n'},
 					      {"format", required_argument, NULL, 'f'},
 					      {"output", required_argument, NULL, 'o'},
 					      {"help", no_argument, NULL, 'h'},
@@ -185,6 +215,8 @@ int arguments_parse(int count, char **words, struct arguments *arguments)
 	arguments->names = (const char *const *)words + optind;
 	arguments->name_count = (size_t)(count - optind);
 	options->json |= options->resume;
+	if (name_files(options))
+		return -1;
 	if (!options->repetitions)
 		options->repetitions = options->scale == SCALE_FULL ? 10 : 5;
 	if (!options->limit_ns)

@@ -236,10 +236,8 @@ static int cell(int count, char **words)
 
 static int perform(const char *command, const struct arguments *arguments)
 {
-	if (arguments->help) {
-		fputs(usage, stdout);
-		return fflush(stdout) ? 2 : 0;
-	}
+	if (arguments->help)
+		return record_write(NULL, usage) ? 2 : 0;
 	return strcmp(command, "run") == 0 ? run(arguments) : list(arguments);
 }
 

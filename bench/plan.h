@@ -25,7 +25,9 @@ struct options {
 	bool executors_only; /* no rows without an executor beside them */
 	bool resume;         /* what is in output stays, and is not measured again */
 	bool json;
+	bool dry_run;       /* nothing is measured */
 	const char *output; /* NULL: standard output */
+	const char *part;   /* beside it, until it is whole */
 };
 
 /* One line of the table. */

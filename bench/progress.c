@@ -2,6 +2,7 @@
 #include "progress.h"
 
 #include "run.h"
+#include "text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -56,13 +57,17 @@ void progress_show(const struct plan *plan, size_t done, const struct plan_cell 
 
 void progress_note(const char *message, const struct plan_cell *cell, unsigned repetition)
 {
+	struct text shown = {0};
+
 	if (!message)
 		return;
 	if (terminal)
 		fputs("\r\033[K", stderr);
+	text_line(&shown, message); /* of any program, as its last words */
 	fprintf(stderr, "assay-bench: %s on %s, %d worker%s, repetition %u: %s\n",
 		cell->workload->name, cell->backend, cell->workers, cell->workers == 1 ? "" : "s",
-		repetition, message);
+		repetition, shown.length ? shown.data : "");
+	text_free(&shown);
 }
 
 void progress_end(void)

@@ -3,19 +3,24 @@
 
 #include "compare/samples.h"
 #include "json.h"
-#include "record.h"
-#include "run.h"
+#include "text.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char latencies_name[] = "unfinished_latencies";
 
+/* The file that grew, if there is one. */
+static const char *file_of(const struct options *options)
+{
+	return access(options->part, F_OK) == 0 ? options->part : options->output;
+}
+
 static int refuse(const struct options *options, const char *why)
 {
-	fprintf(stderr, "assay-bench: cannot resume '%s': %s\n", options->output, why);
+	fprintf(stderr, "assay-bench: cannot resume '%s': %s\n", file_of(options), why);
 	return -1;
 }
 
@@ -32,39 +37,94 @@ static struct plan_cell *cell_of(struct plan *plan, const char *workload, const 
 	return NULL;
 }
 
-static bool has_number(const cJSON *context, const char *name, double expected)
+/* What differs from start to start, and what a run writes at its end. */
+static bool is_passing(const char *name)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(context, name);
+	static const char *const passing[] = {"date",
+					      "load_average",
+					      "cpu_pressure_avg10_percent",
+					      "memory_kib",
+					      "repetitions",
+					      "samples",
+					      "samples_planned",
+					      "cells_cut",
+					      "complete",
+					      "machine"};
 
-	return cJSON_IsNumber(item) && item->valuedouble == expected;
+	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+		if (strcmp(name, passing[i]) == 0)
+			return true;
+	return false;
 }
 
-static bool has_text(const cJSON *context, const char *name, const char *expected)
+/* The first field of one context that is not the same in the other; NULL: there is none. */
+static const char *difference(const cJSON *context, const cJSON *other)
 {
-	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(context, name));
+	const cJSON *item;
 
-	return text ? expected && strcmp(text, expected) == 0 : !expected;
+	cJSON_ArrayForEach(item, context) if (!is_passing(item->string) &&
+					      !cJSON_Compare(item,
+							     cJSON_GetObjectItemCaseSensitive(
+								     other, item->string),
+							     true)) return item->string;
+	return NULL;
 }
 
 /* Samples of two programs, machines or orders do not belong into one file. */
-static int check_context(const cJSON *context, const struct options *options)
+static int check_context(const cJSON *context, const cJSON *now, const struct options *options)
 {
-	static const char *const same[] = {"version",        "git_revision", "compiler",
-					   "compiler_flags", "build_type",   "cpu_model"};
-	cJSON *now = record_context("assay-bench");
-	char message[120] = "";
+	const char *name = difference(now, context);
+	struct text why = {0};
 
-	if (!has_text(context, "scale", scale_names[options->scale]) ||
-	    !has_number(context, "seed", (double)options->seed) ||
-	    !has_number(context, "repetitions_asked", options->repetitions))
-		snprintf(message, sizeof message,
-			 "it was run with another scale, seed or number of repetitions");
-	for (size_t i = 0; i < sizeof same / sizeof *same && !*message; i++)
-		if (!has_text(context, same[i],
-			      cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(now, same[i]))))
-			snprintf(message, sizeof message, "its %s is another than now", same[i]);
-	cJSON_Delete(now);
-	return *message ? refuse(options, message) : 0;
+	if (!name)
+		name = difference(context, now);
+	if (!name)
+		return 0;
+	if (strcmp(name, "scale") == 0 || strcmp(name, "seed") == 0 ||
+	    strcmp(name, "repetitions_asked") == 0) {
+		text_add(&why, "it was run with another scale, seed or number of repetitions");
+	} else {
+		text_add(&why, "its ");
+		text_line(&why, name); /* of any file */
+		text_add(&why, " is another than now");
+	}
+	refuse(options, why.data);
+	text_free(&why);
+	return -1;
+}
+
+static const cJSON *named(const cJSON *backends, const cJSON *name)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(
+		item, backends) if (cJSON_Compare(cJSON_GetObjectItemCaseSensitive(item, "backend"),
+						  name, true)) return item;
+	return NULL;
+}
+
+/* The same, built as they were, in any order. */
+static int check_backends(const cJSON *backends, const cJSON *now, const struct options *options)
+{
+	const cJSON *item;
+	char why[200];
+
+	if (cJSON_GetArraySize(backends) != cJSON_GetArraySize(now))
+		return refuse(options, "it was run with other backends");
+	cJSON_ArrayForEach(item, now)
+	{
+		const cJSON *name = cJSON_GetObjectItemCaseSensitive(item, "backend");
+		const cJSON *before = named(backends, name);
+
+		if (!before)
+			return refuse(options, "it was run with other backends");
+		if (cJSON_Compare(before, item, true))
+			continue;
+		snprintf(why, sizeof why, "backend '%.100s' is another than it was then",
+			 name->valuestring);
+		return refuse(options, why);
+	}
+	return 0;
 }
 
 static int mark(struct plan *plan, const struct options *options, const struct samples *samples)
@@ -124,20 +184,19 @@ static int restore_all(struct plan *plan, const struct options *options, const c
 	return 0;
 }
 
-cJSON *resume_read(struct plan *plan, const struct options *options)
+cJSON *resume_read(struct plan *plan, const struct options *options, const cJSON *now)
 {
 	struct samples samples;
 	cJSON *document = NULL;
 
-	if (samples_read(&samples, options->output) == 0 &&
-	    check_context(samples.context, options) == 0) {
-		if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(samples.context, "complete")))
-			refuse(options, "it is complete");
-		else if (mark(plan, options, &samples) == 0 &&
-			 restore_all(plan, options, samples.tree) == 0) {
-			document = samples.tree;
-			samples.tree = NULL;
-		}
+	if (samples_read(&samples, file_of(options)) == 0 &&
+	    check_context(samples.context, cJSON_GetObjectItemCaseSensitive(now, "context"),
+			  options) == 0 &&
+	    check_backends(cJSON_GetObjectItemCaseSensitive(samples.tree, "backends"),
+			   cJSON_GetObjectItemCaseSensitive(now, "backends"), options) == 0 &&
+	    mark(plan, options, &samples) == 0 && restore_all(plan, options, samples.tree) == 0) {
+		document = samples.tree;
+		samples.tree = NULL;
 	}
 	samples_free(&samples);
 	return document;

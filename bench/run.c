@@ -3,6 +3,7 @@
 
 #include "cell.h"
 #include "child.h"
+#include "document.h"
 #include "machine.h"
 #include "pool.h"
 #include "progress.h"
@@ -10,7 +11,7 @@
 #include "resume.h"
 #include "scratch.h"
 #include "table.h"
-#include "versions.h"
+#include "text.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 const char *const scale_names[SCALES] = {"tiny", "quick", "full"};
 
@@ -27,8 +29,9 @@ struct run {
 	cJSON *document;
 	cJSON *results;
 	struct machine before;
-	char noise[160];  /* why nothing can be claimed of an earlier part of the run */
-	bool was_unknown; /* whether that part was noisy */
+	char noise[160];   /* why nothing can be claimed of an earlier part of the run */
+	bool was_unknown;  /* whether that part was noisy */
+	bool was_complete; /* there was no need to resume it */
 	int64_t start_ns;
 	int64_t written_ns; /* when the file was written last */
 	char directory[PATH_MAX];
@@ -181,11 +184,10 @@ static void describe_machine(struct run *run, cJSON *context)
 }
 
 /* What is there so far, with a context that says whether it is all. */
-static int write_document(struct run *run)
+static int write_document(struct run *run, const char *output, bool complete)
 {
 	cJSON *context = cJSON_GetObjectItemCaseSensitive(run->document, "context");
 	size_t planned = run->cut ? run->order : run->plan->count * run->plan->repetitions;
-	bool complete = run->order == planned;
 	char *text;
 	int failed;
 
@@ -202,64 +204,43 @@ static int write_document(struct run *run)
 		fprintf(stderr, "assay-bench: no memory for the results\n");
 		return -1;
 	}
-	failed = record_write(run->options->output, text);
+	failed = record_write(output, text);
 	cJSON_free(text);
 	run->written_ns = assay_clock_ns();
 	return failed;
 }
 
-static int begin_anew(struct run *run)
+static void take_over(struct run *run)
 {
-	const struct options *options = run->options;
-	cJSON *context;
+	const cJSON *context = cJSON_GetObjectItemCaseSensitive(run->document, "context");
+	const cJSON *machine = cJSON_GetObjectItemCaseSensitive(context, "machine"), *record;
+	const cJSON *noise = cJSON_GetObjectItemCaseSensitive(machine, "noise");
 
-	run->document = cJSON_CreateObject();
-	cJSON_AddStringToObject(run->document, "format", "assay-bench/1");
-	context = record_context("assay-bench");
-	if (!run->document || !context) {
-		fprintf(stderr, "assay-bench: no memory for the results\n");
-		return -1;
-	}
-	cJSON_AddStringToObject(context, "scale", scale_names[options->scale]);
-	cJSON_AddNumberToObject(context, "seed", (double)options->seed);
-	cJSON_AddNumberToObject(context, "repetitions_asked", options->repetitions);
-	cJSON_AddItemToObject(context, "libraries", versions_describe());
-	cJSON_AddItemToObject(run->document, "context", context);
-	cJSON_AddItemToObject(run->document, "backends",
-			      subjects_list(options->backends, options->backend_count));
-	cJSON_AddItemToObject(run->document, "workloads", workloads_describe());
-	cJSON_AddArrayToObject(run->document, "results");
-	return 0;
-}
-
-static int begin_again(struct run *run)
-{
-	const cJSON *context, *machine, *record, *noise;
-	struct plan *plan = run->plan;
-
-	run->document = resume_read(plan, run->options);
-	if (!run->document)
-		return -1;
-	context = cJSON_GetObjectItemCaseSensitive(run->document, "context");
-	machine = cJSON_GetObjectItemCaseSensitive(context, "machine");
-	noise = cJSON_GetObjectItemCaseSensitive(machine, "noise");
 	if (cJSON_IsString(noise))
 		snprintf(run->noise, sizeof run->noise, "%s", noise->valuestring);
 	run->was_unknown = cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(machine, "noisy"));
-	for (size_t i = 0; i < plan->count * plan->repetitions; i++)
-		run->order += plan->done[i];
+	run->was_complete = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(context, "complete"));
+	for (size_t i = 0; i < run->plan->count * run->plan->repetitions; i++)
+		run->order += run->plan->done[i];
 	cJSON_ArrayForEach(record, cJSON_GetObjectItemCaseSensitive(run->document, "results"))
 		run->failed |= cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(record, "ok"));
-	return 0;
 }
 
 static int begin(struct run *run)
 {
-	if (run->options->resume ? begin_again(run) : begin_anew(run))
+	run->document = document_make(run->options);
+	if (run->document && run->options->resume) {
+		cJSON *now = run->document;
+
+		run->document = resume_read(run->plan, run->options, now);
+		cJSON_Delete(now);
+	}
+	if (!run->document)
 		return -1;
+	if (run->options->resume)
+		take_over(run);
 	run->results = cJSON_GetObjectItemCaseSensitive(run->document, "results");
-	machine_read(&run->before);
-	return scratch_begin(run->directory, sizeof run->directory);
+	return 0;
 }
 
 /* Under the repetition after the last. */
@@ -332,7 +313,7 @@ static int run_repetition(struct run *run, unsigned repetition, bool grows)
 		measure(run, &plan->cells[index], repetition);
 		run->order += !run->interrupted;
 		if (grows && assay_clock_ns() - run->written_ns > WRITE_EVERY_NS &&
-		    write_document(run))
+		    write_document(run, run->options->part, false))
 			return -1;
 	}
 	return 0;
@@ -347,25 +328,41 @@ static bool is_over(const struct run *run, unsigned repetitions)
 	       (run->cut || so_far_ns + so_far_ns / repetitions > run->options->budget_ns);
 }
 
+/* The words of an earlier part may be those of any file. */
+static void say_noise(const struct run *run)
+{
+	struct machine after;
+	struct text shown = {0};
+	char noise[160];
+
+	machine_read(&after);
+	machine_judge(&run->before, &after, noise, sizeof noise);
+	text_line(&shown, noise[0] ? noise : run->noise);
+	if (shown.length)
+		fprintf(stderr, "assay-bench: too noisy for a claim about times: %s\n", shown.data);
+	text_free(&shown);
+}
+
 static int finish(struct run *run, bool grows)
 {
 	const struct options *options = run->options;
 	struct plan *plan = run->plan;
-	struct machine after;
-	char noise[160];
+	/* An earlier file stays until there is a whole one in its place. */
+	const char *output = run->interrupted && grows ? options->part : options->output;
 
 	progress_end();
 	if (run->interrupted)
-		fprintf(stderr, "assay-bench: interrupted after %zu of %zu samples%s\n", run->order,
-			plan->count * plan->repetitions,
-			grows ? "; --resume goes on from here" : "");
-	if (options->json ? write_document(run) : table_write(run->document, plan, options->output))
+		fprintf(stderr, "assay-bench: interrupted after %zu of %zu samples\n", run->order,
+			plan->count * plan->repetitions);
+	if (options->json ? write_document(run, output, !run->interrupted)
+			  : table_write(run->document, plan, output))
 		return 2;
-	machine_read(&after);
-	machine_judge(&run->before, &after, noise, sizeof noise);
-	if (noise[0] || run->noise[0])
-		fprintf(stderr, "assay-bench: too noisy for a claim about times: %s\n",
-			noise[0] ? noise : run->noise);
+	if (run->interrupted && grows)
+		fprintf(stderr, "assay-bench: they are in '%s'%s\n", output,
+			options->json ? "; --resume goes on from here" : "");
+	else if (grows)
+		unlink(options->part);
+	say_noise(run);
 	return run->interrupted ? 2 : run->failed;
 }
 
@@ -373,11 +370,11 @@ static int run_repetitions(struct run *run)
 {
 	const struct options *options = run->options;
 	struct plan *plan = run->plan;
-	bool grows = options->json && can_grow(options->output);
+	bool grows = can_grow(options->output);
 
 	run->start_ns = run->written_ns = assay_clock_ns();
 	for (unsigned i = 0; i < plan->repetitions && !run->interrupted; i++) {
-		if (run_repetition(run, i, grows))
+		if (run_repetition(run, i, grows && options->json))
 			return 2;
 		if (!run->interrupted && is_over(run, i + 1))
 			plan->repetitions = i + 1;
@@ -387,12 +384,37 @@ static int run_repetitions(struct run *run)
 	return finish(run, grows);
 }
 
+/* For those who will want all of it later: exit code 2 now, not then. */
+static int say_executors(const struct options *options)
+{
+	struct text names = {0};
+	int failed;
+
+	text_add(&names, "");
+	for (size_t i = 0; i < options->backend_count; i++)
+		if (!options->backends[i].raw)
+			text_format(&names, "%s\n", options->backends[i].file);
+	failed = record_write(NULL, names.data);
+	text_free(&names);
+	return failed ? 2 : 0;
+}
+
 int run_plan(struct plan *plan, const struct options *options)
 {
 	struct run run = {.plan = plan, .options = options};
 	int code = 2;
 
-	if (begin(&run) == 0) {
+	if (begin(&run)) {
+		cJSON_Delete(run.document);
+		return code;
+	}
+	if (options->dry_run) {
+		code = say_executors(options);
+	} else if (run.was_complete) {
+		fprintf(stderr, "assay-bench: '%s' is complete\n", options->output);
+		code = run.failed;
+	} else if (scratch_begin(run.directory, sizeof run.directory) == 0) {
+		machine_read(&run.before);
 		progress_begin(plan, options, run.order);
 		code = run_repetitions(&run);
 	}

@@ -337,6 +337,23 @@ static void check_help(char *command, char *option)
 	forget(&answer);
 }
 
+/* What could not be written was not done. */
+static void check_full_disk(char *command, char *option)
+{
+	char *arguments[] = {"sh",   "-c", "exec \"$0\" \"$@\" >/dev/full", (char *)bench, command,
+			     option, NULL};
+	const char *program = bench;
+	struct answer answer;
+
+	bench = "/bin/sh";
+	answer = ask(arguments);
+	bench = program;
+	expect(answer.status == 2, "a full disk", "exit status 2", answer.errors);
+	expect(strstr(answer.errors, "cannot write to the standard output") != NULL, "a full disk",
+	       "a message", answer.errors);
+	forget(&answer);
+}
+
 /* Each way to write an option; out.json is a new file in the current directory. */
 static void check_spellings(void)
 {
@@ -434,6 +451,8 @@ int main(int count, char **words)
 	check_help("list", "--help");
 	check_help("list", "-h");
 	check_help("--help", NULL);
+	check_full_disk("--help", NULL);
+	check_full_disk("list", "workloads");
 	check_spellings();
 	check_patterns();
 	check_arguments();

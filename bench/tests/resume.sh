@@ -61,21 +61,55 @@ if command -v python3 >/dev/null; then
 	python3 -c "$python"
 	before=$(cksum <part.json)
 	expect 2 'another scale, seed or number' run --seed 9 --resume part.json
-	expect 2 'samples that this run would not take' "$bench" run inline \
+	expect 2 'samples that this run would not take' "$bench" run inline mutex_queue \
 		--workload submit_1_producer --repetitions 3 --scale tiny --resume part.json
-	sed 's/"compiler": "/"compiler": "x/' part.json >other.json
-	expect 2 'its compiler is another than now' run --resume other.json
+	expect 2 'it was run with other backends' "$bench" run inline \
+		--workload submit_1_producer --repetitions 3 --scale tiny --resume part.json
+
+	# Another machine, another program, or another build of a backend: each by itself is enough.
+	change() { # PYTHON
+		python3 -c "import json
+document = json.load(open('part.json'))
+context, backends = document['context'], document['backends']
+$1
+json.dump(document, open('other.json', 'w'), indent=1)"
+	}
+	for field in kernel allowed_cpus allowed_cpu_list cpu_model allocator libc compiler git_dirty \
+		build_type program_digest; do
+		change "context['$field'] = 'other'"
+		expect 2 "its $field is another than now" run --resume other.json
+	done
+	change "context['libraries']['sqlite'] = '1'"
+	expect 2 'its libraries is another than now' run --resume other.json
+	change "context['cgroup_cpu_quota_cpus'] = 0.125"
+	expect 2 'its cgroup_cpu_quota_cpus is another than now' run --resume other.json
+	change "backends[1]['digest'] = '0123456789abcdef'"
+	expect 2 "' is another than it was then" run --resume other.json
+	change "backends.reverse()"
+	expect 0 '' run --resume other.json
+
+	# Nothing of a file reaches the terminal as it is.
+	change "context['x' + chr(27) + '[2J'] = 1"
+	expect 2 'is another than now' run --resume other.json
+	grep -q "$(printf '\033')" said && complain "a name was printed raw"
+	change "context['machine'] = {'noisy': True, 'noise': chr(27) + '[2J' + 'hiccups'}"
+	expect 0 'too noisy for a claim' run --resume other.json
+	grep -q "$(printf '\033')" said && complain "a reason was printed raw"
+	grep -q '"noisy":	true' other.json || complain "the noise of an earlier part was forgotten"
 	sed 's/"unfinished_latencies": \[\]/"unfinished_latencies": [{"workload": 3}]/' part.json >bad.json
 	expect 2 'unfinished latencies are broken' run --resume bad.json
 	[ "$(cksum <part.json)" = "$before" ] || complain "a refused file was changed"
 fi
-expect 2 'it is complete' run --resume whole.json
+before=$(cksum <whole.json)
+expect 0 "'whole.json' is complete" run --resume whole.json
 expect 2 'cannot be opened' run --resume missing.json
 head -c 300 whole.json >truncated.json
 expect 2 'is no JSON' run --resume truncated.json
-expect 2 'it is complete' run --resume whole.json
+expect 2 'another scale, seed or number' run --seed 9 --resume whole.json
+[ "$(cksum <whole.json)" = "$before" ] || complain "a complete file was changed"
 
-# Interrupted for good: what was measured is there, and the rest follows.
+# Interrupted for good: what was measured is there, the rest follows, and what was there stays until then.
+echo earlier >cut.json
 "$bench" run inline --workload 'round_trip_parked' --repetitions 60 \
 	--scale tiny --format json -o cut.json 2>said &
 pid=$!
@@ -85,9 +119,11 @@ wait $pid
 code=$?
 if [ $code = 2 ]; then
 	grep -q 'resume goes on' said || complain "no hint: $(cat said)"
-	grep -q '"complete":	false' cut.json || complain "an interrupted file says it is complete"
+	[ "$(cat cut.json)" = earlier ] || complain "an interrupted run replaced an earlier file"
+	grep -q '"complete":	false' cut.json.part || complain "an interrupted file says it is complete"
 	expect 0 '' "$bench" run inline --workload 'round_trip_parked' \
 		--repetitions 60 --scale tiny --resume cut.json
+	[ ! -e cut.json.part ] || complain "a part was left of what is complete"
 	[ "$(cells cut.json | awk '$1 > 9' | wc -l)" = 0 ] || complain "a sample is there twice"
 	grep -q '"samples":	60' cut.json || complain "samples are missing"
 	grep -q 'of all repetitions together' cut.json || complain "latencies were lost"
@@ -129,6 +165,29 @@ expect 1 '' "$bench" run ./lib/mutex_queue.so inline --workload submit_1_produce
 	--scale tiny --format json -o failed.json
 [ "$(grep -c '"ok":	false' failed.json)" = 2 ] || complain "a failed cell is absent"
 grep -q '"backend":	"inline"' failed.json || complain "the others are absent"
+
+# A failure stays one, resumed or complete; a part by its own name is a part.
+again() {
+	"$bench" run ./lib/mutex_queue.so inline --workload submit_1_producer --repetitions 2 --scale tiny "$@"
+}
+expect 1 'is complete' again --resume failed.json
+if command -v python3 >/dev/null; then
+	python3 -c 'import json
+document = json.load(open("failed.json"))
+document["results"] = [r for r in document["results"] if not r["ok"]]
+document["context"]["complete"] = False
+json.dump(document, open("failed.json.part", "w"), indent=1)'
+	expect 1 '' again --resume failed.json.part
+	[ ! -e failed.json.part ] || complain "a part was left of what is complete"
+	grep -q '"complete":	true' failed.json || complain "a part did not become the whole"
+fi
+
+# Only checked: nothing is measured, and executors are named, not raw rivals.
+expect 0 'mutex_queue' "$bench" run mutex_queue pipe_pair_raw --dry-run -o dry.json
+[ "$(cat said)" = mutex_queue ] && [ ! -e dry.json ] || complain "a dry run was none: $(cat said)"
+expect 0 'inline' "$bench" run --backend 'in*' --dry-run
+expect 2 'there is no backend' "$bench" run --backend 'x*' --dry-run
+expect 2 'another scale, seed or number' run --seed 9 --resume whole.json --dry-run
 
 [ $wrong = 0 ] || echo "$wrong wrong" >&2
 [ $wrong = 0 ]
