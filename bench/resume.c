@@ -3,6 +3,7 @@
 
 #include "compare/samples.h"
 #include "json.h"
+#include "record.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -37,47 +38,12 @@ static struct plan_cell *cell_of(struct plan *plan, const char *workload, const 
 	return NULL;
 }
 
-/* What differs from start to start, and what a run writes at its end. */
-static bool is_passing(const char *name)
-{
-	static const char *const passing[] = {"date",
-					      "load_average",
-					      "cpu_pressure_avg10_percent",
-					      "memory_kib",
-					      "repetitions",
-					      "samples",
-					      "samples_planned",
-					      "cells_cut",
-					      "complete",
-					      "machine"};
-
-	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
-		if (strcmp(name, passing[i]) == 0)
-			return true;
-	return false;
-}
-
-/* The first field of one context that is not the same in the other; NULL: there is none. */
-static const char *difference(const cJSON *context, const cJSON *other)
-{
-	const cJSON *item;
-
-	cJSON_ArrayForEach(item, context) if (!is_passing(item->string) &&
-					      !cJSON_Compare(item,
-							     cJSON_GetObjectItemCaseSensitive(
-								     other, item->string),
-							     true)) return item->string;
-	return NULL;
-}
-
 /* Samples of two programs, machines or orders do not belong into one file. */
 static int check_context(const cJSON *context, const cJSON *now, const struct options *options)
 {
-	const char *name = difference(now, context);
+	const char *name = record_difference(now, context);
 	struct text why = {0};
 
-	if (!name)
-		name = difference(context, now);
 	if (!name)
 		return 0;
 	if (strcmp(name, "scale") == 0 || strcmp(name, "seed") == 0 ||

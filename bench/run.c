@@ -393,7 +393,8 @@ static int say_executors(const struct options *options)
 	text_add(&names, "");
 	for (size_t i = 0; i < options->backend_count; i++)
 		if (!options->backends[i].raw)
-			text_format(&names, "%s\n", options->backends[i].file);
+			text_format(&names, "%s\t%s\n", options->backends[i].name,
+				    options->backends[i].path);
 	failed = record_write(NULL, names.data);
 	text_free(&names);
 	return failed ? 2 : 0;

@@ -159,31 +159,27 @@ static void forget(const struct subject *subject)
 {
 	free(subject->name);
 	free(subject->file);
+	free(subject->path);
 	free(subject->summary);
 	free(subject->version);
 }
 
-/* What a child opens: a backend finds its own file, a raw driver has a path. NULL after a message. */
-static char *file_of(struct subject *subject, const char *name)
+/* -1 after a message. What a child opens is a path; of a backend that was named, its name. */
+static int find(struct subject *subject, const char *name)
 {
-	char *path, *file;
-
 	if (subject->raw)
-		path = raw_resolve(name);
+		subject->path = raw_resolve(name);
 	else if (assay_backend_is_path(name))
-		path = strdup(name);
+		subject->path = strdup(name); /* the child says what is wrong with it */
 	else
-		path = backend_resolve("assay-bench", name);
-	if (!path)
-		return NULL;
-	digest_file(path, subject->digest);
-	if (subject->raw)
-		return path;
-	free(path);
-	file = strdup(name);
-	if (!file)
+		subject->path = backend_resolve("assay-bench", name);
+	if (!subject->path)
+		return -1;
+	digest_file(subject->path, subject->digest);
+	subject->file = strdup(subject->raw ? subject->path : name);
+	if (!subject->file)
 		fprintf(stderr, "assay-bench: no memory for the backends\n");
-	return file;
+	return subject->file ? 0 : -1;
 }
 
 static int add(struct subjects *subjects, const char *name)
@@ -191,10 +187,7 @@ static int add(struct subjects *subjects, const char *name)
 	struct subject *subject = &subjects->list[subjects->count];
 
 	*subject = (struct subject){.raw = raw_is_driver(name)};
-	subject->file = file_of(subject, name);
-	if (!subject->file)
-		return -1;
-	if (ask(subject, subject->file) || check_name(subjects, subject)) {
+	if (find(subject, name) || ask(subject, subject->file) || check_name(subjects, subject)) {
 		forget(subject);
 		return -1;
 	}

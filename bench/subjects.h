@@ -17,6 +17,7 @@ struct cJSON;
 struct subject {
 	char *name;    /* in its descriptor; unique */
 	char *file;    /* the name or path for assay_backend_open(), or the path for raw_open() */
+	char *path;    /* of its file */
 	char *summary; /* in its descriptor */
 	char *version; /* of a rival's library; "" if it is none, or nobody can tell */
 	char digest[DIGEST_SIZE]; /* of its file */

@@ -202,3 +202,44 @@ cJSON *record_context(const char *program)
 	add_build(context);
 	return context;
 }
+
+static bool is_passing(const char *name)
+{
+	/* What differs from start to start, and what a bench writes as it goes on. */
+	static const char *const passing[] = {"date",
+					      "load_average",
+					      "cpu_pressure_avg10_percent",
+					      "memory_kib",
+					      "repetitions",
+					      "samples",
+					      "samples_planned",
+					      "cells_cut",
+					      "complete",
+					      "machine"};
+
+	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+		if (strcmp(name, passing[i]) == 0)
+			return true;
+	return false;
+}
+
+static const char *lacking(const cJSON *context, const cJSON *other)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, context)
+	{
+		const cJSON *same = cJSON_GetObjectItemCaseSensitive(other, item->string);
+
+		if (!is_passing(item->string) && !cJSON_Compare(item, same, true))
+			return item->string;
+	}
+	return NULL;
+}
+
+const char *record_difference(const cJSON *context, const cJSON *other)
+{
+	const char *name = lacking(context, other);
+
+	return name ? name : lacking(other, context);
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* assay-report: the results of the suite and of the bench as one page, and as pictures. */
+#include "holds.h"
 #include "publish.h"
 #include "record.h"
 #include "report.h"
@@ -11,11 +12,18 @@
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: assay-report CONFORMANCE.json BENCH.json CLAUSES.json -o DIR\n"
+	"usage: assay-report CONFORMANCE.json BENCH.json CLAUSES.json [--judge] -o DIR\n"
+	"       assay-report --holds CONFORMANCE.json [BACKEND ...]\n"
 	"\n"
 	"Writes DIR/report.html, DIR/report.md and DIR/plots/ (SVG and PNG). In the place of\n"
 	"CONFORMANCE.json or BENCH.json, - says that there is none, and so does the report. Plots\n"
 	"need gnuplot.\n"
+	"\n"
+	"  --judge  exit code 1 if a test in the files neither passed nor is unsupported, or a\n"
+	"           measurement failed\n"
+	"  --holds  write nothing: exit code 1 if the file is of another build, machine or set of\n"
+	"           backends than these, now\n"
+	"\n"
 	"Exit codes: 0 the report is written, 2 it could not be.\n";
 
 static struct publication publication;
@@ -74,19 +82,29 @@ static int refuse_usage(const char *message)
 int main(int argc, char *argv[])
 {
 	static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+						{"judge", no_argument, NULL, 'j'},
+						{"holds", required_argument, NULL, 'c'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
 	struct results results = {0};
-	const char *directory = NULL;
+	const char *directory = NULL, *earlier = NULL;
+	bool judge = false, good;
 	int option, failed;
 
 	while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
 		if (option == 'h')
-			return fputs(usage, stdout) < 0 ? 2 : 0;
-		if (option != 'o')
+			return record_write(NULL, usage) ? 2 : 0;
+		if (option == 'o')
+			directory = optarg;
+		else if (option == 'c')
+			earlier = optarg;
+		else if (option == 'j')
+			judge = true;
+		else
 			return refuse_usage("bad option");
-		directory = optarg;
 	}
+	if (earlier)
+		return holds(earlier, argv + optind, (size_t)(argc - optind)) ? 1 : 0;
 	if (argc - optind != 3)
 		return refuse_usage("expected three files");
 	if (!directory || !directory[0])
@@ -96,6 +114,7 @@ int main(int argc, char *argv[])
 		 make_report(&results, directory);
 	if (!failed)
 		report_terminal(&results, directory);
+	good = results_are_good(&results);
 	results_free(&results);
-	return failed ? 2 : 0;
+	return failed ? 2 : judge && !good;
 }

@@ -16,6 +16,12 @@
 cJSON *record_context(const char *program);
 
 /*
+ * The name of the first field that is not the same in both contexts, but for those that pass: the date,
+ * the load, how far a run got. NULL: they are of one build on one machine.
+ */
+const char *record_difference(const cJSON *context, const cJSON *other);
+
+/*
  * Writes text to the file at path so that a reader sees the earlier file or the new one, whole:
  * a temporary file beside it, flushed to the disk, renamed. A symbolic link stays, and the file that
  * it leads to is replaced. What is no file, as a device or a FIFO, is written to as it is. NULL or

@@ -90,6 +90,18 @@ int results_read(struct results *results, const char *conformance, const char *b
 	return 0;
 }
 
+bool results_are_good(const struct results *results)
+{
+	for (size_t i = 0; i < results->outcome_count; i++)
+		if (results->outcomes[i].verdict != VERDICT_PASS &&
+		    results->outcomes[i].verdict != VERDICT_UNSUPPORTED)
+			return false;
+	for (size_t i = 0; i < results->cell_count; i++)
+		if (results->cells[i].failures)
+			return false;
+	return true;
+}
+
 void results_free(struct results *results)
 {
 	for (size_t i = 0; i < results->clause_count; i++) {

@@ -138,6 +138,10 @@ int results_read(struct results *results, const char *conformance, const char *b
 		 const char *clauses);
 void results_free(struct results *results);
 
+/* Every test passed or is unsupported, and no measurement failed: as the programs that wrote the files
+ * judged them. */
+bool results_are_good(const struct results *results);
+
 /* The parts of it, in this order: results_clauses.c, results_tests.c, results_bench.c. */
 int results_read_clauses(struct results *results, const char *path, const cJSON *tree);
 int results_read_tests(struct results *results, const char *path, const cJSON *tree);

@@ -184,7 +184,7 @@ fi
 
 # Only checked: nothing is measured, and executors are named, not raw rivals.
 expect 0 'mutex_queue' "$bench" run mutex_queue pipe_pair_raw --dry-run -o dry.json
-[ "$(cat said)" = mutex_queue ] && [ ! -e dry.json ] || complain "a dry run was none: $(cat said)"
+[ "$(cut -f 1 said)" = mutex_queue ] && [ ! -e dry.json ] || complain "a dry run was none: $(cat said)"
 expect 0 'inline' "$bench" run --backend 'in*' --dry-run
 expect 2 'there is no backend' "$bench" run --backend 'x*' --dry-run
 expect 2 'another scale, seed or number' run --seed 9 --resume whole.json --dry-run

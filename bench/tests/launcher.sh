@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# usage: launcher.sh ASSAY BIN DIRECTORY
+# What ./assay says and does around the programs. Of these assay-conform is one that runs a few tests
+# and notes that it ran; with FAIL one of them failed.
+set -u
+assay=$1 bin=$2 directory=$3
+wrong=0
+unset ASSAY_BACKEND_PATH
+rm -rf "$directory"
+mkdir -p "$directory/build/bin"
+cd "$directory" || exit 2
+export ASSAY_BUILD_DIR=$directory/build
+
+complain() {
+	echo "$*" >&2
+	wrong=$((wrong + 1))
+}
+
+# expect CODE TEXT COMMAND...: it ends with this code and says this, on whichever output.
+expect() {
+	local code=$1 text=$2 saw
+	shift 2
+	"$@" >said 2>&1
+	saw=$?
+	if [ $saw != "$code" ] || { [ -n "$text" ] && ! grep -qF -e "$text" said; }; then
+		complain "$*: expected exit code $code and '$text', saw $saw and: $(cat said)"
+	fi
+}
+
+# ran TIMES: so often conformance has run by now.
+ran() {
+	[ "$(wc -l <log)" = "$1" ] || complain "expected $1 runs of conformance, saw $(wc -l <log) ($2)"
+}
+
+ln -s "$bin"/assay-{bench,report,compare,proxies} build/bin/
+cat >build/bin/assay-conform <<END
+#!/bin/sh
+[ "\$1" = run ] || exec "$bin/assay-conform" "\$@"
+echo run >>"$directory/log"
+"$bin/assay-conform" "\$@" --test 'sub_1_*' || exit
+for file; do :; done
+[ -z "\${FAIL-}" ] || { sed -i 's/"verdict":	"pass"/"verdict":	"fail"/' "\$file" && exit 1; }
+END
+chmod +x build/bin/assay-conform
+: >log
+
+report() {
+	"$assay" report "$@" --no-build
+}
+
+# What cannot be done is said before conformance, and what was there stays.
+mkdir out
+echo earlier >out/conformance.json
+expect 2 'not both' report mutex_queue --backend 'lock*'
+expect 2 'each number once' report inline --workers 2,2
+expect 2 "'5000': expected a whole number from 1 to 1024" report inline --workers 5000
+expect 2 "'two': expected a whole number" report inline --workers two
+expect 2 "there is no workload 'nosuch'" report inline --workload 'submit_many,nosuch'
+expect 2 "there is no backend 'nosuch'" report --backend 'inline,nosuch'
+expect 2 "there is no backend 'nosuch'" report nosuch
+expect 2 'cannot load backend' report ./nosuch.so
+expect 2 'unknown option' report --speed 9
+expect 2 'needs a value' report --workload
+ran 0 'bad input'
+[ "$(cat out/conformance.json)" = earlier ] || complain "bad input replaced an earlier file"
+
+# Resumed: what was found holds, and is judged again.
+clock() {
+	report inline --workload instrument_clock "$@"
+}
+expect 0 '' clock
+[ -e out/report.html ] || complain "there is no report"
+ran 1 'a report'
+expect 0 'as found in' clock --resume
+ran 1 'resumed'
+sed 's/"complete":	true/"complete":	false/' out/bench.json >out/bench.json.part
+rm out/bench.json
+expect 0 'as found in' clock --resume
+[ -e out/bench.json ] && [ ! -e out/bench.json.part ] || complain "a part did not become the whole"
+sed -i '0,/"ok":	true/s//"ok":	false/' out/bench.json
+expect 1 'is complete' clock --resume
+expect 0 '' clock
+FAIL=1 expect 1 '' clock
+ran 3 'twice anew'
+expect 1 'as found in' clock --resume
+ran 3 'resumed after a failure'
+
+# What need not hold is found anew: of another build or other backends, or older than what it is of.
+sed -i 's/"compiler":	"/&other /' out/conformance.json
+expect 0 'its compiler is another than now' clock --resume
+ran 4 'another build'
+touch -d '2 hours ago' out/conformance.json
+expect 0 'does it keep its promises' clock --resume
+ran 5 'an older file'
+rm out/bench.json
+expect 0 'of other backends' report mutex_queue --workload instrument_clock --resume
+ran 6 'another backend'
+expect 2 'it was run with other backends' clock --resume
+ran 6 'a benchmark of other backends'
+
+# A raw rival makes no promises.
+expect 0 '' report pipe_pair_raw --workload instrument_clock -o raw
+ran 6 'a raw rival'
+
+# A full disk is an error, with a message, whoever writes.
+for words in help --version 'conform --help' 'bench --help' 'compare --help' 'proxies --help' \
+	'list backends' 'list workloads' 'list rivals'; do
+	# shellcheck disable=SC2086 # some are two
+	expect 2 'cannot write to the standard output' \
+		sh -c 'exec "$0" "$@" >/dev/full' "$assay" --no-build $words
+done
+[ $wrong = 0 ] || echo "$wrong wrong" >&2
+[ $wrong = 0 ]
