@@ -103,6 +103,19 @@ ran 6 'a benchmark of other backends'
 expect 0 '' report pipe_pair_raw --workload instrument_clock -o raw
 ran 6 'a raw rival'
 
+# Packages of two architectures are installed; those of none are not. Nothing is built here.
+mkdir stubs
+printf '#!/bin/sh\nexit 0\n' >stubs/cmake
+cat >stubs/dpkg-query <<'END'
+#!/bin/sh
+for word; do case $word in -f=*) format=${word#-f=} ;; esac; done
+format=$(printf '%s' "$format" | sed "s/\${db:Status-Status}/$STATUS/")
+printf "$format$format"
+END
+chmod +x stubs/*
+STATUS=installed PATH=$PWD/stubs:$PATH expect 0 'Asio' "$assay" list rivals --no-install
+STATUS=not-installed PATH=$PWD/stubs:$PATH expect 2 'missing packages: gcc' "$assay" list rivals --no-install
+
 # A full disk is an error, with a message, whoever writes.
 for words in help --version 'conform --help' 'bench --help' 'compare --help' 'proxies --help' \
 	'list backends' 'list workloads' 'list rivals'; do
