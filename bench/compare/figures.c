@@ -13,6 +13,8 @@ const struct kind_facts kinds[KINDS] = {
 	[KIND_WALL] = {"wall", 0.10, false},
 	[KIND_LATENCY] = {"latency", 0.25, false},
 	[KIND_MEMORY] = {"memory", 0.05, false},
+	[KIND_RATIO] = {"ratio", 0.10, false},
+	[KIND_EVENTS] = {"events", 0.25, false},
 	[KIND_INSTRUCTIONS] = {"instructions", 0.005, true},
 	[KIND_CALLS] = {"calls", 0.05, true},
 	[KIND_COUNT] = {"count", 0, true},
@@ -40,6 +42,8 @@ enum kind kind_of(const char *metric, const char *unit)
 		     {"allocated bytes", KIND_COUNT},
 		     {"system calls", KIND_CALLS},
 		     {"bytes", KIND_MEMORY},
+		     {"ratio", KIND_RATIO},
+		     {"count", KIND_EVENTS},
 		     {"ns", KIND_WALL}};
 
 	/* The generator's own lateness says whether a latency can be trusted, not how good it is. */

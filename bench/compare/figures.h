@@ -19,6 +19,8 @@ enum kind {
 	KIND_WALL,
 	KIND_LATENCY,
 	KIND_MEMORY,
+	KIND_RATIO,
+	KIND_EVENTS,       /* what happens by itself, as wake-ups: often never */
 	KIND_INSTRUCTIONS, /* from here on the same in every run: no statistics */
 	KIND_CALLS,
 	KIND_COUNT,

@@ -51,6 +51,12 @@ static double at(const struct values *values, size_t round)
 	return round < values->count ? values->list[round] : NAN;
 }
 
+/* Of what scatters by a factor; a single 0 has no logarithm, and does not make the other one 0. */
+static double mean_of(double first, double second)
+{
+	return first > 0 && second > 0 ? sqrt(first * second) : (first + second) / 2;
+}
+
 /* Rounds keep their places, so that what belongs together stays together. */
 static struct values joined(const struct figure *figure, struct side side, const bool *left_out)
 {
@@ -64,7 +70,7 @@ static struct values joined(const struct figure *figure, struct side side, const
 			double first = at(&arms[side.first], i), second = at(&arms[side.second], i);
 
 			values_set(&all, all.count,
-				   side.first == side.second ? first : sqrt(first * second));
+				   side.first == side.second ? first : mean_of(first, second));
 		}
 	}
 	return all;
@@ -172,8 +178,7 @@ static void settle_unflagged(struct figure *figure, double threshold)
 {
 	if (!figure->effect.known)
 		figure_settle(figure, STATE_NOISY,
-			      "too few rounds with a value above 0: at least %d are needed",
-			      ROUNDS_LEAST);
+			      "too few rounds with a value: at least %d are needed", ROUNDS_LEAST);
 	else if (effect_is_vague(&figure->effect, threshold))
 		figure_settle(figure, STATE_NOISY, "a slowdown of %.3g %% would not be seen",
 			      100 * threshold);

@@ -33,7 +33,8 @@ static const char usage[] =
 	"  --scale SCALE       of the samples: tiny, quick (default) or full\n"
 	"  --seed N            of the order, of random inputs and of the intervals (1)\n"
 	"  --threshold KIND=P  what is a regression, in percent: cpu=5, wall=10, latency=25,\n"
-	"                      memory=5, instructions=0.5, calls=5, count=0; repeatable\n"
+	"                      memory=5, ratio=10, events=25, instructions=0.5, calls=5, count=0;\n"
+	"                      repeatable\n"
 	"  --force             compare files of different machines or builds\n"
 	"  --format FORMAT     text (default), json, markdown or junit\n"
 	"  -o, --output FILE   instead of the standard output\n"
@@ -112,8 +113,8 @@ static int parse_threshold(const char *text, struct rules *rules)
 		}
 	return mistake(
 		"--threshold", text,
-		"a kind (cpu, wall, latency, memory, instructions, calls or count), =, and a "
-		"percentage from 0 to 10000");
+		"a kind (cpu, wall, latency, memory, ratio, events, instructions, calls or count), "
+		"=, and a percentage from 0 to 10000");
 }
 
 static int parse_format(const char *text, struct request *request)

@@ -24,12 +24,24 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-static double median_in_place(double *values, size_t count)
+/* Logarithms of 0 are infinite: between what became 0 and what was 0 there is no change. */
+static double halfway(double low, double high)
+{
+	return isinf(low) && isinf(high) && low != high ? 0 : low / 2 + high / 2;
+}
+
+/* Of logarithms: 0 to 0 is no change either. */
+static double minus(double left, double right)
+{
+	return left == right ? 0 : left - right;
+}
+
+/* Of as many as were sorted. */
+static double middle(const double *sorted, size_t count)
 {
 	if (!count)
 		return 0;
-	qsort(values, count, sizeof *values, compare);
-	return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+	return halfway(sorted[(count - 1) / 2], sorted[count / 2]);
 }
 
 double median_of(const double *values, size_t count)
@@ -39,48 +51,100 @@ double median_of(const double *values, size_t count)
 	if (!sorted)
 		return NAN;
 	memcpy(sorted, values, count * sizeof *values);
-	median = median_in_place(sorted, count);
+	qsort(sorted, count, sizeof *sorted, compare);
+	median = middle(sorted, count);
 	free(sorted);
 	return median;
 }
 
-static double resampled_median(const double *values, size_t count, double *scratch, uint64_t *state)
+/* Values to draw from, by size, and how often each was drawn: nothing has to be sorted again. */
+struct urn {
+	double *sorted;
+	uint32_t *drawn;
+	size_t count;
+};
+
+static bool urn_fill(struct urn *urn, const double *values, size_t count)
 {
+	*urn = (struct urn){calloc(count + 1, sizeof *urn->sorted),
+			    calloc(count + 1, sizeof *urn->drawn), count};
+	if (!urn->sorted || !urn->drawn)
+		return false;
+	memcpy(urn->sorted, values, count * sizeof *values);
+	qsort(urn->sorted, count, sizeof *urn->sorted, compare);
+	return true;
+}
+
+static void urn_empty(struct urn *urn)
+{
+	free(urn->sorted);
+	free(urn->drawn);
+}
+
+/* The median of as many values as there are, each drawn from all of them. */
+static double urn_median(struct urn *urn, uint64_t *state)
+{
+	size_t count = urn->count, low, place = 0, passed = 0;
+
+	memset(urn->drawn, 0, count * sizeof *urn->drawn);
 	for (size_t i = 0; i < count; i++)
-		scratch[i] = values[next_draw(state) % count];
-	return median_in_place(scratch, count);
+		urn->drawn[(next_draw(state) >> 32) * count >> 32]++;
+	while (passed + urn->drawn[place] <= (count - 1) / 2)
+		passed += urn->drawn[place++];
+	low = place;
+	while (passed + urn->drawn[place] <= count / 2)
+		passed += urn->drawn[place++];
+	return halfway(urn->sorted[low], urn->sorted[place]);
 }
 
 /* Of differences of logarithms. second NULL: first holds the differences already. */
-static struct effect bootstrap(const double *first, size_t first_count, const double *second,
-			       size_t second_count, double level, uint64_t seed)
+static struct effect bootstrap(struct urn *first, struct urn *second, double level, uint64_t seed)
 {
-	size_t most = first_count > second_count ? first_count : second_count;
-	double *scratch = calloc(most + 1, sizeof *scratch);
 	double *medians = calloc(RESAMPLES, sizeof *medians);
-	struct effect effect = {.known = false};
+	struct effect effect = {.known = medians};
 	size_t tail = (size_t)((1 - level) / 2 * RESAMPLES);
 
-	if (scratch && medians) {
-		effect.known = true;
-		effect.ratio = median_of(first, first_count);
+	if (!medians)
+		return effect;
+	for (size_t i = 0; i < RESAMPLES; i++) {
+		medians[i] = urn_median(first, &seed);
 		if (second)
-			effect.ratio -= median_of(second, second_count);
-		for (size_t i = 0; i < RESAMPLES; i++) {
-			medians[i] = resampled_median(first, first_count, scratch, &seed);
-			if (second)
-				medians[i] -=
-					resampled_median(second, second_count, scratch, &seed);
-		}
-		qsort(medians, RESAMPLES, sizeof *medians, compare);
-		effect.ratio = exp(effect.ratio);
-		effect.low = exp(medians[tail]);
-		effect.high = exp(medians[RESAMPLES - 1 - tail]);
-		effect.count = second && second_count < first_count ? second_count : first_count;
+			medians[i] = minus(medians[i], urn_median(second, &seed));
 	}
-	free(scratch);
+	qsort(medians, RESAMPLES, sizeof *medians, compare);
+	effect.ratio = middle(first->sorted, first->count);
+	if (second)
+		effect.ratio = minus(effect.ratio, middle(second->sorted, second->count));
+	effect.ratio = exp(effect.ratio);
+	effect.low = exp(medians[tail]);
+	effect.high = exp(medians[RESAMPLES - 1 - tail]);
+	effect.count = second && second->count < first->count ? second->count : first->count;
 	free(medians);
 	return effect;
+}
+
+static struct effect effect_between(const double *first, size_t first_count, const double *second,
+				    size_t second_count, double level, uint64_t seed)
+{
+	struct effect effect = {.known = false};
+	struct urn urns[2] = {{NULL, NULL, 0}};
+
+	if (urn_fill(&urns[0], first, first_count) &&
+	    (!second || urn_fill(&urns[1], second, second_count)))
+		effect = bootstrap(&urns[0], second ? &urns[1] : NULL, level, seed);
+	urn_empty(&urns[0]);
+	urn_empty(&urns[1]);
+	return effect;
+}
+
+static size_t logarithms(const double *values, size_t count, double *into)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (values[i] >= 0)
+			into[kept++] = log(values[i]);
+	return kept;
 }
 
 struct effect effect_of_rounds(const double *base, const double *changed, size_t rounds,
@@ -91,22 +155,12 @@ struct effect effect_of_rounds(const double *base, const double *changed, size_t
 	size_t count = 0;
 
 	for (size_t i = 0; differences && i < rounds; i++)
-		if (base[i] > 0 && changed[i] > 0)
-			differences[count++] = log(changed[i]) - log(base[i]);
+		if (base[i] >= 0 && changed[i] >= 0)
+			differences[count++] = minus(log(changed[i]), log(base[i]));
 	if (count >= ROUNDS_LEAST)
-		effect = bootstrap(differences, count, NULL, 0, level, seed);
+		effect = effect_between(differences, count, NULL, 0, level, seed);
 	free(differences);
 	return effect;
-}
-
-static size_t logarithms(const double *values, size_t count, double *into)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (values[i] > 0)
-			into[kept++] = log(values[i]);
-	return kept;
 }
 
 struct effect effect_of_runs(const double *base, size_t base_count, const double *changed,
@@ -121,7 +175,7 @@ struct effect effect_of_runs(const double *base, size_t base_count, const double
 	bases = logarithms(base, base_count, both);
 	changes = logarithms(changed, changed_count, both + bases);
 	if (bases >= ROUNDS_LEAST && changes >= ROUNDS_LEAST)
-		effect = bootstrap(both + bases, changes, both, bases, level, seed);
+		effect = effect_between(both + bases, changes, both, bases, level, seed);
 	free(both);
 	return effect;
 }

@@ -27,8 +27,8 @@ double median_of(const double *values, size_t count);
 /*
  * Values of one round belong together: what disturbs a round disturbs both, and the ratio does not
  * see it. The median over rounds of the logarithm of new/base, and the percentile bootstrap of that
- * median with rounds drawn from the seed; level is that of the interval, as 0.95. A round in which
- * a value is not above 0 is left out.
+ * median with rounds drawn from the seed; level is that of the interval, as 0.95. A round that lacks
+ * a value is left out. 0 to 0 is a ratio of 1, 0 to anything an infinite one.
  */
 struct effect effect_of_rounds(const double *base, const double *changed, size_t rounds,
 			       double level, uint64_t seed);
@@ -37,7 +37,7 @@ struct effect effect_of_rounds(const double *base, const double *changed, size_t
 struct effect effect_of_runs(const double *base, size_t base_count, const double *changed,
 			     size_t changed_count, double level, uint64_t seed);
 
-/* Of figures that do not scatter. 0 to 0 is a ratio of 1, 0 to anything an infinite one. */
+/* Of figures that do not scatter. */
 struct effect effect_exact(double base, double changed);
 
 /* The interval excludes 1 and the median is beyond the threshold, as 0.05 for 5 %. */

@@ -93,7 +93,7 @@ static void check_pairing(void)
 
 static void check_limits(void)
 {
-	double base[] = {1, 2, 0, NAN, 3, 4}, changed[] = {2, 4, 5, 5, 6, 8};
+	double base[] = {1, 2, NAN, NAN, 3, 4}, changed[] = {2, 4, 5, 5, 6, 8};
 	struct effect effect = effect_of_rounds(base, changed, 6, 0.95, 1);
 
 	EXPECT(effect.known && effect.count == 4 && fabs(effect.ratio - 2) < 1e-12);
@@ -110,6 +110,32 @@ static void check_limits(void)
 	EXPECT(effect_is_slower(&effect, 0.005));
 	effect = effect_exact(1000, 990);
 	EXPECT(effect_is_faster(&effect, 0.005) && !effect_is_slower(&effect, 0));
+}
+
+/* What happens never, or became so, has no logarithm, but a ratio. */
+static void check_zeros(void)
+{
+	double none[7] = {0}, some[] = {1, 2, 1, 3, 1, 1, 2}, once[] = {0, 0, 0, 9, 0, 0, 0};
+	double even[] = {0, 0, 5, 5}, odd[] = {5, 5, 0, 0};
+	struct effect effect = effect_of_rounds(none, none, 7, 0.95, 1);
+
+	EXPECT(effect.ratio == 1 && effect.low == 1 && effect.high == 1);
+	EXPECT(!effect_is_slower(&effect, 0) && !effect_is_vague(&effect, 0));
+	effect = effect_of_rounds(none, some, 7, 0.95, 1);
+	EXPECT(isinf(effect.ratio) && isinf(effect.low) && effect_is_slower(&effect, 100));
+	effect = effect_of_rounds(some, none, 7, 0.95, 1);
+	EXPECT(effect.ratio == 0 && effect.high == 0 && effect_is_faster(&effect, 100));
+	effect = effect_of_rounds(none, once, 7, 0.95, 1);
+	EXPECT(effect.ratio == 1 && effect.low == 1 && effect.high == 1);
+	effect = effect_of_rounds(even, odd, 4, 0.95, 1);
+	EXPECT(effect.ratio == 1 && effect.low == 0 && isinf(effect.high));
+	EXPECT(!effect_is_slower(&effect, 0) && effect_is_vague(&effect, 1));
+	effect = effect_of_runs(none, 7, none, 7, 0.95, 1);
+	EXPECT(effect.ratio == 1 && effect.low == 1 && effect.high == 1);
+	effect = effect_of_runs(none, 7, some, 7, 0.95, 1);
+	EXPECT(isinf(effect.low) && effect_is_slower(&effect, 100));
+	effect = effect_of_runs(some, 7, once, 7, 0.95, 1);
+	EXPECT(effect.ratio == 0 && effect_is_faster(&effect, 100));
 }
 
 static void check_same_seed(void)
@@ -136,7 +162,10 @@ static void check_kinds(void)
 	EXPECT(kind_of("pending", "bytes") == KIND_MEMORY);
 	EXPECT(kind_of("instructions_per_task", "instructions") == KIND_INSTRUCTIONS);
 	EXPECT(kind_of("allocations_per_task", "allocations") == KIND_COUNT);
-	EXPECT(kind_of("ratio_to_ideal", "ratio") == KINDS);
+	EXPECT(kind_of("ratio_to_ideal", "ratio") == KIND_RATIO);
+	EXPECT(kind_of("dip", "ratio") == KIND_RATIO);
+	EXPECT(kind_of("wake_ups", "count") == KIND_EVENTS);
+	EXPECT(kind_of("speed", "furlongs") == KINDS);
 	EXPECT(kind_of("wall_per_op", NULL) == KINDS);
 }
 
@@ -194,6 +223,46 @@ static void check_rules(void)
 	expect_verdict(__LINE__, 1.00, 0, 1.10, 1, STATE_UNSTABLE, VERDICT_INCONCLUSIVE);
 }
 
+/* A figure whose BASE and NEW happen so often, in every round. */
+static struct figure *add_events(struct figures *figures, const char *name, double base,
+				 double changed, int batches)
+{
+	struct sample sample = {.workload = name, .backend = "pool", .workers = 2, .unit = "count"};
+	struct figure *figure = figures_find(figures, &sample, "wake_ups");
+
+	for (int batch = 0; batch < batches; batch++)
+		for (int arm = 0; arm < ARMS; arm++)
+			for (size_t round = 0; round < 7; round++)
+				values_set(&figure->arms[batch][arm], round,
+					   arm == ARM_NEW || arm == ARM_NEW_AGAIN ? changed : base);
+	return figure;
+}
+
+/* What happened never is compared like all else: it has to repeat, and what never happens is known. */
+static void check_events(void)
+{
+	struct figures figures = {.interleaved = true};
+	struct rules rules = rules_default();
+	struct figure *figure;
+
+	EXPECT(judge_so_far(add_events(&figures, "never", 0, 0, 1), true, &rules) == ANSWER_CLEAR);
+	EXPECT(judge_so_far(add_events(&figures, "gone", 9, 0, 1), true, &rules) == ANSWER_CLEAR);
+	EXPECT(judge(&figures, &rules) == VERDICT_PASS);
+	EXPECT(figures.list[0].state == STATE_PASS && figures.list[1].state == STATE_FASTER);
+	figure = add_events(&figures, "came", 0, 5000, 1);
+	EXPECT(judge_so_far(figure, true, &rules) == ANSWER_UNREPEATED);
+	figure = add_events(&figures, "came", 0, 5000, 2);
+	EXPECT(judge_so_far(figure, true, &rules) == ANSWER_SLOWER);
+	EXPECT(judge(&figures, &rules) == VERDICT_REGRESSION);
+	/* In one of two processes is half as often as in both, not never. */
+	figure = add_events(&figures, "seldom", 1, 1, 1);
+	for (size_t round = 0; round < 7; round++)
+		figure->arms[0][round % 2 ? ARM_BASE : ARM_AGAIN].list[round] = 0;
+	judge(&figures, &rules);
+	EXPECT(figure->effect.low == 2 && figure->effect.high == 2);
+	figures_free(&figures);
+}
+
 static void check_open(void)
 {
 	struct figures figures = {.interleaved = true};
@@ -236,9 +305,11 @@ int main(void)
 	check_coverage();
 	check_pairing();
 	check_limits();
+	check_zeros();
 	check_same_seed();
 	check_kinds();
 	check_rules();
+	check_events();
 	check_open();
 	check_verdicts();
 	return failures != 0;
