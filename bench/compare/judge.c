@@ -2,7 +2,8 @@
 /*
  * A batch in which BASE differs from itself by the rule that is meant for NEW is void. Regression:
  * over the other batches the interval excludes 1 and the median ratio is beyond the threshold of its
- * kind, and two of them on their own have an interval that excludes 1.
+ * kind, two of them on their own have an interval that excludes 1, and NEW is slower in more rounds
+ * than chance would have it.
  */
 #include "judge.h"
 
@@ -11,6 +12,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Of equal code the gate asks up to five times whether it is slower. */
+#define CHANCE_LIMIT 0.001
 
 struct rules rules_default(void)
 {
@@ -34,8 +38,8 @@ static size_t rounds_of(const struct values arms[ARMS])
 /* What the batches together say, and how many of them say anything. */
 struct evidence {
 	bool is_void[BATCHES];
-	unsigned batches;  /* measured */
-	unsigned clean;    /* of them not void */
+	unsigned voids;
+	unsigned clean;    /* measured and not void */
 	unsigned repeated; /* of these slower on their own, by however little */
 	struct effect effect;
 	struct effect control;
@@ -118,7 +122,7 @@ static struct evidence weigh(const struct figure *figure, bool interleaved,
 			     const struct rules *rules)
 {
 	double threshold = rules->thresholds[figure->kind];
-	struct evidence evidence = {.batches = 0};
+	struct evidence evidence = {.voids = 0};
 
 	for (int batch = 0; batch < BATCHES; batch++) {
 		struct effect effect, control;
@@ -128,8 +132,8 @@ static struct evidence weigh(const struct figure *figure, bool interleaved,
 			others[other] = other != batch;
 		effect = of_new(figure, others, interleaved, rules);
 		control = of_base(figure, others, interleaved, rules);
-		evidence.batches += rounds_of(figure->arms[batch]) > 0;
 		evidence.is_void[batch] = fires(&control, threshold);
+		evidence.voids += evidence.is_void[batch];
 		evidence.clean += effect.known && !evidence.is_void[batch];
 		evidence.repeated += !evidence.is_void[batch] && effect_is_slower(&effect, 0);
 	}
@@ -138,10 +142,17 @@ static struct evidence weigh(const struct figure *figure, bool interleaved,
 	return evidence;
 }
 
-/* Many looks find something once: it has to come back, and not seldom. */
+/* Many looks find something once: it has to come back, not seldom, and be no chance. */
 static bool is_repeated(const struct evidence *evidence)
 {
-	return evidence->repeated >= 2 && 2 * evidence->repeated >= evidence->clean;
+	return evidence->repeated >= 2 && 2 * evidence->repeated >= evidence->clean &&
+	       evidence->effect.chance < CHANCE_LIMIT;
+}
+
+/* Where BASE differs from itself as often as not, the batches between say nothing either. */
+static bool is_unstable(const struct evidence *evidence)
+{
+	return evidence->voids && evidence->voids >= evidence->clean;
 }
 
 enum answer judge_so_far(const struct figure *figure, bool interleaved, const struct rules *rules)
@@ -153,10 +164,10 @@ enum answer judge_so_far(const struct figure *figure, bool interleaved, const st
 		return ANSWER_CLEAR;
 	threshold = rules->thresholds[figure->kind];
 	evidence = weigh(figure, interleaved, rules);
+	if (!evidence.clean || is_unstable(&evidence))
+		return ANSWER_UNREPEATED;
 	if (effect_is_slower(&evidence.effect, threshold))
 		return is_repeated(&evidence) ? ANSWER_SLOWER : ANSWER_UNREPEATED;
-	if (!evidence.clean)
-		return ANSWER_UNREPEATED;
 	return effect_is_vague(&evidence.effect, threshold) ? ANSWER_VAGUE : ANSWER_CLEAR;
 }
 
@@ -194,15 +205,18 @@ static void judge_timed(struct figure *figure, const struct figures *all, const 
 
 	figure->effect = evidence.effect;
 	figure->control = evidence.control;
-	if (evidence.batches && !evidence.clean && evidence.is_void[0])
-		figure_settle(figure, STATE_UNSTABLE, "BASE differs from itself");
+	if (is_unstable(&evidence))
+		figure_settle(figure, STATE_UNSTABLE,
+			      "BASE differs from itself in %u of %u batches", evidence.voids,
+			      evidence.voids + evidence.clean);
 	else if (!effect_is_slower(&evidence.effect, threshold))
 		settle_unflagged(figure, threshold);
 	else if (all->doubtful)
 		figure_settle(figure, STATE_UNSTABLE,
 			      "slower, but the machine was too noisy to say so");
 	else if (!is_repeated(&evidence))
-		figure_settle(figure, STATE_UNSTABLE, "slower, but in %u of %u batches",
+		figure_settle(figure, STATE_UNSTABLE,
+			      "slower, but not often enough: in %u of %u batches",
 			      evidence.repeated, evidence.clean);
 	else
 		figure_settle(figure, STATE_REGRESSED, "in %u batches", evidence.repeated);

@@ -147,18 +147,32 @@ static size_t logarithms(const double *values, size_t count, double *into)
 	return kept;
 }
 
+/* Of a coin: at least so many heads. What happens to equal code, whatever disturbs it. */
+static double chance_of(size_t heads, size_t count)
+{
+	double all = lgamma((double)count + 1) - (double)count * log(2), sum = 0;
+
+	for (size_t i = heads; i <= count; i++)
+		sum += exp(all - lgamma((double)i + 1) - lgamma((double)(count - i) + 1));
+	return sum;
+}
+
 struct effect effect_of_rounds(const double *base, const double *changed, size_t rounds,
 			       double level, uint64_t seed)
 {
 	double *differences = calloc(rounds + 1, sizeof *differences);
 	struct effect effect = {.known = false};
-	size_t count = 0;
+	size_t count = 0, slower = 0;
 
-	for (size_t i = 0; differences && i < rounds; i++)
-		if (base[i] >= 0 && changed[i] >= 0)
-			differences[count++] = minus(log(changed[i]), log(base[i]));
+	for (size_t i = 0; differences && i < rounds; i++) {
+		if (!(base[i] >= 0 && changed[i] >= 0))
+			continue;
+		slower += changed[i] > base[i];
+		differences[count++] = minus(log(changed[i]), log(base[i]));
+	}
 	if (count >= ROUNDS_LEAST)
 		effect = effect_between(differences, count, NULL, 0, level, seed);
+	effect.chance = chance_of(slower, count);
 	free(differences);
 	return effect;
 }
@@ -184,7 +198,7 @@ struct effect effect_exact(double base, double changed)
 {
 	double ratio = base > 0 ? changed / base : changed > 0 ? INFINITY : 1;
 
-	return (struct effect){true, ratio, ratio, ratio, 1};
+	return (struct effect){true, ratio, ratio, ratio, 1, 0};
 }
 
 /* A ratio of 1 in exact figures comes out of a division: equal values give exactly 1. */

@@ -13,6 +13,7 @@ struct effect {
 	double ratio;
 	double low, high; /* of the interval; both equal to ratio for exact figures */
 	size_t count;     /* rounds, or the smaller number of values */
+	double chance; /* that a coin shows NEW slower in so many rounds; 0 where none belong together */
 };
 
 /* So few values say nothing of how they scatter. */
