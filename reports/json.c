@@ -11,14 +11,31 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILE_LIMIT ((size_t)256 << 20)
+/*
+ * A full run of all backends has some 25,000 records: 10 MiB and 400,000 values. A value takes 80
+ * bytes of memory, be it two in the file, so that both are limited.
+ */
+#define FILE_LIMIT ((size_t)64 << 20)
+#define VALUES_LIMIT ((size_t)4000000)
+
+static void say(const char *message)
+{
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, message);
+}
+
+static void (*take_refusal)(const char *message) = say;
+
+void json_refusals_to(void (*take)(const char *message))
+{
+	take_refusal = take;
+}
 
 int json_refuse(const struct place *place, const char *format, ...)
 {
 	struct text message = {0}, shown = {0};
 	va_list arguments;
 
-	text_format(&message, "%s: '%s': ", program_invocation_short_name, place->path);
+	text_format(&message, "'%s': ", place->path);
 	if (place->array)
 		text_format(&message, "%s[%zu]: ", place->array, place->index);
 	va_start(arguments, format);
@@ -26,10 +43,20 @@ int json_refuse(const struct place *place, const char *format, ...)
 	va_end(arguments);
 	/* The file may hold what a terminal obeys. */
 	text_line(&shown, message.data);
-	fprintf(stderr, "%s\n", shown.data);
+	take_refusal(shown.data);
 	text_free(&message);
 	text_free(&shown);
 	return -1;
+}
+
+/* At least as many as there are: what stands in strings is counted as well. */
+static size_t values_in(const char *text)
+{
+	size_t count = 1;
+
+	for (text = strpbrk(text, ",[{"); text; text = strpbrk(text + 1, ",[{"))
+		count++;
+	return count;
 }
 
 static int read_stream(const struct place *place, FILE *file, struct text *text)
@@ -52,7 +79,19 @@ static int read_stream(const struct place *place, FILE *file, struct text *text)
 		return json_refuse(place, "is empty; expected a JSON object");
 	if (strlen(text->data) != text->length)
 		return json_refuse(place, "is no JSON: it contains a zero byte");
+	if (values_in(text->data) > VALUES_LIMIT)
+		return json_refuse(place, "has more than %zu values", VALUES_LIMIT);
 	return 0;
+}
+
+static bool short_of_memory;
+
+static void *take_memory(size_t size)
+{
+	void *memory = malloc(size);
+
+	short_of_memory |= !memory;
+	return memory;
 }
 
 static void refuse_syntax(const struct place *place, const char *text, size_t offset)
@@ -69,11 +108,20 @@ static void refuse_syntax(const struct place *place, const char *text, size_t of
 
 static cJSON *parse(const struct place *place, const char *text, const char *format)
 {
+	cJSON_Hooks hooks = {take_memory, free};
 	const char *end = NULL;
-	cJSON *tree = cJSON_ParseWithOpts(text, &end, true);
-	const cJSON *value = cJSON_GetObjectItemCaseSensitive(tree, "format");
+	const cJSON *value;
+	cJSON *tree;
 
-	if (!tree)
+	/* The parser does not tell a lack of memory from a mistake in the file. */
+	short_of_memory = false;
+	cJSON_InitHooks(&hooks);
+	tree = cJSON_ParseWithOpts(text, &end, true);
+	cJSON_InitHooks(NULL);
+	value = cJSON_GetObjectItemCaseSensitive(tree, "format");
+	if (!tree && short_of_memory)
+		json_refuse(place, "out of memory");
+	else if (!tree)
 		refuse_syntax(place, text, end ? (size_t)(end - text) : 0);
 	else if (!cJSON_IsObject(tree))
 		json_refuse(place, "expected a JSON object with \"format\": \"%s\"", format);
@@ -99,7 +147,7 @@ cJSON *json_read(const char *path, const char *format)
 		json_refuse(&place, "cannot be opened: %s; expected a file of format \"%s\"",
 			    strerror(errno), format);
 	else if (read_stream(&place, file, &text) == 0)
-		tree = parse(&place, text.data ? text.data : "", format);
+		tree = parse(&place, text.data, format);
 	if (file)
 		fclose(file);
 	text_free(&text);

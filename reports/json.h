@@ -20,7 +20,10 @@ struct place {
 /* An object whose "format" is this; NULL after a message. */
 cJSON *json_read(const char *path, const char *format);
 
-/* Writes "PROGRAM: 'FILE': results[3]: ...". Returns -1. */
+/* Instead of the standard error, where the name of the program comes before the message. */
+void json_refusals_to(void (*take)(const char *message));
+
+/* Says "'FILE': results[3]: ...". Returns -1. */
 int json_refuse(const struct place *place, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
