@@ -49,34 +49,50 @@ static int read_sample(const struct place *place, const cJSON *object, struct sa
 	return read_value(place, object, sample);
 }
 
-static int compare(const void *left, const void *right)
+static int compare_figures(const struct sample *a, const struct sample *b)
 {
-	const struct sample *a = left, *b = right;
 	int order = strcmp(a->workload, b->workload);
 
 	if (!order)
 		order = strcmp(a->backend, b->backend);
 	if (!order)
 		order = (a->workers > b->workers) - (a->workers < b->workers);
-	if (!order)
-		order = strcmp(a->metric, b->metric);
+	return order ? order : strcmp(a->metric, b->metric);
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct sample *a = left, *b = right;
+	int order = compare_figures(a, b);
+
 	return order ? order : (a->repetition > b->repetition) - (a->repetition < b->repetition);
 }
 
-static int refuse_duplicates(const struct samples *samples, const char *path)
+static int refuse_duplicate(const struct sample *a, const struct sample *b, const char *path)
+{
+	size_t first = a->position < b->position ? a->position : b->position;
+	struct place place = {path, "results", a->position + b->position - first};
+
+	return json_refuse(&place,
+			   "repetition %.0f of \"%s\" of the workload \"%s\" on the backend \"%s\" "
+			   "occurs a second time (first in results[%zu]); expected each once",
+			   b->repetition, b->metric, b->workload, b->backend, first);
+}
+
+/* Of one figure each repetition once, and all in one unit. */
+static int refuse_misfits(const struct samples *samples, const char *path)
 {
 	for (size_t i = 1; i < samples->count; i++) {
 		const struct sample *a = &samples->list[i - 1], *b = a + 1;
-		size_t first = a->position < b->position ? a->position : b->position;
-		struct place place = {path, "results", a->position + b->position - first};
+		const char *unit = a->unit ? a->unit : "", *other = b->unit ? b->unit : "";
+		struct place place = {path, "results", b->position};
 
 		if (compare(a, b) == 0)
+			return refuse_duplicate(a, b, path);
+		if (compare_figures(a, b) == 0 && strcmp(unit, other) != 0)
 			return json_refuse(&place,
-					   "repetition %.0f of \"%s\" of the workload \"%s\" on "
-					   "the backend \"%s\" occurs a second time (first in "
-					   "results[%zu]); expected each once",
-					   b->repetition, b->metric, b->workload, b->backend,
-					   first);
+					   "\"%s\" has the unit \"%s\", but \"%s\" in results[%zu]",
+					   b->metric, other, unit, a->position);
 	}
 	return 0;
 }
@@ -102,7 +118,7 @@ int samples_read(struct samples *samples, const char *path)
 		place.index++;
 	}
 	qsort(samples->list, samples->count, sizeof *samples->list, compare);
-	return refuse_duplicates(samples, path);
+	return refuse_misfits(samples, path);
 }
 
 void samples_free(struct samples *samples)
