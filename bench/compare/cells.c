@@ -2,7 +2,9 @@
 #include "cells.h"
 
 #include "catalogue.h"
+#include "complaint.h"
 #include "json.h"
+#include "patterns.h"
 #include "process.h"
 #include "text.h"
 
@@ -31,20 +33,12 @@ static int read_tree(struct tree *tree, const char *path, const char *directory)
 	tree->path = path;
 	if (snprintf(program, sizeof program, "%s/bin/assay-bench", path) >= (int)sizeof program ||
 	    snprintf(backends, sizeof backends, "%s/lib/assay", path) >= (int)sizeof backends ||
-	    snprintf(file, sizeof file, "%s/workloads.json", directory) >= (int)sizeof file) {
-		fprintf(stderr, "assay-compare: '%s' is too long\n", path);
-		return -1;
-	}
-	if (access(program, X_OK)) {
-		fprintf(stderr,
-			"assay-compare: '%s' is no build tree: there is no bin/assay-bench\n",
-			path);
-		return -1;
-	}
-	if (process_run(program, arguments, message, sizeof message) != 0) {
-		fprintf(stderr, "assay-compare: '%s': cannot list workloads: %s\n", path, message);
-		return -1;
-	}
+	    snprintf(file, sizeof file, "%s/workloads.json", directory) >= (int)sizeof file)
+		return complain("'%s' is too long", path);
+	if (access(program, X_OK))
+		return complain("'%s' is no build tree: there is no bin/assay-bench", path);
+	if (process_run(program, arguments, message, sizeof message) != 0)
+		return complain("'%s': cannot list workloads: %s", path, message);
 	tree->list = json_read(file, "assay-list/1");
 	if (!tree->list || json_array(&place, tree->list, "workloads", &tree->workloads))
 		return -1;
@@ -76,11 +70,36 @@ static const char *backend_path(const struct tree *tree, const char *name)
 	return NULL;
 }
 
+static bool is_on_executors(const cJSON *workload)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(workload, "on_executors"));
+}
+
+/* What one of the two knows is known. */
+static int check_patterns(const struct tree trees[2], const struct selection *selection)
+{
+	struct names workloads = {NULL, 0}, backends = {NULL, 0};
+	const cJSON *workload;
+	int failed;
+
+	for (int side = 0; side < 2; side++) {
+		cJSON_ArrayForEach(workload, trees[side].workloads) if (is_on_executors(workload))
+			names_add(&workloads, text_of(workload, "name"));
+		for (size_t i = 0; i < trees[side].backend_count; i++)
+			names_add(&backends, trees[side].backends[i].name);
+	}
+	failed = patterns_check("workload", selection->workload_glob, &workloads) ||
+		 patterns_check("backend", selection->backend_glob, &backends);
+	names_free(&workloads);
+	names_free(&backends);
+	return failed ? -1 : 0;
+}
+
 static bool is_wanted(const cJSON *workload, const struct selection *selection)
 {
 	const char *class_name = text_of(workload, "class");
 
-	if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(workload, "on_executors")))
+	if (!is_on_executors(workload))
 		return false;
 	if (selection->workload_glob)
 		return matches_any(selection->workload_glob, text_of(workload, "name"));
@@ -161,7 +180,7 @@ int cells_choose(struct cells *cells, struct figures *figures, const char *const
 {
 	struct tree sides[2] = {{.path = NULL}};
 	int failed = read_tree(&sides[0], trees[0], directory) ||
-		     read_tree(&sides[1], trees[1], directory);
+		     read_tree(&sides[1], trees[1], directory) || check_patterns(sides, selection);
 
 	if (!failed)
 		cross(cells, figures, sides, selection);

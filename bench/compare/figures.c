@@ -153,6 +153,17 @@ void figure_settle(struct figure *figure, enum state state, const char *format, 
 	va_end(arguments);
 }
 
+bool figure_has_unit(struct figure *figure, const struct sample *sample, const char *side)
+{
+	bool has = same(figure->unit, sample->unit);
+
+	if (!has)
+		figure_settle(figure, STATE_FAILED, "%s has it in \"%s\", the other in \"%s\"",
+			      side, sample->unit ? sample->unit : "",
+			      figure->unit ? figure->unit : "");
+	return has;
+}
+
 static int compare(const void *left, const void *right)
 {
 	const struct figure *a = left, *b = right;

@@ -72,8 +72,9 @@ struct figure {
 struct figures {
 	struct figure *list;
 	size_t count;
-	bool interleaved; /* the rounds of the arms belong together */
-	bool doubtful;    /* not interleaved, and the machine was busy with other things */
+	const char *trouble; /* NULL, or why there is nothing to judge */
+	bool interleaved;    /* the rounds of the arms belong together */
+	bool doubtful;       /* not interleaved, and the machine was busy with other things */
 };
 
 /* The kind of a metric; KINDS: none that can be judged. */
@@ -87,6 +88,9 @@ void figures_prune(struct figures *figures);
 void figures_free(struct figures *figures);
 
 /* At this place; places before it that have no value become NaN. */
+/* The sample has the unit of the figure. Otherwise the figure has failed: sides are as "NEW". */
+bool figure_has_unit(struct figure *figure, const struct sample *sample, const char *side);
+
 void values_set(struct values *values, size_t place, double value);
 
 /* Keeps the first message. */

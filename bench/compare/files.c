@@ -2,6 +2,8 @@
 #include "files.h"
 
 #include "catalogue.h"
+#include "complaint.h"
+#include "patterns.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -26,6 +28,41 @@ static bool is_selected(const struct selection *selection, const char *workload,
 		listed |= selection->workers[i] == workers;
 	return listed && !is_machine(backend) && matches_any(selection->workload_glob, workload) &&
 	       matches_any(selection->backend_glob, backend);
+}
+
+static int check_workers(const struct samples sides[2], const struct selection *selection)
+{
+	for (size_t i = 0; i < selection->worker_count; i++) {
+		bool found = false;
+
+		for (int side = 0; side < 2; side++)
+			for (size_t j = 0; j < sides[side].count; j++)
+				found |= sides[side].list[j].workers == selection->workers[i];
+		if (!found)
+			return complain("--workers %d: neither file has it", selection->workers[i]);
+	}
+	return 0;
+}
+
+/* What one of the two has is known. */
+static int check_selection(const struct samples sides[2], const struct selection *selection)
+{
+	struct names workloads = {NULL, 0}, backends = {NULL, 0};
+	int failed;
+
+	for (int side = 0; side < 2; side++)
+		for (size_t i = 0; i < sides[side].count; i++) {
+			if (is_machine(sides[side].list[i].backend))
+				continue;
+			names_add(&workloads, sides[side].list[i].workload);
+			names_add(&backends, sides[side].list[i].backend);
+		}
+	failed = patterns_check("workload", selection->workload_glob, &workloads) ||
+		 patterns_check("backend", selection->backend_glob, &backends) ||
+		 check_workers(sides, selection);
+	names_free(&workloads);
+	names_free(&backends);
+	return failed ? -1 : 0;
 }
 
 /* How many repetitions the file has of this figure, which starts at sample `first`. */
@@ -80,8 +117,6 @@ static int take(struct figures *figures, const struct samples *samples, enum arm
 		for (size_t j = 0; j < count; j++)
 			if (!samples->list[i + j].ok || !samples->list[i + j].supported)
 				bad = &samples->list[i + j];
-		if (!bad && kind_of(metric, sample->unit) == KINDS)
-			continue;
 		if (bad) {
 			figure = figures_find(figures, sample, NULL);
 			figure_settle(figure, bad->supported ? STATE_FAILED : STATE_UNSUPPORTED,
@@ -89,12 +124,12 @@ static int take(struct figures *figures, const struct samples *samples, enum arm
 				      bad->message ? bad->message : "no message");
 		} else {
 			figure = figures_find(figures, sample, metric);
-			deal(figure, arm, sample, count);
+			if (figure_has_unit(figure, sample, arm == ARM_BASE ? "BASE" : "NEW") &&
+			    figure->kind != KINDS)
+				deal(figure, arm, sample, count);
 		}
-		if (figures->count > FIGURES_LIMIT) {
-			fprintf(stderr, "assay-compare: more than %d figures\n", FIGURES_LIMIT);
-			return -1;
-		}
+		if (figures->count > FIGURES_LIMIT)
+			return complain("more than %d figures", FIGURES_LIMIT);
 	}
 	return 0;
 }
@@ -173,6 +208,7 @@ int files_read(struct figures *figures, const char *base, const char *changed,
 {
 	struct samples sides[2] = {{.tree = NULL}};
 	int failed = samples_read(&sides[0], base) || samples_read(&sides[1], changed) ||
+		     check_selection(sides, selection) ||
 		     check_contexts(&sides[0], &sides[1], force) ||
 		     take(figures, &sides[0], ARM_BASE, selection) ||
 		     take(figures, &sides[1], ARM_NEW, selection);

@@ -297,7 +297,9 @@ char *verdict_explain(const struct figures *figures, enum verdict verdict)
 			    figures_in(figures, STATE_REGRESSED), all);
 		break;
 	case VERDICT_ERROR:
-		if (!all && !figures->count)
+		if (figures->trouble)
+			text_add(&text, figures->trouble);
+		else if (!all && !figures->count)
 			text_add(&text, "nothing matched: there is no figure on both sides");
 		else
 			text_format(&text, "%zu cells failed, %zu are missing, %zu figures judged",

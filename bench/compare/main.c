@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "complaint.h"
 #include "files.h"
 #include "judge.h"
 #include "measure.h"
@@ -61,8 +62,7 @@ struct request {
 
 static int mistake(const char *what, const char *value, const char *expected)
 {
-	fprintf(stderr, "assay-compare: %s '%s': expected %s\n", what, value, expected);
-	return -1;
+	return complain("%s '%s': expected %s", what, value, expected);
 }
 
 static int parse_number(const char *option, const char *text, unsigned long least,
@@ -93,6 +93,9 @@ static int parse_workers(const char *list, struct selection *selection)
 			return mistake("--workers", list, "at most 16 numbers");
 		if (parse_number("--workers", item, 1, 1024, &number))
 			return -1;
+		for (size_t i = 0; i < selection->worker_count; i++)
+			if (selection->workers[i] == (int)number)
+				return mistake("--workers", list, "each number once");
 		selection->workers[selection->worker_count++] = (int)number;
 	}
 	return 0;
@@ -227,24 +230,44 @@ static int parse(int count, char **words, struct request *request)
 	return 0;
 }
 
+static int refuse_output(const char *path, const char *why)
+{
+	return complain("cannot write '%s': %s", path, why);
+}
+
+/* A new file beside it, as record_write() will make. */
+static int try_output(const char *path)
+{
+	char *target = realpath(path, NULL), *temporary;
+	int descriptor = -1;
+
+	if (asprintf(&temporary, "%s.XXXXXX", target ? target : path) >= 0) {
+		descriptor = mkstemp(temporary);
+		if (descriptor < 0)
+			refuse_output(path, strerror(errno));
+		else
+			unlink(temporary);
+		free(temporary);
+	}
+	free(target);
+	return descriptor < 0 ? -1 : close(descriptor);
+}
+
 /* Before minutes of measuring, not after. */
 static int check_output(const char *path)
 {
 	struct stat status;
-	char *temporary;
-	int descriptor;
 
-	if (!path || (stat(path, &status) == 0 && !S_ISREG(status.st_mode)))
-		return 0; /* what is no file, record_write() judges */
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
-		return -1;
-	descriptor = mkstemp(temporary);
-	if (descriptor < 0)
-		fprintf(stderr, "assay-compare: cannot write '%s': %s\n", path, strerror(errno));
-	else
-		unlink(temporary);
-	free(temporary);
-	return descriptor < 0 ? -1 : close(descriptor);
+	if (!path)
+		return 0;
+	if (!*path)
+		return refuse_output(path, "expected the name of a file");
+	if (stat(path, &status))
+		return lstat(path, &status) ? try_output(path)
+					    : refuse_output(path, "it is a link to nothing");
+	if (S_ISDIR(status.st_mode))
+		return refuse_output(path, "it is a directory; expected a file");
+	return S_ISREG(status.st_mode) ? try_output(path) : 0;
 }
 
 static bool is_directory(const char *path)
@@ -257,12 +280,9 @@ static bool is_directory(const char *path)
 static int gather(struct request *request, const char *base, const char *changed,
 		  struct figures *figures)
 {
-	if (is_directory(base) != is_directory(changed)) {
-		fprintf(stderr,
-			"assay-compare: '%s' and '%s': expected two build trees or two files\n",
-			base, changed);
-		return -1;
-	}
+	if (is_directory(base) != is_directory(changed))
+		return complain("'%s' and '%s': expected two build trees or two files", base,
+				changed);
 	if (!is_directory(base))
 		return files_read(figures, base, changed, &request->selection, request->force);
 	request->measurement.trees[0] = base;
@@ -276,12 +296,25 @@ static int write_account(writer *output, const char *path, const struct account 
 	struct text text = {0};
 	int failed;
 
+	/* The standard error has said it. */
+	if (account->figures->trouble && output == output_text && !path)
+		return 0;
 	output(&text, account);
 	failed = record_write(path, text.data);
 	text_free(&text);
 	return failed;
 }
 
+static void name_sides(struct account *account, char *names)
+{
+	char *comma = strchr(names, ',');
+
+	*comma = '\0';
+	account->base = names;
+	account->changed = comma + 1;
+}
+
+/* An earlier verdict must not be taken for this one: also what cannot be compared is written. */
 static int compare(struct request *request, const char *base, const char *changed)
 {
 	struct figures figures = {.count = 0};
@@ -290,23 +323,20 @@ static int compare(struct request *request, const char *base, const char *change
 				  VERDICT_ERROR, !request->path && isatty(STDOUT_FILENO)};
 	int code = VERDICT_ERROR;
 
-	if (check_output(request->path) == 0 && check_output(request->summary) == 0 &&
-	    gather(request, base, changed, &figures) == 0) {
-		if (request->names) {
-			char *comma = strchr(request->names, ',');
-
-			*comma = '\0';
-			account.base = request->names;
-			account.changed = comma + 1;
-		}
+	if (check_output(request->path) || check_output(request->summary))
+		return VERDICT_ERROR;
+	if (request->names)
+		name_sides(&account, request->names);
+	if (gather(request, base, changed, &figures)) {
+		figures_free(&figures);
+		figures.trouble = complaint_last();
+	} else {
 		account.verdict = judge(&figures, &request->rules);
 		figures_sort(&figures);
-		code = (int)account.verdict;
-		if (write_account(request->output, request->path, &account) ||
-		    (request->summary &&
-		     write_account(output_markdown, request->summary, &account)))
-			code = VERDICT_ERROR;
 	}
+	if (!write_account(request->output, request->path, &account) &&
+	    (!request->summary || !write_account(output_markdown, request->summary, &account)))
+		code = (int)account.verdict;
 	figures_free(&figures);
 	return code;
 }
@@ -320,6 +350,7 @@ int main(int count, char **words)
 	char program[] = "assay-compare";
 
 	words[0] = program;
+	complaint_listen();
 	if (parse(count, words, &request))
 		return VERDICT_ERROR;
 	if (request.help) {

@@ -95,10 +95,13 @@ void output_text(struct text *text, const struct account *account)
 			     : verdict == VERDICT_INCONCLUSIVE ? "\033[33m"
 							       : "\033[31m";
 
-	text_format(text, "%-11s %-62s %-28s\n", "", "figure", "NEW to BASE [95 % interval]");
+	if (figures->count)
+		text_format(text, "%-11s %-62s %-28s\n", "", "figure",
+			    "NEW to BASE [95 % interval]");
 	for (size_t i = 0; i < figures->count; i++)
 		add_line(text, account, &figures->list[i]);
-	text_format(text, "\n%s%s%s: %s\n", account->colour ? colour : "", verdict_name(verdict),
+	text_format(text, "%s%s%s%s: %s\n", figures->count ? "\n" : "",
+		    account->colour ? colour : "", verdict_name(verdict),
 		    account->colour ? "\033[0m" : "", sentence);
 	free(sentence);
 }
@@ -126,8 +129,9 @@ void output_markdown(struct text *text, const struct account *account)
 	const struct figures *figures = account->figures;
 	char *sentence = verdict_explain(figures, account->verdict);
 
-	text_format(text, "### Benchmark gate: %s\n\n%s (", verdict_name(account->verdict),
-		    sentence);
+	text_format(text, "### Benchmark gate: %s\n\n", verdict_name(account->verdict));
+	text_markdown(text, sentence);
+	text_add(text, " (");
 	free(sentence);
 	text_markdown(text, account->base);
 	text_add(text, " against ");
@@ -139,6 +143,8 @@ void output_markdown(struct text *text, const struct account *account)
 				text_add(text, head);
 			add_row(text, &figures->list[i]);
 		}
+	if (!figures->count)
+		return;
 	text_format(text, "\n<details><summary>All %zu figures</summary>\n\n%s", figures->count,
 		    head);
 	for (size_t i = 0; i < figures->count; i++)

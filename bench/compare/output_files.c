@@ -120,19 +120,34 @@ static void add_case(struct text *text, const struct figure *figure)
 	text_add(text, "\"/>\n\t\t</testcase>\n");
 }
 
+/* What keeps the gate from a verdict is no figure, and has to be red. */
+static void add_trouble(struct text *text, const char *sentence)
+{
+	text_add(text, "\t\t<testcase classname=\"assay.compare\" name=\"comparison\">\n"
+		       "\t\t\t<error message=\"");
+	text_html(text, sentence);
+	text_add(text, "\"/>\n\t\t</testcase>\n");
+}
+
 void output_junit(struct text *text, const struct account *account)
 {
 	const struct figures *figures = account->figures;
 	size_t errors = figures_in(figures, STATE_MISSING) + figures_in(figures, STATE_FAILED);
 	size_t skipped = figures_in(figures, STATE_UNSTABLE) + figures_in(figures, STATE_NOISY) +
 			 figures_in(figures, STATE_UNSUPPORTED) + figures_in(figures, STATE_ADDED);
+	bool in_trouble = account->verdict == VERDICT_ERROR && !errors;
+	char *sentence = verdict_explain(figures, account->verdict);
 
 	text_format(text,
 		    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
 		    "\t<testsuite name=\"assay compare\" tests=\"%zu\" failures=\"%zu\" "
 		    "errors=\"%zu\" skipped=\"%zu\">\n",
-		    figures->count, figures_in(figures, STATE_REGRESSED), errors, skipped);
+		    figures->count + in_trouble, figures_in(figures, STATE_REGRESSED),
+		    errors + in_trouble, skipped);
 	for (size_t i = 0; i < figures->count; i++)
 		add_case(text, &figures->list[i]);
+	if (in_trouble)
+		add_trouble(text, sentence);
 	text_add(text, "\t</testsuite>\n</testsuites>\n");
+	free(sentence);
 }

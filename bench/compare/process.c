@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "process.h"
 
+#include "complaint.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -25,10 +27,8 @@ int process_watch_interrupts(void)
 	struct sigaction action = {.sa_handler = interrupt}; /* without SA_RESTART: waits end */
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		if (sigaction(numbers[i], &action, NULL)) {
-			perror("assay-compare: cannot watch for interrupts");
-			return -1;
-		}
+		if (sigaction(numbers[i], &action, NULL))
+			return complain("cannot watch for interrupts: %s", strerror(errno));
 	return 0;
 }
 
@@ -101,9 +101,7 @@ int process_directory(char *directory, size_t size)
 	if (snprintf(directory, size, "%s/assay-compare-XXXXXX", parent) < (int)size &&
 	    mkdtemp(directory))
 		return 0;
-	fprintf(stderr, "assay-compare: cannot make a directory in %s: %s\n", parent,
-		strerror(errno));
-	return -1;
+	return complain("cannot make a directory in '%s': %s", parent, strerror(errno));
 }
 
 void process_remove(const char *directory)

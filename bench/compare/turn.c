@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "turn.h"
 
+#include "complaint.h"
 #include "process.h"
 
 #include <inttypes.h>
@@ -26,13 +27,19 @@ static void settle(struct turn *turn, const struct sample *like, enum state stat
 	figure_settle(figure, state, "%s: %s", arm_names[turn->arm], message);
 }
 
+/* What neither side has, as a percentile of too few, is no figure. */
 static void keep(struct turn *turn, const struct sample *sample)
 {
-	struct figure *figure = figures_find(turn->figures, sample, sample->metric);
-	struct values *values = &figure->arms[turn->batch][turn->arm];
-	bool first = turn->round >= values->count || isnan(values->list[turn->round]);
+	struct figure *figure;
+	struct values *values;
+	bool first;
 
-	if (figure->kind == KINDS || !sample->known)
+	if (!sample->known)
+		return;
+	figure = figures_find(turn->figures, sample, sample->metric);
+	values = &figure->arms[turn->batch][turn->arm];
+	first = turn->round >= values->count || isnan(values->list[turn->round]);
+	if (!figure_has_unit(figure, sample, arm_names[turn->arm]) || figure->kind == KINDS)
 		return;
 	if (first || figure->kind == KIND_LATENCY || sample->value < values->list[turn->round])
 		values_set(values, turn->round, sample->value);
@@ -97,10 +104,8 @@ int turn_take(struct turn *turn)
 	snprintf(workers, sizeof workers, "%d", cell->workers);
 	unlink(file);
 	status = process_run(program, arguments, message, sizeof message);
-	if (process_interrupted()) {
-		fprintf(stderr, "assay-compare: interrupted\n");
-		return -1;
-	}
+	if (process_interrupted())
+		return complain("interrupted");
 	if (status != 0 && status != 1) {
 		settle(turn, &like, STATE_FAILED, message);
 		return 0;

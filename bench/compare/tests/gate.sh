@@ -4,7 +4,7 @@
 # The gate from end to end: build trees with a known difference, files of all sorts, every exit code.
 set -u
 compare=$1 bench=$2 backend=$3 slowed=$4 directory=$5
-wrong=0
+. "$(dirname "$0")/expect.sh"
 rm -rf "$directory"
 mkdir -p "$directory"
 cd "$directory" || exit 2
@@ -15,19 +15,6 @@ tree() {
 	ln -s "$bench" "$1/bin/assay-bench"
 	cp "$slowed" "$1/lib/assay/mutex_queue.so"
 	echo "$2 $backend" >"$1/lib/assay/mutex_queue.slow"
-}
-
-# expect CODE TEXT COMMAND...: it ends with this code and says this, on whichever output.
-expect() {
-	code=$1 text=$2
-	shift 2
-	"$@" >said 2>&1
-	saw=$?
-	if [ $saw != "$code" ] || { [ -n "$text" ] && ! grep -qF -e "$text" said; }; then
-		echo "$*: expected exit code $code and '$text', saw $saw and:" >&2
-		cat said >&2
-		wrong=$((wrong + 1))
-	fi
 }
 
 # file NAME VALUE...: results of one cell, a repetition for each value; CONTEXT and UNIT as set.
@@ -57,20 +44,21 @@ case_trees() {
 	tree again 0
 	tree slow 300
 	tree broken fail
-	set -- --workload sum_of_squares --backend mutex_queue --rounds 4
+	# Also in a build with a sanitizer, whose times say little.
+	set -- --workload sum_of_squares --backend mutex_queue --rounds 4 --force
 	# A loose threshold: identical code must not fail here, however busy the machine is.
 	expect 0 'no regression in' "$compare" same again "$@" \
 		--threshold cpu=300 --threshold wall=1000
 	expect 1 'regression' "$compare" same slow "$@" --threshold cpu=50 --threshold wall=10000
 	expect 0 'faster' "$compare" slow same "$@" --threshold cpu=50 --threshold wall=10000
 	expect 2 'a result of 0 bytes' "$compare" same broken "$@"
-	expect 2 'nothing matched' "$compare" same again --workload none
+	expect 2 "no workload 'none'" "$compare" same again --workload none
 	expect 2 'no build tree' "$compare" same .
 	expect 2 'two build trees or two files' "$compare" same said
 	cp "$backend" again/lib/assay/inline.so
 	expect 2 'only BASE has it' "$compare" again same --workload submit_many --rounds 4 \
 		--backend inline
-	expect 0 'only NEW has it' "$compare" same again --workload sum_of_squares --rounds 4 \
+	expect 0 'only NEW has it' "$compare" same again --workload sum_of_squares --rounds 4 --force \
 		--threshold cpu=300 --threshold wall=1000
 }
 
@@ -89,9 +77,13 @@ case_files() {
 	expect 3 'too noisy to see' "$compare" base late
 	expect 3 'BASE differs from itself' "$compare" late slow
 	expect 3 'too few rounds' "$compare" base few
-	expect 3 'too few rounds' "$compare" base zero
-	expect 2 'nothing matched' "$compare" base slow --backend other
-	expect 2 'nothing matched' "$compare" base slow --workers 3
+	expect 0 'faster' "$compare" base zero
+	expect 1 'was 0' "$compare" zero base
+	expect 0 'no regression' "$compare" zero zero
+	expect 2 "no backend 'other'; known are: pool" "$compare" base slow --backend pool,other
+	expect 2 "no workload 'play'; known are: work" "$compare" base slow --workload 'w*,play'
+	expect 2 '--workers 3: neither' "$compare" base slow --workers 2,3
+	expect 2 'each number once' "$compare" base slow --workers 2,2
 	CONTEXT='"machine": {"noisy": true}'
 	file noisy 120 121 119 120 122 118 120 121
 	expect 3 'the machine was too noisy' "$compare" base noisy
@@ -103,6 +95,11 @@ case_files() {
 	METRIC=p99
 	file renamed 1 1 1 1 1 1 1 1
 	expect 2 'only BASE has it' "$compare" base renamed
+	METRIC=cpu_per_op UNIT=us
+	file micro 0.100 0.101 0.099 0.100 0.102 0.098 0.100 0.101
+	expect 2 'NEW has it in "us", the other in "ns"' "$compare" base micro
+	expect 2 'NEW has it in "ns", the other in "us"' "$compare" micro base
+	expect 2 'nothing matched' "$compare" micro micro
 	METRIC=allocations_per_task UNIT=allocations
 	file none 0
 	file one 1
@@ -152,11 +149,35 @@ case_hostile() {
 	one="{$record, \"repetition\": 0, \"ok\": true, \"value\": 1}"
 	text twice "$head$one, $one]}"
 	expect 2 'results[1]: repetition 0 of "cpu_per_op"' "$compare" base twice
+	text units "$head$one, {$record, \"repetition\": 1, \"unit\": \"us\", \"ok\": true, \"value\": 1}]}"
+	expect 2 'results[1]: "cpu_per_op" has the unit "us", but "" in results[0]' "$compare" base units
 	text failed "$head{$record, \"repetition\": 0, \"ok\": false, \"value\": null, \"message\": \"wrong result\"}]}"
 	expect 2 'wrong result' "$compare" base failed
 	text control "$head{$record, \"repetition\": 0, \"ok\": false, \"value\": null, \"message\": \"\\u001b[2J\"}]}"
 	expect 2 '' "$compare" base control
 	! grep -q "$(printf '\033')" said || { echo "a file reached the terminal" >&2; wrong=1; }
+}
+
+# In time and in memory.
+case_large() {
+	METRIC=cpu_per_op UNIT=ns
+	# shellcheck disable=SC2046 # a value each
+	file many $(awk 'BEGIN { for (i = 0; i < 20000; i++) print 100000 + i * 7919 % 20000 }')
+	expect 0 'no regression' timeout 60 "$compare" many many
+	awk 'BEGIN { printf "{\"format\": \"assay-bench/1\", \"context\": {}, \"results\": ["
+		for (i = 0; i < 4000000; i++) printf "0,"; printf "0]}" }' >zeros
+	expect 2 'has more than 4000000 values' "$compare" zeros zeros
+	head -c 2000000 zeros >some
+	printf '0]}' >>some
+	limited() {
+		(ulimit -v 60000 && exec "$@")
+	}
+	# A sanitizer wants more for itself.
+	if limited "$compare" --help >said 2>&1; then
+		expect 2 "'some': out of memory" limited "$compare" some some
+	fi
+	truncate -s 65M large
+	expect 2 'is larger than 64 MiB' "$compare" large large
 }
 
 case_outputs() {
@@ -166,12 +187,31 @@ case_outputs() {
 	expect 1 '"verdict":	"regression"' "$compare" base slow --format json
 	expect 1 '### Benchmark gate: regression' "$compare" base slow --format markdown
 	expect 1 '<failure message="regression, +20' "$compare" base slow --format junit
+	# What is no verdict is no pass either, for who reads the files.
+	: >empty
+	echo pass | tee verdict.xml >verdict.md
+	expect 2 'is empty' "$compare" base empty --format junit -o verdict.xml --markdown verdict.md
+	cat verdict.xml verdict.md >said
+	said 'tests="1" failures="0" errors="1"'
+	said "<error message=\"&#39;empty&#39;: is empty"
+	said 'Benchmark gate: error'
+	unsaid pass
+	expect 2 'no workload &#39;&lt;&#39;' "$compare" base slow --format junit --workload 'w*,<'
+	UNIT=furlongs
+	file speed 1
+	UNIT=ns
+	expect 2 'tests="1" failures="0" errors="1"' "$compare" speed speed --format junit
+	said '<error message="nothing matched'
+	expect 2 '"verdict":	"error"' "$compare" base empty --format json
 	expect 1 'regression' "$compare" base slow
 	! grep -q "$(printf '\033')" said || { echo "colour in a file" >&2; wrong=1; }
 	expect 1 '' "$compare" base slow --format junit -o out
 	[ -s out ] || { echo "no file" >&2; wrong=1; }
 	echo earlier >whole
 	expect 2 "cannot write" "$compare" base slow -o missing/file
+	expect 2 "cannot write '.': it is a directory" "$compare" base slow -o .
+	ln -s nowhere link
+	expect 2 "cannot write 'link': it is a link to nothing" "$compare" base slow --markdown link
 	# A disk that is full after a kilobyte: the earlier file stays.
 	expect 2 'cannot write' sh -c 'ulimit -f 1; "$@"' sh "$compare" base slow --format json -o whole
 	[ "$(cat whole)" = earlier ] || { echo "an earlier file was lost" >&2; wrong=1; }
@@ -192,7 +232,7 @@ case_outputs() {
 # Ended while it measures: code 2, nothing left of it.
 case_interrupt() {
 	tree patient 0
-	TMPDIR=$PWD "$compare" patient patient --workload sum_of_squares --rounds 1000 \
+	TMPDIR=$PWD "$compare" patient patient --workload sum_of_squares --rounds 1000 --force \
 		>said 2>&1 &
 	pid=$!
 	until [ -e assay-compare-*/sample.json ] || ! kill -0 $pid 2>/dev/null; do
@@ -204,10 +244,9 @@ case_interrupt() {
 	[ -z "$(ls -d assay-* 2>/dev/null)" ] || { ls -d assay-* >&2; wrong=1; }
 }
 
-for part in trees files hostile outputs interrupt; do
+for part in trees files hostile large outputs interrupt; do
 	mkdir "$directory/$part"
 	cd "$directory/$part" || exit 2
 	case_$part
 done
-[ $wrong = 0 ] || echo "$wrong wrong" >&2
-[ $wrong = 0 ]
+finish
