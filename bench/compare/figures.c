@@ -128,6 +128,7 @@ void figures_free(struct figures *figures)
 	for (size_t i = 0; i < figures->count; i++)
 		forget(&figures->list[i]);
 	free(figures->list);
+	environment_free(&figures->environment);
 	*figures = (struct figures){.count = 0};
 }
 

@@ -6,6 +6,7 @@
 #ifndef COMPARE_FIGURES_H
 #define COMPARE_FIGURES_H
 
+#include "environment.h"
 #include "samples.h"
 #include "statistics.h"
 
@@ -72,6 +73,7 @@ struct figure {
 struct figures {
 	struct figure *list;
 	size_t count;
+	struct environment environment;
 	const char *trouble; /* NULL, or why there is nothing to judge */
 	bool interleaved;    /* the rounds of the arms belong together */
 	bool doubtful;       /* not interleaved, and the machine was busy with other things */

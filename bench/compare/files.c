@@ -173,48 +173,21 @@ static void settle_sides(struct figures *figures)
 	}
 }
 
-/* What makes two files figures of different things. */
-static int check_contexts(const struct samples *base, const struct samples *changed, bool force)
-{
-	static const char *const names[] = {
-		"cpu_model", "allowed_cpus", "cgroup_cpu_quota_cpus", "architecture",
-		"kernel",    "compiler",     "compiler_flags",        "build_type",
-		"sanitizer", "scale"};
-	int differences = 0;
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		const cJSON *a = cJSON_GetObjectItemCaseSensitive(base->context, names[i]);
-		const cJSON *b = cJSON_GetObjectItemCaseSensitive(changed->context, names[i]);
-
-		if ((!a && !b) || (a && b && cJSON_Compare(a, b, true)))
-			continue;
-		fprintf(stderr, "assay-compare: BASE and NEW differ in %s\n", names[i]);
-		differences++;
-	}
-	if (differences && !force)
-		fprintf(stderr, "assay-compare: they cannot be compared; --force does it anyway\n");
-	return differences && !force ? -1 : 0;
-}
-
-static bool was_noisy(const struct samples *samples)
-{
-	const cJSON *machine = cJSON_GetObjectItemCaseSensitive(samples->context, "machine");
-
-	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(machine, "noisy"));
-}
-
 int files_read(struct figures *figures, const char *base, const char *changed,
 	       const struct selection *selection, bool force)
 {
 	struct samples sides[2] = {{.tree = NULL}};
+	struct environment *environment = &figures->environment;
 	int failed = samples_read(&sides[0], base) || samples_read(&sides[1], changed) ||
-		     check_selection(sides, selection) ||
-		     check_contexts(&sides[0], &sides[1], force) ||
-		     take(figures, &sides[0], ARM_BASE, selection) ||
-		     take(figures, &sides[1], ARM_NEW, selection);
+		     check_selection(sides, selection);
 
+	for (int side = 0; side < 2 && !failed; side++)
+		environment_take(environment, side, sides[side].context);
+	failed = failed || environment_check(environment, true, force) ||
+		 take(figures, &sides[0], ARM_BASE, selection) ||
+		 take(figures, &sides[1], ARM_NEW, selection);
 	if (!failed) {
-		figures->doubtful = was_noisy(&sides[0]) || was_noisy(&sides[1]);
+		figures->doubtful = environment_is_noisy(environment);
 		settle_sides(figures);
 		figures_prune(figures);
 	}

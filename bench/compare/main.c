@@ -36,7 +36,8 @@ static const char usage[] =
 	"  --threshold KIND=P  what is a regression, in percent: cpu=5, wall=10, latency=25,\n"
 	"                      memory=5, ratio=10, events=25, instructions=0.5, calls=5, count=0;\n"
 	"                      repeatable\n"
-	"  --force             compare files of different machines or builds\n"
+	"  --force             compare what comes of different machines or builds, or of builds\n"
+	"                      that are not to be timed\n"
 	"  --format FORMAT     text (default), json, markdown or junit\n"
 	"  -o, --output FILE   instead of the standard output\n"
 	"  --names BASE,NEW    what the two are called in what is written\n"
@@ -288,6 +289,7 @@ static int gather(struct request *request, const char *base, const char *changed
 	request->measurement.trees[0] = base;
 	request->measurement.trees[1] = changed;
 	request->measurement.selection = &request->selection;
+	request->measurement.force = request->force;
 	return measure(figures, &request->measurement, &request->rules);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "measure.h"
 
+#include "../machine.h"
 #include "cells.h"
 #include "process.h"
 #include "text.h"
@@ -88,6 +89,17 @@ static int take_turns(struct turn *turn, uint64_t *random)
 	return 0;
 }
 
+/* As soon as both have said how they were built: seconds, not minutes. */
+static int check_builds(struct figures *figures, const struct measurement *measurement)
+{
+	struct environment *environment = &figures->environment;
+
+	if (environment->checked || !environment->contexts[0] || !environment->contexts[1])
+		return 0;
+	clear();
+	return environment_check(environment, false, measurement->force);
+}
+
 static int run_batch(struct figures *figures, struct cells *cells,
 		     const struct measurement *measurement, int batch, const char *directory)
 {
@@ -120,13 +132,13 @@ static int run_batch(struct figures *figures, struct cells *cells,
 			if (!cell->open || cell->settled)
 				continue;
 			show(&progress, cell);
-			failed = take_turns(&turn, &random);
+			failed = take_turns(&turn, &random) || check_builds(figures, measurement);
 			progress.done++;
 		}
 	}
 	clear();
 	free(order);
-	return failed;
+	return failed ? -1 : 0;
 }
 
 /*
@@ -189,14 +201,18 @@ int measure(struct figures *figures, const struct measurement *measurement,
 {
 	char directory[PATH_MAX];
 	struct cells cells = {.count = 0};
+	struct machine before, after;
 	int failed = -1;
 
 	figures->interleaved = true;
 	if (process_watch_interrupts() || process_directory(directory, sizeof directory))
 		return -1;
+	machine_read(&before);
 	if (cells_choose(&cells, figures, measurement->trees, measurement->selection, directory) ==
 	    0)
 		failed = run_batches(figures, &cells, measurement, rules, directory);
+	machine_read(&after);
+	figures->environment.machine = machine_describe(&before, &after);
 	cells_free(&cells);
 	process_remove(directory);
 	return failed;

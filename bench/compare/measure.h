@@ -13,6 +13,7 @@ struct measurement {
 	unsigned rounds;
 	unsigned samples; /* of an arm in a round; the least of them is its value */
 	uint64_t seed;
+	bool force; /* also what was built in different ways */
 };
 
 /*

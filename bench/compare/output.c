@@ -86,6 +86,21 @@ static void add_line(struct text *text, const struct account *account, const str
 	text_free(&effect);
 }
 
+/* Escaped as the language wants it. */
+static void add_environment(struct text *text, const struct account *account,
+			    void (*escape)(struct text *text, const char *string))
+{
+	struct text line = {0};
+
+	environment_describe(&account->figures->environment, &line);
+	if (line.length) {
+		text_add(text, "\nmachine: ");
+		escape(text, line.data);
+		text_add(text, "\n");
+	}
+	text_free(&line);
+}
+
 void output_text(struct text *text, const struct account *account)
 {
 	const struct figures *figures = account->figures;
@@ -100,6 +115,7 @@ void output_text(struct text *text, const struct account *account)
 			    "NEW to BASE [95 % interval]");
 	for (size_t i = 0; i < figures->count; i++)
 		add_line(text, account, &figures->list[i]);
+	add_environment(text, account, text_line);
 	text_format(text, "%s%s%s%s: %s\n", figures->count ? "\n" : "",
 		    account->colour ? colour : "", verdict_name(verdict),
 		    account->colour ? "\033[0m" : "", sentence);
@@ -136,7 +152,9 @@ void output_markdown(struct text *text, const struct account *account)
 	text_markdown(text, account->base);
 	text_add(text, " against ");
 	text_markdown(text, account->changed);
-	text_add(text, ")\n\n");
+	text_add(text, ")\n");
+	add_environment(text, account, text_markdown);
+	text_add(text, "\n");
 	for (size_t i = 0, rows = 0; i < figures->count; i++)
 		if (is_remarkable(&figures->list[i])) {
 			if (!rows++)

@@ -68,6 +68,25 @@ static cJSON *describe(const struct figure *figure, const struct rules *rules)
 	return object;
 }
 
+static void add_copy(cJSON *object, const char *name, const cJSON *item)
+{
+	cJSON_AddItemToObject(object, name,
+			      item ? cJSON_Duplicate(item, true) : cJSON_CreateNull());
+}
+
+static cJSON *describe_environment(const struct environment *environment)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	add_copy(object, "base", environment->contexts[0]);
+	add_copy(object, "new", environment->contexts[1]);
+	add_copy(object, "machine", environment->machine);
+	cJSON_AddNumberToObject(object, "samples_judged", (double)environment->judged);
+	cJSON_AddNumberToObject(object, "samples_noisy", (double)environment->noisy);
+	cJSON_AddStringToObject(object, "forced", environment->forced ? environment->forced : "");
+	return object;
+}
+
 void output_json(struct text *text, const struct account *account)
 {
 	cJSON *document = cJSON_CreateObject(), *list;
@@ -80,6 +99,8 @@ void output_json(struct text *text, const struct account *account)
 	cJSON_AddStringToObject(document, "verdict", verdict_name(account->verdict));
 	cJSON_AddStringToObject(document, "message", sentence);
 	cJSON_AddNumberToObject(document, "level", account->rules->level);
+	cJSON_AddItemToObject(document, "environment",
+			      describe_environment(&account->figures->environment));
 	list = cJSON_AddArrayToObject(document, "figures");
 	for (size_t i = 0; i < account->figures->count; i++)
 		cJSON_AddItemToArray(list, describe(&account->figures->list[i], account->rules));

@@ -110,10 +110,12 @@ int turn_take(struct turn *turn)
 		settle(turn, &like, STATE_FAILED, message);
 		return 0;
 	}
-	if (samples_read(&samples, file) == 0)
+	if (samples_read(&samples, file) == 0) {
+		environment_take(&turn->figures->environment, side, samples.context);
 		take(turn, &samples, &like);
-	else
+	} else {
 		settle(turn, &like, STATE_FAILED, "the bench wrote no results that can be read");
+	}
 	samples_free(&samples);
 	return 0;
 }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=sh
 # Of the tests that run programs: sourced.
 wrong=0
 

@@ -90,7 +90,20 @@ case_files() {
 	CONTEXT='"cpu_model": "Other"'
 	file other 100 101 99 100 102 98 100 101
 	expect 2 'differ in cpu_model' "$compare" base other
-	expect 0 '' "$compare" base other --force
+	expect 0 '--force: BASE and NEW differ in cpu_model' "$compare" base other --force
+	for fact in allocator governor libc; do
+		CONTEXT="\"$fact\": \"other\""
+		file other 100 101 99 100 102 98 100 101
+		expect 2 "differ in $fact" "$compare" base other
+		expect 0 'no regression' "$compare" other other
+	done
+	CONTEXT='"sanitizer": "address,undefined"'
+	file sanitized 100 101 99 100 102 98 100 101
+	expect 2 'BASE is built with a sanitizer (address,undefined)' "$compare" sanitized sanitized
+	CONTEXT='"compiler_flags": "-g -O0"'
+	file debug 100 101 99 100 102 98 100 101
+	expect 2 'NEW is built without optimisation' "$compare" debug debug
+	expect 0 'no regression' "$compare" debug debug --force
 	CONTEXT=''
 	METRIC=p99
 	file renamed 1 1 1 1 1 1 1 1
