@@ -3,9 +3,9 @@
 # usage: power.sh ASSAY_COMPARE ASSAY_BENCH MUTEX_QUEUE.so SLOWED.so DIRECTORY [GATES]
 # Whether the gate can be trusted, beside a neighbour that keeps a processor busy: of GATES gates
 # (100) on identical code none is red; of as many on tasks that take 10 % more CPU time, and on tasks
-# that take 20 % longer, at least 95 %. The three take turns. What was seen is in DIRECTORY: a line
-# for each gate in power.txt, all they said in gates.txt. Gates of an earlier run with the same
-# programs count, so that one that was interrupted goes on.
+# that take 20 % longer by sleep alone, at least 95 %. The three take turns. What was seen is in
+# DIRECTORY: a line for each gate in power.txt, all they said in gates.txt. Gates of an earlier run
+# with the same programs count, so that one that was interrupted goes on.
 set -u
 compare=$1 bench=$2 backend=$3 slowed=$4 directory=$5 gates=${6:-100}
 mkdir -p "$directory"
@@ -17,7 +17,7 @@ if ! cmp -s programs programs.new; then
 fi
 touch power.txt
 
-# tree NAME PERCENT: a build tree whose mutex_queue takes so much longer.
+# tree NAME HOW: a build tree whose mutex_queue takes longer, as slowed.c has it.
 tree() {
 	mkdir -p "$1/bin" "$1/lib/assay"
 	cp "$bench" "$1/bin/assay-bench"
@@ -27,7 +27,7 @@ tree() {
 tree base 0
 tree same 0
 tree cpu 10
-tree wall 20
+tree wall wait:20
 
 # Works for 20 ms of 30, and ends with us whatever happens.
 (
@@ -41,14 +41,13 @@ neighbour=$!
 trap 'kill $neighbour 2>/dev/null' EXIT
 trap 'exit 2' INT TERM HUP
 
-# gate NEW METRIC SEED OPTION...: a line "NEW SEED: CODE red|green ...", red if it is so by the metric
+# gate NEW METRIC SEED: a line "NEW SEED: CODE red|green ...", red if it is so by the metric
 # ("any": by the exit code).
 gate() {
 	! grep -q "^$1 $3: " power.txt || return 0
 	new=$1 metric=$2 seed=$3
-	shift 3
 	start=$(date +%s)
-	"$compare" base "$new" --workload sum_of_squares --backend mutex_queue --seed "$seed" "$@" \
+	"$compare" base "$new" --workload sum_of_squares --backend mutex_queue --seed "$seed" \
 		>gate.txt 2>gate.errors
 	code=$? colour=green
 	case $code in
@@ -61,11 +60,10 @@ gate() {
 		>>power.txt
 }
 
-# Tasks that take longer take more CPU time, too: of the wall time the gate is to be sure without that.
 for number in $(seq "$gates"); do
 	gate same any "$number"
 	gate cpu cpu_per_op "$number"
-	gate wall wall_per_op "$number" --threshold cpu=1000
+	gate wall wall_per_op "$number"
 done
 
 # count NEW PATTERN
