@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# usage: cli_test.sh ASSAY_CONFORM CC DIRECTORY
+# usage: cli_test.sh ASSAY_CONFORM CC DIRECTORY INCLUDE
 # What assay-conform says, and its exit code, when it is asked for what cannot be done.
 set -u
-conform=$1 cc=$2 directory=$3
+conform=$1 cc=$2 directory=$3 include=$4
 backends=$(dirname "$conform")/../lib/assay
 wrong=0
 unset ASSAY_TIME_SCALE ASSAY_BACKEND_PATH
@@ -53,6 +53,38 @@ END
 "$cc" -shared -fPIC -o crashing.so crashing.c || exit 2
 expect 2 "'./crashing.so' crashed while being loaded: SIGKILL" "$conform" run crashing.so
 expect 2 "'./crashing.so' crashed while being loaded: SIGKILL" "$conform" run ./crashing.so
+
+# A backend that is nothing without its option: every executor of the run must get it.
+cat >choosy.c <<'END'
+#include <assay/backend.h>
+#include <assay/load.h>
+static int create(const struct assay_config *config, assay_executor **executor)
+{
+	const struct assay_backend *inner;
+	struct assay_config plain = *config;
+
+	if (!config->options || strcmp(config->options, "key=value"))
+		return ASSAY_EINVAL;
+	plain.options = NULL;
+	if (assay_backend_open("./own.so", &inner, NULL, 0))
+		return ASSAY_ERESOURCE;
+	return assay_executor_create(inner, &plain, executor);
+}
+const struct assay_backend assay_backend = {
+	.abi = ASSAY_ABI, .name = "choosy", .summary = "wants its option",
+	.capabilities = ASSAY_CAP_SHARED_MAPPINGS, .create = create,
+	.extension = assay_default_extension,
+};
+END
+"$cc" -D_GNU_SOURCE -I "$include" -shared -fPIC -o choosy.so choosy.c || exit 2
+some=--clause=CFG-24
+expect 1 'saw ASSAY_EINVAL' "$conform" run choosy.so $some
+expect 0 'choosy (key=value): ' "$conform" run choosy.so $some --options key=value
+expect 0 '"key=value"' "$conform" run choosy.so $some --options key=value -f json
+expect 2 "the backend 'choosy' refuses the options 'x': ASSAY_EINVAL" \
+	"$conform" run choosy.so $some --options x
+expect 2 "the backend 'inline' refuses the options 'key=value': ASSAY_EINVAL" \
+	"$conform" run inline "$one" --options key=value
 
 ln -s nowhere dangling
 # Refused before the run: nothing of its results is shown.

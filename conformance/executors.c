@@ -6,6 +6,32 @@
 #include <string.h>
 #include <unistd.h>
 
+static const struct assay_backend *plain_backend;
+static const char *common_options;
+
+static int create_with_options(const struct assay_config *config, assay_executor **executor)
+{
+	struct assay_config changed = *config;
+
+	if (!changed.options)
+		changed.options = common_options;
+	return plain_backend->create(&changed, executor);
+}
+
+const struct assay_backend *backend_with_options(const struct assay_backend *backend,
+						 const char *options)
+{
+	static struct assay_backend changed;
+
+	if (!options)
+		return backend;
+	plain_backend = backend;
+	common_options = options;
+	changed = *backend;
+	changed.create = create_with_options;
+	return &changed;
+}
+
 assay_executor *executor_with(struct subject *s, const struct assay_config *config)
 {
 	assay_executor *executor = NULL;

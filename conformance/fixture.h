@@ -54,6 +54,11 @@ void trace_add(struct trace *trace, int64_t entry);
 uint32_t trace_length(struct trace *trace);
 int64_t trace_at(struct trace *trace, uint32_t index);
 
+/* The backend, whose executors get these options where their configuration has none: no test has to
+ * know of it. Once in a process. NULL: the backend as it is. */
+const struct assay_backend *backend_with_options(const struct assay_backend *backend,
+						 const char *options);
+
 /* Executors. Creating one that the backend does not offer ends the test as unsupported. */
 assay_executor *executor_new(struct subject *s, int workers);
 assay_executor *executor_with(struct subject *s, const struct assay_config *config);

@@ -44,7 +44,7 @@ static bool each_backend(struct backend_file *files,
 		struct facts facts;
 		char message[2048];
 
-		if (runner_describe(file->path, &facts, message, sizeof message)) {
+		if (runner_describe(file->path, NULL, &facts, message, sizeof message)) {
 			use(listing, file, &facts);
 		} else {
 			fprintf(stderr, "assay-conform: %s\n", message);

@@ -104,7 +104,7 @@ int command_mutant(int argc, char **argv)
 	if (!path)
 		return EXIT_CANNOT;
 	campaign.path = path;
-	if (!runner_describe(path, &campaign.facts, message, sizeof message)) {
+	if (!runner_describe(path, NULL, &campaign.facts, message, sizeof message)) {
 		fprintf(stderr, "assay-conform: %s\n", message);
 		free(path);
 		return EXIT_CANNOT;

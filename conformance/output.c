@@ -126,7 +126,10 @@ void output_text(FILE *out, const struct campaign *campaigns, size_t count)
 		const struct campaign *campaign = &campaigns[c];
 		struct tally tally = tally_of(campaign);
 
-		fprintf(out, "%s: %zu tests", campaign->facts.name, campaign->count);
+		fprintf(out, "%s", campaign->facts.name);
+		if (campaign->options)
+			fprintf(out, " (%s)", campaign->options);
+		fprintf(out, ": %zu tests", campaign->count);
 		for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
 			if (tally.verdicts[verdict] || verdict == VERDICT_PASS)
 				fprintf(out, ", %zu %s", tally.verdicts[verdict],

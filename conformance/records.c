@@ -71,6 +71,7 @@ static cJSON *result_record(const struct campaign *campaign, size_t i)
 	add_text(record, "output", result->output);
 	cJSON_AddNumberToObject(record, "rounds", test->rounds);
 	cJSON_AddNumberToObject(record, "workers", campaign->workers);
+	add_text(record, "options", campaign->options ? campaign->options : "");
 	return record;
 }
 

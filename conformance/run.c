@@ -13,6 +13,7 @@
 
 struct request {
 	struct selection selection;
+	const char *options; /* of the backends; NULL: none */
 	int workers;
 	int jobs;
 	int repeat;
@@ -23,11 +24,17 @@ struct request {
 
 static int read_options(int argc, char **argv, struct request *request)
 {
+	enum { OPTIONS = 256 }; /* without a letter */
 	static const struct option options[] = {
-		{"clause", required_argument, NULL, 'c'},  {"test", required_argument, NULL, 't'},
-		{"workers", required_argument, NULL, 'w'}, {"jobs", required_argument, NULL, 'j'},
-		{"repeat", required_argument, NULL, 'r'},  {"format", required_argument, NULL, 'f'},
-		{"output", required_argument, NULL, 'o'},  {0},
+		{"clause", required_argument, NULL, 'c'},
+		{"test", required_argument, NULL, 't'},
+		{"workers", required_argument, NULL, 'w'},
+		{"jobs", required_argument, NULL, 'j'},
+		{"repeat", required_argument, NULL, 'r'},
+		{"format", required_argument, NULL, 'f'},
+		{"output", required_argument, NULL, 'o'},
+		{"options", required_argument, NULL, OPTIONS},
+		{0},
 	};
 	int option;
 
@@ -46,6 +53,8 @@ static int read_options(int argc, char **argv, struct request *request)
 			request->format = output_named(request->format_name = optarg);
 		else if (option == 'o')
 			request->file = optarg;
+		else if (option == OPTIONS)
+			request->options = optarg;
 		else
 			return refuse_usage();
 	}
@@ -154,10 +163,12 @@ static bool prepare(const struct request *request, struct campaign *campaign)
 {
 	char message[2048];
 
+	campaign->options = request->options;
 	campaign->workers = request->workers;
 	campaign->jobs = request->jobs;
 	campaign->deadline_ms = RUNNER_DEADLINE_MS;
-	if (!runner_describe(campaign->path, &campaign->facts, message, sizeof message)) {
+	if (!runner_describe(campaign->path, campaign->options, &campaign->facts, message,
+			     sizeof message)) {
 		fprintf(stderr, "assay-conform: %s\n", message);
 		return false;
 	}

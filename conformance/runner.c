@@ -294,27 +294,27 @@ void runner_isolate(void (*body)(void *user), void *user, int64_t deadline_ns,
 
 struct assignment {
 	const struct test *test;
-	const char *path;
-	int workers;
+	const struct setup *setup;
 };
 
 static void run_assigned(void *user)
 {
 	const struct assignment *assignment = user;
-	struct subject subject = {.workers = assignment->workers};
+	const struct setup *setup = assignment->setup;
+	struct subject subject = {.workers = setup->workers};
 	char message[512];
 
 	fixture_start();
-	if (assay_backend_open(assignment->path, &subject.backend, message, sizeof message))
+	if (assay_backend_open(setup->backend_path, &subject.backend, message, sizeof message))
 		UNRESOLVED("%s", message);
+	subject.backend = backend_with_options(subject.backend, setup->options);
 	assignment->test->run(&subject);
 }
 
-void runner_run(const struct test *test, const char *backend_path, int workers, int deadline_ms,
-		struct result *result)
+void runner_run(const struct test *test, const struct setup *setup, struct result *result)
 {
-	struct assignment assignment = {test, backend_path, workers};
-	int milliseconds = test->deadline_ms ? test->deadline_ms : deadline_ms;
+	struct assignment assignment = {test, setup};
+	int milliseconds = test->deadline_ms ? test->deadline_ms : setup->deadline_ms;
 	double scale = time_scale() * (BUILT_WITH_TSAN ? 6 : BUILT_WITH_ASAN ? 3 : 1);
 
 	runner_isolate(run_assigned, &assignment,
@@ -325,8 +325,25 @@ void runner_run(const struct test *test, const char *backend_path, int workers, 
 
 struct description {
 	const char *path;
+	const char *options;
 	struct facts *facts; /* shared */
 };
+
+static void try_options(const struct assay_backend *backend, const char *options)
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *executor;
+	int error;
+
+	config.workers = 1;
+	config.options = options;
+	error = assay_executor_create(backend, &config, &executor);
+	if (!error)
+		error = assay_executor_destroy(executor);
+	if (error)
+		UNSUPPORTED("the backend '%s' refuses the options '%s': %s", backend->name, options,
+			    assay_error_name(error));
+}
 
 static void describe(void *user)
 {
@@ -350,6 +367,8 @@ static void describe(void *user)
 			 mutant->clauses);
 		snprintf(facts->mutant_what, sizeof facts->mutant_what, "%s", mutant->what);
 	}
+	if (description->options)
+		try_options(backend, description->options);
 }
 
 /* A file that opened but is no backend has said so itself. */
@@ -368,14 +387,15 @@ static void explain_description(const char *path, const struct result *result, c
 			 result->message, separator, result->output);
 }
 
-bool runner_describe(const char *backend_path, struct facts *facts, char *message, size_t size)
+bool runner_describe(const char *backend_path, const char *options, struct facts *facts,
+		     char *message, size_t size)
 {
 	struct {
 		struct facts facts;
 		struct result result;
 	} *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			 -1, 0);
-	struct description description = {backend_path, NULL};
+	struct description description = {backend_path, options, NULL};
 	bool is_good;
 	pid_t helper;
 

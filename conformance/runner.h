@@ -26,9 +26,15 @@ void runner_start(void);
 void runner_isolate(void (*body)(void *user), void *user, int64_t deadline_ns,
 		    struct result *result);
 
-/* Runs a test on the backend in this file; deadline_ms counts if the test has none of its own. */
-void runner_run(const struct test *test, const char *backend_path, int workers, int deadline_ms,
-		struct result *result);
+/* How a test is run. */
+struct setup {
+	const char *backend_path;
+	const char *options; /* of executors that set none themselves; NULL: none */
+	int workers;
+	int deadline_ms; /* counts if the test has none of its own */
+};
+
+void runner_run(const struct test *test, const struct setup *setup, struct result *result);
 
 /* The default for deadline_ms, longer under a sanitizer. */
 #define RUNNER_DEADLINE_MS 10000
@@ -46,8 +52,9 @@ struct facts {
 	char mutant_what[256];
 };
 
-/* Opens a backend in a process of its own. False: message says why it is none. Leaves the calling
- * process as it was. */
-bool runner_describe(const char *backend_path, struct facts *facts, char *message, size_t size);
+/* Opens a backend in a process of its own, and creates an executor with the options, if they are not
+ * NULL. False: message says why it is none, or refuses. Leaves the calling process as it was. */
+bool runner_describe(const char *backend_path, const char *options, struct facts *facts,
+		     char *message, size_t size);
 
 #endif

@@ -186,6 +186,8 @@ static bool applies(const struct campaign *campaign, const struct test *test, st
 static _Noreturn void be_a_job(const struct campaign *campaign, struct progress *progress,
 			       pid_t parent)
 {
+	const struct setup setup = {campaign->path, campaign->options, campaign->workers,
+				    campaign->deadline_ms};
 	size_t i;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -194,8 +196,7 @@ static _Noreturn void be_a_job(const struct campaign *campaign, struct progress 
 	runner_start();
 	while ((i = __atomic_fetch_add(&progress->next, 1, __ATOMIC_RELAXED)) < campaign->count) {
 		if (applies(campaign, campaign->tests[i], &campaign->results[i]))
-			runner_run(campaign->tests[i], campaign->path, campaign->workers,
-				   campaign->deadline_ms, &campaign->results[i]);
+			runner_run(campaign->tests[i], &setup, &campaign->results[i]);
 		__atomic_fetch_add(&progress->done, 1, __ATOMIC_RELEASE);
 	}
 	_exit(0);

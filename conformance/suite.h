@@ -26,6 +26,7 @@ void suite_explain_nothing(const struct selection *selection);
 struct campaign {
 	char *path; /* of the backend */
 	struct facts facts;
+	const char *options; /* NULL: none */
 	int workers;
 	int jobs;        /* tests at the same time */
 	int deadline_ms; /* for a test that names none */
