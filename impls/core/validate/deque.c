@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An owner pushes and pops, two thieves steal, with hardly ever more than a few elements inside, so
- * that all of them meet at the last one. Every element comes out once; the owner gets the latest,
- * thieves the oldest first. With either form of the fences.
- *
- * Relaxed without a word: out, which is read when the thieves are joined, and stopping, by which
- * they only learn that they may end.
+ * The deque alone, with either form of the fences. Every element comes out once; the owner gets the
+ * latest it has, or what it shifts, the oldest; thieves get the oldest first. Its two uses are raced:
+ *   an owner that pushes, pops and shifts, and two thieves that steal: with hardly ever more than a
+ *   few elements inside, so that all meet at the last one; and with many, so that arrays are outgrown
+ *   under the thieves again and again;
+ *   a queue of one writer, from which two others take several at once.
+ * What a thief finds in an array that was outgrown meanwhile is made by hand.
  */
 #include "../deque.h"
 
@@ -14,15 +15,30 @@
 #include <stdio.h>
 
 #define THIEVES 2
+#define BURST 512 /* elements that are pushed at once where many are to be inside */
+#define BATCH 32
 
 static struct deque deque;
-static _Atomic bool stopping;
-static struct future *elements; /* their addresses are what the deque holds; they are never read */
-static _Atomic uint8_t *out;    /* how often each came out */
+static struct meeting meeting = {.count = THIEVES + 1};
+static _Atomic bool stopping; /* the thieves, of this round */
+static bool over;             /* no round comes any more; read after a meeting */
+static _Atomic uint8_t *out;  /* how often each element came out */
+
+/* What the owner has pushed and has not seen leave: numbers, ascending. */
+static size_t *inside, first_inside, end_inside;
+static size_t pushed; /* from 1 on, so that the slot of a thief that saw nothing is no element */
+static uint64_t popped, shifted;
+static size_t most_room;
+
+/* Elements are numbers: what the deque holds is never followed. */
+static struct future *element_of(size_t number)
+{
+	return (struct future *)(number * sizeof(struct future));
+}
 
 static size_t number_of(const struct future *element)
 {
-	return (size_t)(element - elements);
+	return (uintptr_t)element / sizeof(struct future);
 }
 
 static void take_out(const struct future *element)
@@ -30,90 +46,306 @@ static void take_out(const struct future *element)
 	atomic_fetch_add_explicit(&out[number_of(element)], 1, memory_order_relaxed);
 }
 
+struct thief {
+	pthread_t thread;
+	bool takes; /* several, of a deque whose owner never pops */
+	uint64_t stolen;
+};
+
+static size_t steal_some(const struct thief *thief, struct future **batch, uint32_t *seed)
+{
+	size_t most = 1 + validate_random(seed) % BATCH, count;
+
+	if (!thief->takes) {
+		batch[0] = deque_steal(&deque);
+		return batch[0] ? 1 : 0;
+	}
+	count = deque_take(&deque, batch, most);
+	MUST(count <= most);
+	for (size_t i = 1; i < count; i++)
+		MUST(number_of(batch[i]) == number_of(batch[i - 1]) + 1);
+	return count;
+}
+
 static void *steal_all(void *user)
 {
+	struct thief *thief = user;
 	size_t latest = 0;
-	uint64_t *stolen = user;
+	uint32_t seed = 3;
+	unsigned step = 0;
 
-	while (!atomic_load_explicit(&stopping, memory_order_relaxed)) {
-		struct future *element = deque_steal(&deque);
+	for (;;) {
+		validate_meet(&meeting);
+		if (over)
+			return NULL;
+		while (!atomic_load_explicit(&stopping, memory_order_acquire)) {
+			struct future *batch[BATCH];
+			size_t count = steal_some(thief, batch, &seed);
 
-		if (!element)
-			continue;
-		MUST(number_of(element) >= latest); /* a popped one never comes again */
-		latest = number_of(element);
-		take_out(element);
-		++*stolen;
+			if (count)
+				step = 0;
+			else
+				port_backoff(&step);
+			for (size_t i = 0; i < count; i++) {
+				MUST(number_of(batch[i]) > latest); /* a popped one is gone */
+				latest = number_of(batch[i]);
+				take_out(batch[i]);
+			}
+			thief->stolen += count;
+		}
+		validate_meet(&meeting);
 	}
-	return NULL;
 }
 
-/* Numbers from 1 on, so that the slot of a thief that saw nothing is no element. */
-static uint64_t push_and_pop(size_t count)
+static void push(size_t count)
 {
-	uint32_t seed = 11;
-	uint64_t popped = 0;
-	size_t pushed = 0;
+	struct future *burst[BURST];
 
-	while (pushed < count) {
-		size_t burst = 1 + validate_random(&seed) % 3;
-		struct future *element;
+	for (size_t i = 0; i < count; i++) {
+		burst[i] = element_of(++pushed);
+		inside[end_inside++] = pushed;
+	}
+	MUST(deque_reserve(&deque, count));
+	if (count == 1)
+		deque_push(&deque, burst[0]);
+	else
+		deque_push_many(&deque, burst, count);
+	if (deque_room(&deque) > most_room)
+		most_room = deque_room(&deque);
+}
 
-		for (size_t i = 0; i < burst && pushed < count; i++) {
-			MUST(deque_reserve(&deque, 1));
-			deque_push(&deque, &elements[++pushed]);
-		}
-		for (size_t i = validate_random(&seed) % 4; i > 0; i--) {
-			element = deque_pop(&deque);
-			if (!element)
+static void forget_inside(void)
+{
+	first_inside = end_inside = 0;
+}
+
+/* False: others have had everything. */
+static bool pop_latest(void)
+{
+	struct future *element = deque_pop(&deque);
+
+	if (!element) {
+		forget_inside();
+		return false;
+	}
+	MUST(end_inside > first_inside && number_of(element) == inside[--end_inside]);
+	take_out(element);
+	popped++;
+	return true;
+}
+
+static void pop_if(uint32_t random)
+{
+	size_t count = end_inside - first_inside, wanted;
+
+	if (!count)
+		return;
+	wanted = inside[end_inside - 1];
+	if (count > 1 && random % 2) { /* not the latest */
+		MUST(!deque_pop_if(&deque, element_of(inside[end_inside - 2])));
+	} else if (deque_pop_if(&deque, element_of(wanted))) {
+		take_out(element_of(wanted));
+		end_inside--;
+		popped++;
+	} else {
+		forget_inside();
+	}
+}
+
+static void shift_oldest(void)
+{
+	struct future *element = deque_shift(&deque);
+
+	if (!element) {
+		forget_inside();
+		return;
+	}
+	while (first_inside < end_inside && inside[first_inside] != number_of(element))
+		first_inside++; /* stolen */
+	MUST(first_inside++ < end_inside);
+	take_out(element);
+	shifted++;
+}
+
+/* Bursts of up to `burst`, and hardly less taken out again, or hardly any where bursts are long. */
+static void own(size_t count, size_t burst)
+{
+	size_t end = pushed + count;
+	uint32_t seed = 11 + (uint32_t)pushed;
+
+	while (pushed < end) {
+		size_t length = 1 + validate_random(&seed) % burst;
+
+		push(length < end - pushed ? length : end - pushed);
+		if (seed % 256 == 0) /* where processors are short, thieves need one, too */
+			sched_yield();
+		for (uint32_t i = validate_random(&seed) % 5; i > 0; i--) {
+			uint32_t random = validate_random(&seed) >> 8;
+
+			if (random % 8 == 0)
+				shift_oldest();
+			else if (random % 8 == 1)
+				pop_if(random >> 3);
+			else if (!pop_latest())
 				break;
-			take_out(element);
-			popped++;
 		}
 	}
-	for (struct future *element; (element = deque_pop(&deque)); popped++)
-		take_out(element);
-	return popped;
+	while (pop_latest())
+		;
 }
 
-static void run_round(size_t count, bool lopsided)
+/* Never pops. */
+static void feed(size_t count, size_t burst)
 {
-	pthread_t thieves[THIEVES];
-	uint64_t stolen[THIEVES] = {0}, popped, sum = 0;
+	size_t end = pushed + count;
+	uint32_t seed = 13 + (uint32_t)pushed;
+	unsigned step = 0;
+
+	while (pushed < end) {
+		size_t length = 1 + validate_random(&seed) % burst;
+
+		push(length < end - pushed ? length : end - pushed);
+		/* Now and then long enough for the takers to run dry. */
+		for (uint32_t pause = validate_random(&seed) % 128; pause > 0; pause--)
+			port_pause();
+	}
+	while (!deque_looks_empty(&deque))
+		port_backoff(&step);
+	forget_inside();
+}
+
+/* `rounds` deques, each of which lets `count` elements through. */
+static void race(const char *what, void (*act)(size_t count, size_t burst), int rounds,
+		 size_t count, size_t burst, bool lopsided)
+{
+	struct thief thieves[THIEVES];
+	size_t total = (size_t)rounds * count;
+	uint64_t stolen = 0;
+
+	out = calloc(total + 1, sizeof *out);
+	inside = calloc(count, sizeof *inside);
+	MUST(out && inside);
+	pushed = most_room = 0;
+	popped = shifted = 0;
+	over = false;
+	for (int i = 0; i < THIEVES; i++) {
+		thieves[i] = (struct thief){.takes = act == feed};
+		validate_start(&thieves[i].thread, steal_all, &thieves[i]);
+	}
+	for (int round = 0; round < rounds; round++) {
+		deque_init(&deque, lopsided);
+		forget_inside();
+		atomic_store(&stopping, false);
+		validate_meet(&meeting);
+		act(count, burst);
+		MUST(!deque_steal(&deque));
+		atomic_store_explicit(&stopping, true, memory_order_release);
+		validate_meet(&meeting);
+		deque_free(&deque);
+	}
+	over = true;
+	validate_meet(&meeting);
+	for (int i = 0; i < THIEVES; i++) {
+		validate_join(thieves[i].thread);
+		stolen += thieves[i].stolen;
+	}
+	MUST(popped + shifted + stolen == total);
+	for (size_t i = 1; i <= total; i++)
+		MUST(atomic_load_explicit(&out[i], memory_order_relaxed) == 1);
+	printf("%s, %s fences: %llu popped, %llu shifted, %llu stolen, room for up to %zu\n", what,
+	       lopsided ? "lopsided" : "full", (unsigned long long)popped,
+	       (unsigned long long)shifted, (unsigned long long)stolen, most_room);
+	free((void *)out);
+	free(inside);
+}
+
+/* What `look` finds for a thief that has read the array before it was outgrown. */
+static size_t look_through(struct slots *old, size_t (*look)(struct future **batch),
+			   struct future **batch)
+{
+	struct slots *now = atomic_load(&deque.slots);
+	size_t count;
+
+	atomic_store(&deque.slots, old);
+	count = look(batch);
+	atomic_store(&deque.slots, now);
+	return count;
+}
+
+static size_t look_for_one(struct future **batch)
+{
+	batch[0] = deque_steal(&deque);
+	return batch[0] ? 1 : 0;
+}
+
+static size_t look_for_many(struct future **batch)
+{
+	return deque_take(&deque, batch, BATCH);
+}
+
+/* The system has taken most of the outgrown array back: there a thief finds the element that is
+ * there now, too, or nothing, and then nothing has changed. */
+static void outgrow(size_t (*look)(struct future **batch), bool lopsided)
+{
+	size_t count = (size_t)1 << 16, next = 1, nothing = 0, seen;
+	struct future *batch[BATCH];
+	struct slots *old;
 
 	deque_init(&deque, lopsided);
-	atomic_store(&stopping, false);
-	for (size_t i = 0; i <= count; i++)
-		atomic_store_explicit(&out[i], 0, memory_order_relaxed);
-	for (int i = 0; i < THIEVES; i++)
-		validate_start(&thieves[i], steal_all, &stolen[i]);
-	popped = push_and_pop(count);
-	atomic_store_explicit(&stopping, true, memory_order_relaxed);
-	for (int i = 0; i < THIEVES; i++) {
-		validate_join(thieves[i]);
-		sum += stolen[i];
-	}
-	MUST(!deque_steal(&deque));
-	MUST(popped + sum == count);
+	MUST(deque_reserve(&deque, count));
 	for (size_t i = 1; i <= count; i++)
-		MUST(atomic_load_explicit(&out[i], memory_order_relaxed) == 1);
-	printf("%s fences: %llu popped, %llu stolen\n", lopsided ? "lopsided" : "full",
-	       (unsigned long long)popped, (unsigned long long)sum);
+		deque_push(&deque, element_of(i));
+	old = atomic_load(&deque.slots);
+	MUST(deque_room(&deque) == count && deque_reserve(&deque, 1));
+	deque_push(&deque, element_of(count + 1));
+	MUST(atomic_load(&deque.slots) != old);
+	while (next <= count) {
+		seen = look_through(old, look, batch);
+		if (!seen) {
+			nothing++;
+			seen = look(batch);
+		}
+		MUST(seen > 0);
+		for (size_t i = 0; i < seen; i++)
+			MUST(number_of(batch[i]) == next++);
+	}
+	printf("an outgrown array had nothing for %zu of %zu looks\n", nothing, count);
+	deque_free(&deque);
+}
+
+/* Half of what there is, so that others find something, too. */
+static void halve(void)
+{
+	struct future *batch[100];
+
+	deque_init(&deque, false);
+	MUST(deque_take(&deque, batch, 100) == 0 && !deque_shift(&deque) && !deque_pop(&deque));
+	MUST(deque_reserve(&deque, 100));
+	for (size_t i = 1; i <= 100; i++)
+		deque_push(&deque, element_of(i));
+	for (size_t left = 100, next = 1; left > 0;) {
+		size_t count = deque_take(&deque, batch, 100);
+
+		MUST(count == (left + 1) / 2 && batch[0] == element_of(next));
+		next += count;
+		left -= count;
+	}
 	deque_free(&deque);
 }
 
 int main(void)
 {
-	size_t count = (size_t)validate_rounds(1000000);
+	int few = validate_rounds(1000000), many = validate_rounds(200), fed = validate_rounds(50);
 
-	validate_expect_end(60);
-	elements = calloc(count + 1, sizeof *elements);
-	out = calloc(count + 1, sizeof *out);
-	MUST(elements && out);
-	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--)
-		for (int round = 0; round < 2; round++)
-			run_round(count, lopsided);
-	free(elements);
-	free((void *)out);
+	validate_expect_end(100);
+	halve();
+	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
+		outgrow(look_for_one, lopsided);
+		outgrow(look_for_many, lopsided);
+		race("one", own, 1, (size_t)few, 1, lopsided);
+		race("a few", own, 1, (size_t)few, 3, lopsided);
+		race("many", own, many, 20000, BURST, lopsided);
+		race("one writer", feed, fed, 20000, BURST, lopsided);
+	}
 	return 0;
 }
