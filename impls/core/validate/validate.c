@@ -26,7 +26,7 @@ static void hang(int number)
 void validate_expect_end(unsigned seconds)
 {
 	signal(SIGALRM, hang);
-	alarm(seconds);
+	alarm(CHECKED ? 3 * seconds : seconds);
 }
 
 int validate_rounds(int count)

@@ -24,7 +24,8 @@ static inline void validate_fail(const char *file, int line, const char *conditi
 	_exit(1);
 }
 
-/* Ends the program if it is still there after that many seconds: a wake-up was lost. */
+/* Ends the program if it is still there after that many seconds, or three times as many where every
+ * access is checked: a wake-up was lost. */
 void validate_expect_end(unsigned seconds);
 
 /* A count of rounds, reduced where every access is checked. */
