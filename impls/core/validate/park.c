@@ -216,10 +216,10 @@ static void hunt_stop(int rounds, bool lopsided)
 
 int main(void)
 {
-	validate_expect_end(60);
+	validate_expect_end(100);
 	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
-		hunt(produce_slowly, validate_rounds(15000), lopsided);
-		hunt(produce_fast, validate_rounds(250000), lopsided);
+		hunt(produce_slowly, validate_rounds(40000), lopsided);
+		hunt(produce_fast, validate_rounds(600000), lopsided);
 		hunt_stop(validate_rounds(1000), lopsided);
 		printf("%s fences: nothing lost\n", lopsided ? "lopsided" : "full");
 	}
