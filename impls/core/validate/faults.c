@@ -2,7 +2,8 @@
 /*
  * Fails each allocation and each thread start of a scenario in turn, once and from then on: every
  * call must answer with an error of the closed set, every accepted task must end, and nothing may
- * crash, hang or be lost. Usage: faults BACKEND.so
+ * crash, hang or be lost. With an unbounded queue, and with each of the ways in which a bounded one
+ * deals with tasks for which there is no room. Usage: faults BACKEND.so
  */
 #include <assay/load.h>
 
@@ -12,6 +13,23 @@
 #include <stdatomic.h>
 
 #define TASKS 24
+#define WIDTH 3 /* children that a task forks, and each of these, */
+#define DEPTH 2 /* so many times */
+
+/* A task on the way into a queue that may be full. */
+struct variant {
+	size_t capacity;
+	enum assay_when_full when_full;
+};
+
+static const struct variant variants[] = {
+	{ASSAY_UNLIMITED, ASSAY_FULL_BLOCK},
+	{2, ASSAY_FULL_BLOCK},
+	{2, ASSAY_FULL_REJECT},
+	{2, ASSAY_FULL_CALLER_RUNS},
+};
+
+static const struct variant *variant;
 
 static atomic_int calls;    /* that could have failed so far */
 static atomic_int fail_at;  /* the one that does; 0: none */
@@ -73,8 +91,8 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 
 static void die(const char *what, int error)
 {
-	fprintf(stderr, "call %d %s: %s: %s\n", fail_at, fail_on ? "and all after it" : "alone",
-		what, assay_error_name(error));
+	fprintf(stderr, "variant %d, call %d %s: %s: %s\n", (int)(variant - variants), fail_at,
+		fail_on ? "and all after it" : "alone", what, assay_error_name(error));
 	abort();
 }
 
@@ -88,10 +106,11 @@ static void on_alarm(int signal)
 	abort();
 }
 
-/* The errors that a refused allocation or thread may become. */
+/* The errors that a refused allocation or thread may become; or there was no room. */
 static bool is_resource(int error)
 {
-	return error == ASSAY_ENOMEM || error == ASSAY_ERESOURCE || error == ASSAY_EBROKEN;
+	return error == ASSAY_ENOMEM || error == ASSAY_ERESOURCE || error == ASSAY_EBROKEN ||
+	       (error == ASSAY_EFULL && variant->when_full == ASSAY_FULL_REJECT);
 }
 
 struct work {
@@ -155,6 +174,99 @@ static void submit_all(assay_executor *executor, assay_future **futures, int *co
 	}
 	while (called != expected) /* the last callback may still be on its way */
 		sched_yield();
+}
+
+/* All at once: what was accepted ends, and what was not leaves no future. */
+static void submit_many(assay_executor *executor, assay_future **futures, int *count)
+{
+	assay_future untouched = {NULL};
+	assay_future **rest = futures + *count;
+	struct assay_task tasks[TASKS];
+	struct work works[TASKS];
+	size_t accepted = TASKS + 1;
+	int error;
+
+	memset(works, 0, sizeof works);
+	for (int i = 0; i < TASKS; i++) {
+		works[i].value = i;
+		tasks[i] = (struct assay_task){square, NULL, &works[i],
+					       i % 3 ? sizeof works[i] : sizeof works[i].value};
+		rest[i] = &untouched;
+	}
+	error = assay_submit_many(executor, tasks, TASKS, rest, &accepted);
+	if (error && !is_resource(error))
+		die("submit_many", error);
+	if (accepted > TASKS || (accepted == TASKS) != !error)
+		die("submit_many accepted another number than it said", error);
+	for (size_t i = 0; i < TASKS; i++) {
+		if ((rest[i] == &untouched) != (i >= accepted))
+			die("submit_many left another future than it said", error);
+		if (i < accepted)
+			check_outcome(rest[i], (int)i);
+	}
+	*count += (int)accepted;
+}
+
+struct node {
+	int depth;
+	int leaves;
+};
+
+static int grow(assay_call *call, void *frame)
+{
+	struct node *self = frame, nodes[WIDTH];
+	struct assay_fork children[WIDTH];
+
+	if (self->depth == 0) {
+		self->leaves = 1;
+		return 7;
+	}
+	for (int i = 0; i < WIDTH; i++) {
+		nodes[i] = (struct node){self->depth - 1, 0};
+		assay_fork(call, &children[i], grow, &nodes[i]);
+	}
+	for (int i = WIDTH; i-- > 0;) {
+		int returned = assay_join(call, &children[i]);
+
+		if (returned != 7)
+			die("join", returned);
+		self->leaves += nodes[i].leaves;
+	}
+	return 7;
+}
+
+static int grow_tree(assay_call *call)
+{
+	struct node root = {DEPTH, 0};
+
+	grow(call, &root);
+	return assay_return(call, &root.leaves, sizeof root.leaves);
+}
+
+/* Forking has no error: a child for which there is no memory is run by its join. */
+static void fork_and_join(assay_executor *executor)
+{
+	struct assay_task task = {.function = grow_tree};
+	assay_future *futures[2];
+	int count = 0, leaves = 0;
+
+	while (count < 2) {
+		int error = assay_submit(executor, &task, &futures[count]);
+
+		if (error && !is_resource(error))
+			die("submit of a tree", error);
+		if (error)
+			break;
+		count++;
+	}
+	while (count) {
+		assay_future *future = futures[--count];
+		int error = assay_future_result(future, ASSAY_FOREVER, &leaves, sizeof leaves);
+
+		if (error ? !is_resource(error) : leaves != WIDTH * WIDTH)
+			die("wrong tree", error);
+		assay_future_release(future);
+	}
 }
 
 static void wait_and_iterate(assay_future **futures, int count)
@@ -224,10 +336,12 @@ static void scenario(const struct assay_backend *backend)
 	struct assay_named_function named = {"square", square};
 	struct assay_statistics now;
 	assay_executor *executor;
-	assay_future *futures[TASKS];
+	assay_future *futures[2 * TASKS];
 	int count = 0, error;
 
 	config.workers = 2;
+	config.queue_capacity = variant->capacity;
+	config.when_full = variant->when_full;
 	config.functions = &named;
 	config.function_count = 1;
 	config.log = quiet;
@@ -237,7 +351,9 @@ static void scenario(const struct assay_backend *backend)
 	if (error)
 		return;
 	submit_all(executor, futures, &count);
+	submit_many(executor, futures, &count);
 	wait_and_iterate(futures, count);
+	fork_and_join(executor);
 	map_all(executor);
 	error = assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT);
 	if (error)
@@ -252,17 +368,11 @@ static void scenario(const struct assay_backend *backend)
 		assay_future_release(futures[--count]);
 }
 
-int main(int argc, char **argv)
+/* Every call of the scenario in turn. Returns how many there were. */
+static int fail_each(const struct assay_backend *backend)
 {
-	const struct assay_backend *backend;
-	char message[512];
 	int points = 0;
 
-	if (argc != 2 || assay_backend_open(argv[1], &backend, message, sizeof message)) {
-		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: faults BACKEND.so");
-		return 2;
-	}
-	signal(SIGALRM, on_alarm);
 	for (int on = 0; on < 2; on++) {
 		fail_on = on;
 		for (int at = 1;; at++) {
@@ -278,6 +388,25 @@ int main(int argc, char **argv)
 			if (!reached)
 				break;
 		}
+	}
+	return points;
+}
+
+int main(int argc, char **argv)
+{
+	const struct assay_backend *backend;
+	char message[512];
+	int points = 0;
+
+	if (argc != 2 || assay_backend_open(argv[1], &backend, message, sizeof message)) {
+		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: faults BACKEND.so");
+		return 2;
+	}
+	signal(SIGALRM, on_alarm);
+	for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+		variant = &variants[i];
+		if (i == 0 || backend->capabilities & ASSAY_CAP_BOUNDED_QUEUE)
+			points += fail_each(backend);
 	}
 	printf("%s: %d calls failed in turn, nothing was lost\n", backend->name, points);
 	return 0;
