@@ -4,6 +4,12 @@
  * their own, whichever block these are in, and find them again; each lane is found by its number.
  * While threads come and go, and lanes are passed on, what they push comes out once, in order. Once
  * the lanes are closed nothing more is accepted, and all that was can be taken.
+ *
+ * Ordering
+ *   V3  all is pushed, release store of submitting  ->  a taker's acquire load, then a look
+ *       what finds nothing then finds nothing for ever
+ *   V4  lanes_close, release store of closed  ->  a submitter's acquire load, then a push
+ *       which is refused
  */
 #include "../lanes.h"
 #include "validate.h"
@@ -110,7 +116,7 @@ static void *take_all(void *user)
 	unsigned step = 0;
 
 	for (;;) {
-		bool last = !atomic_load_explicit(&submitting, memory_order_acquire);
+		bool last = !atomic_load_explicit(&submitting, memory_order_acquire); /* V3 */
 		struct future *batch[BATCH];
 		size_t most = 1 + validate_random(&seed) % BATCH;
 		size_t count = lanes_take(&lanes, &cursor, batch, most);
@@ -153,7 +159,7 @@ static void come_and_go(int generations, bool lopsided)
 		for (int i = 0; i < THREADS; i++)
 			validate_join(threads[i]);
 	}
-	atomic_store_explicit(&submitting, false, memory_order_release);
+	atomic_store_explicit(&submitting, false, memory_order_release); /* V3 */
 	for (int i = 0; i < TAKERS; i++) {
 		validate_join(takers[i]);
 		sum += taken[i];
@@ -186,7 +192,7 @@ static void *submit_until_closed(void *user)
 			return NULL;
 		lane = self == CLOSERS - 1 ? &other : lanes_mine(&lanes);
 		for (int i = 0; i < 20; i++) {
-			bool late = atomic_load_explicit(&closed, memory_order_acquire);
+			bool late = atomic_load_explicit(&closed, memory_order_acquire); /* V4 */
 			/* Long ones, that grow the lane: closed in the middle of it. */
 			size_t count = 1 + validate_random(&seed) % LONGEST;
 			int error = push(lane, 1, count);
@@ -238,7 +244,7 @@ static void close_under(int rounds, bool lopsided)
 		while (atomic_load(&accepted) < close_at)
 			port_backoff(&step);
 		lanes_close(&lanes, &other, 1);
-		atomic_store_explicit(&closed, true, memory_order_release);
+		atomic_store_explicit(&closed, true, memory_order_release); /* V4 */
 		left = count_left();
 		validate_meet(&closing);
 		MUST(atomic_load(&accepted) == left);

@@ -4,6 +4,10 @@
  * as a worker does that waits for it, while others take what they find. Each task runs once, each
  * entry is given up once (by who takes it, or by who prunes the lane), and what was left does not
  * pile up where nobody takes anything. With either form of the fences.
+ *
+ * Ordering
+ *   V3  all is pushed, release store of submitting  ->  a taker's acquire load, then a look
+ *       what finds nothing then finds nothing for ever
  */
 #include "../lanes.h"
 #include "../record.h"
@@ -70,7 +74,7 @@ static void *take_all(void *user)
 		validate_meet(&meeting);
 		if (over)
 			return NULL;
-		while (atomic_load_explicit(&submitting, memory_order_acquire) ||
+		while (atomic_load_explicit(&submitting, memory_order_acquire) || /* V3 */
 		       !lanes_look_empty(&lanes)) {
 			struct future *batch[BATCH];
 			size_t count = lanes_take(&lanes, &cursor, batch, BATCH);
@@ -170,7 +174,7 @@ static void hunt(int rounds, bool lopsided)
 		atomic_store(&submitting, true);
 		validate_meet(&meeting);
 		in_place += submit_all();
-		atomic_store_explicit(&submitting, false, memory_order_release);
+		atomic_store_explicit(&submitting, false, memory_order_release); /* V3 */
 		validate_meet(&meeting);
 		check_all();
 	}

@@ -4,6 +4,11 @@
  * after close nothing is accepted and what is inside stays, where who takes everything then finds it.
  * Workers push as well, and run in place, out of turn, some of what they have pushed. Linked with the
  * policy and its backend, whose capabilities say whether it claims to be first in, first out.
+ *
+ * Ordering
+ *   V3  all is pushed, release store of producing  ->  consume: acquire load, then a pop
+ *       what finds nothing then finds nothing for ever
+ *   P6  of worker.h: taking
  */
 #include "../queue.h"
 
@@ -123,7 +128,7 @@ static void run_in_place(struct consumer *self, struct future *future)
 	MUST(starts || !taken); /* what was taken out is nobody else's */
 	if (starts)
 		atomic_fetch_add_explicit(&started, 1, memory_order_relaxed);
-	atomic_store_explicit(&self->taking, 0, memory_order_release);
+	atomic_store_explicit(&self->taking, 0, memory_order_release); /* P6 */
 	if (starts)
 		run(self, future, taken);
 }
@@ -194,7 +199,7 @@ static void meet_popped(struct consumer *self, struct future *future)
 
 	if (starts)
 		atomic_fetch_add_explicit(&started, 1, memory_order_relaxed);
-	atomic_store_explicit(&self->taking, 0, memory_order_release);
+	atomic_store_explicit(&self->taking, 0, memory_order_release); /* P6 */
 	if (!starts) {
 		future_release_entry(future);
 		return;
@@ -214,7 +219,8 @@ static void *consume(void *user)
 	unsigned step = 0;
 
 	for (;;) {
-		bool last = !atomic_load_explicit(&producing, memory_order_acquire), moved;
+		bool last = !atomic_load_explicit(&producing, memory_order_acquire); /* V3 */
+		bool moved;
 		struct future *future;
 
 		atomic_store_explicit(&self->taking, 1, memory_order_relaxed);
@@ -224,7 +230,7 @@ static void *consume(void *user)
 			step = 0;
 			continue;
 		}
-		atomic_store_explicit(&self->taking, 0, memory_order_release);
+		atomic_store_explicit(&self->taking, 0, memory_order_release); /* P6 */
 		if (last)
 			return NULL;
 		port_backoff(&step);
@@ -236,7 +242,7 @@ static void await_taken(void)
 	for (int i = 0; i < consumers; i++) {
 		unsigned step = 0;
 
-		while (atomic_load_explicit(&consumer[i].taking, memory_order_acquire))
+		while (atomic_load_explicit(&consumer[i].taking, memory_order_acquire)) /* P6 */
 			port_backoff(&step);
 	}
 }
@@ -306,7 +312,7 @@ static void run_round(int tickets, int close_at, bool lopsided)
 		close_and_take();
 	for (int i = 0; i < PRODUCERS; i++)
 		validate_join(producers[i]);
-	atomic_store_explicit(&producing, false, memory_order_release);
+	atomic_store_explicit(&producing, false, memory_order_release); /* V3 */
 	for (int i = 0; i < consumers; i++)
 		validate_join(consumer[i].thread);
 	queue_close(queue);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The labels are those of validate.h. */
 #include "validate.h"
 
 #include <limits.h>
@@ -51,19 +52,20 @@ void validate_join(pthread_t thread)
 
 void validate_meet(struct meeting *meeting)
 {
+	/* relaxed, as the store to arrived: no other round begins before V2 */
 	uint32_t round = atomic_load_explicit(&meeting->round, memory_order_relaxed);
 	unsigned step = 0;
 
-	if (atomic_fetch_add_explicit(&meeting->arrived, 1, memory_order_acq_rel) + 1 ==
+	if (atomic_fetch_add_explicit(&meeting->arrived, 1, memory_order_acq_rel) + 1 == /* V1 */
 	    meeting->count) {
 		atomic_store_explicit(&meeting->arrived, 0, memory_order_relaxed);
-		atomic_store_explicit(&meeting->round, round + 1, memory_order_release);
+		atomic_store_explicit(&meeting->round, round + 1, memory_order_release); /* V2 */
 		port_wake(&meeting->round, INT_MAX);
 		return;
 	}
 	/* Awake if it can be, so that all go on at the same time; who waits long leaves the processor
 	 * to who is awaited. */
-	while (atomic_load_explicit(&meeting->round, memory_order_acquire) == round)
+	while (atomic_load_explicit(&meeting->round, memory_order_acquire) == round) /* V2 */
 		if (step < 128)
 			port_backoff(&step);
 		else
