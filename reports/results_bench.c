@@ -60,8 +60,9 @@ static int name_workloads(struct results *results, const struct place *place, co
 		workload_of(results, name);
 		inside.index++;
 	}
-	qsort(results->workloads, results->workload_count, sizeof *results->workloads,
-	      compare_workloads);
+	if (results->workload_count)
+		qsort(results->workloads, results->workload_count, sizeof *results->workloads,
+		      compare_workloads);
 	return 0;
 }
 

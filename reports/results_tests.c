@@ -190,7 +190,9 @@ int results_read_tests(struct results *results, const char *path, const cJSON *t
 			return -1;
 		results->outcome_count++;
 	}
-	qsort(results->outcomes, results->outcome_count, sizeof *results->outcomes, compare);
+	if (results->outcome_count)
+		qsort(results->outcomes, results->outcome_count, sizeof *results->outcomes,
+		      compare);
 	if (refuse_duplicates(results, path))
 		return -1;
 	judge(results);
