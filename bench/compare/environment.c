@@ -127,8 +127,10 @@ void environment_describe(const struct environment *environment, struct text *te
 		text_format(text, "%.0f x %s", processors->valuedouble, model);
 	if (environment->machine) {
 		add_noise(text, "", environment->machine);
-		text_format(text, "%s%zu of %zu samples that could tell were noisy",
-			    text->length ? "; " : "", environment->noisy, environment->judged);
+		if (environment->judged)
+			text_format(text, "%s%zu of %zu samples that could tell were noisy",
+				    text->length ? "; " : "", environment->noisy,
+				    environment->judged);
 	} else {
 		for (int side = 0; side < 2; side++)
 			add_noise(text, side ? " in NEW" : " in BASE",
