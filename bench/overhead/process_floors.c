@@ -2,8 +2,8 @@
 /*
  * What the machine charges for the steps that no pool of processes can avoid: two processes that hand
  * a turn over and back by a cache line, by a futex in shared memory, or by a byte through a pipe,
- * one trip after the other or after as long a rest as round_trip_parked makes; processes that are
- * forked and waited for; and bytes copied in and out, in memory that has been touched before.
+ * one trip after the other or after as long a rest as round_trip_parked makes; and processes that are
+ * forked and waited for.
  */
 #include "rest.h"
 
@@ -355,91 +355,6 @@ static int run_families(struct cell *cell, uint64_t operations)
 	return 0;
 }
 
-/*
- * Bytes in and out
- */
-
-struct copies {
-	size_t size;
-	char *source;
-	char *middle; /* shared, as what workers read must be */
-	char *target;
-};
-
-static int setup_copies(struct cell *cell, size_t size)
-{
-	struct copies *copies = calloc(1, sizeof *copies);
-	uint64_t random = cell->seed;
-
-	if (!copies)
-		return cell_fail(cell, "out of memory");
-	cell->state = copies;
-	copies->size = size;
-	copies->source = malloc(size);
-	copies->target = calloc(1, size);
-	copies->middle = shared_memory(cell, size);
-	if (!copies->source || !copies->target || !copies->middle)
-		return cell_fail(cell, "no memory for %zu bytes", size);
-	for (size_t i = 0; i < size; i += sizeof random) {
-		uint64_t word = next_random(&random);
-
-		memcpy(copies->source + i, &word, sizeof word);
-	}
-	memset(copies->middle, 1, size);
-	memset(copies->target, 1, size);
-	return 0;
-}
-
-static int setup_copy_1_mib(struct cell *cell)
-{
-	return setup_copies(cell, (size_t)1 << 20);
-}
-
-static int setup_copy_8_mib(struct cell *cell)
-{
-	return setup_copies(cell, (size_t)8 << 20);
-}
-
-static int setup_copy_64_mib(struct cell *cell)
-{
-	return setup_copies(cell, (size_t)64 << 20);
-}
-
-static int run_copies(struct cell *cell, uint64_t operations)
-{
-	struct copies *copies = cell->state;
-
-	for (uint64_t i = 0; i < operations; i++) {
-		memcpy(copies->middle, copies->source, copies->size);
-		atomic_signal_fence(memory_order_seq_cst); /* the compiler keeps both copies */
-		memcpy(copies->target, copies->middle, copies->size);
-		atomic_signal_fence(memory_order_seq_cst);
-	}
-	return 0;
-}
-
-static int check_copies(struct cell *cell, uint64_t operations)
-{
-	struct copies *copies = cell->state;
-
-	(void)operations;
-	return memcmp(copies->source, copies->target, copies->size)
-		       ? cell_fail(cell, "the copy is not what was copied")
-		       : 0;
-}
-
-static void teardown_copies(struct cell *cell)
-{
-	struct copies *copies = cell->state;
-
-	if (!copies)
-		return;
-	shared_memory_free(copies->middle, copies->size);
-	free(copies->source);
-	free(copies->target);
-	free(copies);
-}
-
 #define ANY_FLOOR .class_name = "floor", .unit = "ns", .without = "floor"
 #define FLOOR .metric = "wall_per_op", ANY_FLOOR
 #define TURNS .operation = "round trip", .setup = setup, .check = check, .teardown = teardown, FLOOR
@@ -447,11 +362,6 @@ static void teardown_copies(struct cell *cell)
 	.operation = "round trip", .metric = "p50", .paced = true, .setup = setup, \
 	.check = check_parked, .teardown = teardown,                               \
 	.sample = {{.operations = 10}, {.operations = 200}, {.operations = 1500}}, ANY_FLOOR
-#define COPIES                                                         \
-	.operation = "task", .run = run_copies, .check = check_copies, \
-	.teardown = teardown_copies, .full_only = true,                \
-	.sample = {{.operations = 2}, {.min_time_s = 0.05}, {.min_time_s = 0.1}}, FLOOR
-
 const struct workload floor_process_line = {
 	.name = "floor_process_line",
 	.separates = "The machine: one cache line goes to another process that looks, and back.",
@@ -511,25 +421,4 @@ const struct workload floor_process_start_3 = {
 	.sample = {{.operations = 10}, {.min_time_s = 0.05}, {.min_time_s = 0.1}},
 	.run = run_families,
 	FLOOR,
-};
-
-const struct workload floor_copy_1_mib = {
-	.name = "floor_copy_1_mib",
-	.separates = "The machine: 1 MiB copied into shared memory, and out of it.",
-	.setup = setup_copy_1_mib,
-	COPIES,
-};
-
-const struct workload floor_copy_8_mib = {
-	.name = "floor_copy_8_mib",
-	.separates = "The machine: 8 MiB copied into shared memory, and out of it.",
-	.setup = setup_copy_8_mib,
-	COPIES,
-};
-
-const struct workload floor_copy_64_mib = {
-	.name = "floor_copy_64_mib",
-	.separates = "The machine: 64 MiB copied into shared memory, and out of it.",
-	.setup = setup_copy_64_mib,
-	COPIES,
 };
