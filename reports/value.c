@@ -48,6 +48,8 @@ void value_format(char string[VALUE_SIZE], double value, const char *unit)
 {
 	if (is_time(unit))
 		format_scaled(string, value, times, 1000);
+	else if (unit && strcmp(unit, "us") == 0)
+		format_scaled(string, value, times + 1, 1000);
 	else if (is_size(unit))
 		format_scaled(string, value, sizes, 1024);
 	else if (is_count(unit) && value < 1e6 && value == floor(value))

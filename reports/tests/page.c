@@ -64,6 +64,9 @@ static void test_values(void)
 	check_value(999.4, "ns", "999 ns");
 	check_value(999.7, "ns", "1.00 µs");
 	check_value(12345678, "ns", "12.3 ms");
+	check_value(126, "us", "126 µs");
+	check_value(2041, "us", "2.04 ms");
+	check_value(0.5, "s", "0.5 s");
 	check_value(1536, "bytes", "1.50 KiB");
 	check_value(1.256, "ratio", "1.26");
 	check_value(5, "widgets", "5 widgets");
