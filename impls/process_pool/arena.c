@@ -41,9 +41,11 @@ static void free_units(struct segment *segment, size_t first, size_t count, uint
 {
 	size_t low;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		atomic_store_explicit(&segment->owners[first + i], state,
 				      memory_order_release); /* S4 */
+		STEP();
+	}
 	if (state == OWNER_WARM)
 		atomic_fetch_add_explicit(&segment->control->warm, count, memory_order_relaxed);
 	low = atomic_load_explicit(&segment->control->unit_low, memory_order_relaxed);
@@ -172,11 +174,11 @@ bool arena_is_owned(struct segment *segment, size_t extent, size_t size, uint32_
 	return true;
 }
 
-void arena_reclaim(struct segment *segment, uint32_t owner)
+void arena_reclaim(struct segment *segment, size_t extent, size_t size, uint32_t owner)
 {
 	size_t top = atomic_load_explicit(&segment->control->unit_top, memory_order_relaxed);
 
-	for (size_t i = 0; i < top; i++)
+	for (size_t i = extent / UNIT; i < extent / UNIT + units_of(size) && i < top; i++)
 		if (atomic_load_explicit(&segment->owners[i], memory_order_relaxed) == owner) {
 			madvise(segment->arena + i * UNIT, UNIT, MADV_REMOVE);
 			free_units(segment, i, 1, OWNER_COLD);

@@ -53,6 +53,7 @@ static bool conclude(struct pool *pool, uint32_t index, enum status from, int er
 							      memory_order_relaxed))
 			if (status_of(word) != from)
 				return false;
+	ticket_reclaim(pool, index);
 	slot->error = error;
 	slot->code = code;
 	slot->offset = 0;
@@ -124,7 +125,7 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 	struct slot *slot = &pool->segment->slots[index];
 	uint64_t claim = atomic_load_explicit(&lane->claim, memory_order_relaxed);
 
-	arena_reclaim(pool->segment, owner_of_result(index));
+	arena_reclaim(pool->segment, 0, pool->segment->unit_count * UNIT, owner_of_result(index));
 	if (may_retry && ticket->retries > 0 && !is_ending(pool)) {
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
 

@@ -148,6 +148,9 @@ bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word);
 /* Calls what the collector left: in no frame that others of its callbacks depend on. */
 void ticket_call_back(struct pool *pool);
 
+/* In place of its worker, which died: gives back what is left of the argument. */
+void ticket_reclaim(struct pool *pool, uint32_t index);
+
 /* Keeps the segment of the pool for the future's sake. False: the future is done. */
 bool visit_begin(struct pool *pool, struct future *future);
 void visit_end(struct pool *pool);

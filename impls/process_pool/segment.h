@@ -263,8 +263,8 @@ bool arena_take(struct segment *segment, size_t size, uint32_t owner, size_t *ex
 void arena_give(struct segment *segment, size_t extent, size_t size);
 void arena_mark(struct segment *segment, size_t extent, size_t size, uint32_t owner);
 bool arena_is_owned(struct segment *segment, size_t extent, size_t size, uint32_t owner);
-/* Frees whatever this owner has: it died, and what it was about to take is known to nobody. */
-void arena_reclaim(struct segment *segment, uint32_t owner);
+/* Frees whatever this owner has there: it died, and what it was about to take or give is known to nobody. */
+void arena_reclaim(struct segment *segment, size_t extent, size_t size, uint32_t owner);
 
 /* Futexes that several processes share. As port_sleep() and port_wake(). */
 static inline bool shared_sleep(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns)

@@ -238,10 +238,21 @@ static struct stub read_ticket(const struct pool *pool, uint32_t index)
 			     atomic_load_explicit(&ticket->extent, memory_order_relaxed)};
 }
 
-static void give_argument(struct pool *pool, const struct stub *stub)
+/* If its worker has not: all of it then. */
+static void give_argument(struct pool *pool, uint32_t index, const struct stub *stub)
 {
-	if (stub->size > SLOT_BYTES)
+	if (stub->size > SLOT_BYTES &&
+	    arena_is_owned(pool->segment, stub->extent, stub->size, owner_of_argument(index)))
 		arena_give(pool->segment, stub->extent, stub->size);
+}
+
+void ticket_reclaim(struct pool *pool, uint32_t index)
+{
+	struct stub stub = read_ticket(pool, index);
+
+	give_argument(pool, index, &stub);
+	if (stub.size > SLOT_BYTES)
+		arena_reclaim(pool->segment, stub.extent, stub.size, owner_of_argument(index));
 }
 
 bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
@@ -257,7 +268,7 @@ bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
 						     memory_order_relaxed))
 		return false;
 	stub = read_ticket(pool, index); /* the taker's now */
-	give_argument(pool, &stub);
+	give_argument(pool, index, &stub);
 	if (slot->error && slot->error != ASSAY_EBROKEN) /* which the guardian counts */
 		count(&pool->failed);
 	outcome = read_slot(pool, stub.future, index);
@@ -379,10 +390,10 @@ static enum assay_state state_op(assay_future *base)
 	return future_ops.state(base) >= ASSAY_CANCELLED ? future_ops.state(base) : state;
 }
 
-static void end_cancelled(struct pool *pool, const struct stub *stub)
+static void end_cancelled(struct pool *pool, uint32_t index, const struct stub *stub)
 {
 	atomic_fetch_add_explicit(&pool->cancelled, 1, memory_order_seq_cst); /* K2 */
-	give_argument(pool, stub);
+	give_argument(pool, index, stub);
 	make_room(pool);
 	if (stub->future) {
 		future_ops.cancel(&stub->future->base);
@@ -408,7 +419,7 @@ bool ticket_cancel(struct pool *pool, uint64_t hint)
 		/* Who sleeps on the slot goes on to sleep on the future. */
 		if (word & SLOT_SLEEPERS)
 			shared_wake(slot_futex(slot), INT_MAX);
-		end_cancelled(pool, &stub);
+		end_cancelled(pool, WORD_INDEX(hint), &stub);
 		return true;
 	}
 	return false;

@@ -26,7 +26,8 @@ struct worker {
 	uint32_t slot_index;
 	uint64_t word; /* of the slot, when it was claimed */
 	size_t argument_size;
-	bool has_extent; /* the result's room is there */
+	size_t argument_extent; /* of a long one */
+	bool has_extent;        /* the result's room is there */
 	size_t extent;
 	size_t extent_size;
 	char *message;
@@ -124,10 +125,15 @@ static void on_thread_end(void *user)
  * Running
  */
 
-/* Where an outcome begins: a task that may run again must find its argument unharmed. */
+/* Then it must find its argument unharmed, until it is done. */
+static bool may_run_again(const struct worker *worker)
+{
+	return worker->settings->config.on_worker_death == ASSAY_DEATH_RETRIES;
+}
+
 static size_t start_of_outcome(const struct worker *worker)
 {
-	if (worker->settings->config.on_worker_death != ASSAY_DEATH_RETRIES)
+	if (!may_run_again(worker))
 		return 0;
 	return worker->argument_size > SLOT_BYTES ? 0 : (worker->argument_size + 15) / 16 * 16;
 }
@@ -238,15 +244,19 @@ static void tell(struct worker *worker)
 static void finish(struct worker *worker)
 {
 	struct lane *lane = worker->lane;
-	uint64_t word = worker->word;
+	uint64_t word = worker->word, told = 0;
 
+	if (worker->argument_size > SLOT_BYTES && may_run_again(worker))
+		told = SLOT_TELL; /* the collector gives it back, even if nobody asks */
+	else if (worker->argument_size > SLOT_BYTES)
+		arena_give(worker->segment, worker->argument_extent, worker->argument_size);
 	/* relaxed: published with the slot */
 	atomic_store_explicit(&lane->finished,
 			      atomic_load_explicit(&lane->claim, memory_order_relaxed),
 			      memory_order_relaxed);
 	STEP();
 	while (!atomic_compare_exchange_weak_explicit(&worker->slot->word, &word,
-						      word + SLOT_DONE - SLOT_RUNNING,
+						      (word + SLOT_DONE - SLOT_RUNNING) | told,
 						      memory_order_acq_rel, /* S2 */
 						      memory_order_relaxed))
 		;
@@ -254,7 +264,7 @@ static void finish(struct worker *worker)
 	if (word & SLOT_SLEEPERS)
 		shared_wake(slot_futex(worker->slot), INT_MAX);
 	STEP();
-	if (word & SLOT_TELL)
+	if ((word | told) & SLOT_TELL)
 		tell(worker);
 	STEP();
 }
@@ -273,6 +283,7 @@ static void call_function(struct worker *worker)
 		.result_capacity = SLOT_BYTES,
 	};
 	worker->argument_size = slot->size;
+	worker->argument_extent = slot->extent;
 	STEP();
 	returned = slot->function(&worker->call);
 	STEP();

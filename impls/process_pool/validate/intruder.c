@@ -3,7 +3,7 @@
  * Tasks that write where they must not, limits that would be signals, and memory that a child reads
  * after its parent has let go of it. Usage: intruder BACKEND.so
  */
-#include "../segment.h"
+#include "view.h"
 
 #include <assay/load.h>
 
@@ -71,38 +71,6 @@ static int error_of(assay_future *future)
 	require(assay_future_outcome(future, ASSAY_FOREVER, &outcome) == ASSAY_OK, "outcome");
 	assay_future_release(future);
 	return outcome.error;
-}
-
-/* The line of the pool's mapping in this process, and its flags. */
-static char *find_segment(char flags[256])
-{
-	FILE *file = fopen("/proc/self/smaps", "r");
-	char line[256];
-	unsigned long start = 0;
-
-	while (file && fgets(line, sizeof line, file)) {
-		if (strstr(line, "assay process pool"))
-			start = strtoul(line, NULL, 16);
-		if (start && strncmp(line, "VmFlags:", 8) == 0) {
-			strcpy(flags, line);
-			break;
-		}
-	}
-	if (file)
-		fclose(file);
-	return (char *)start;
-}
-
-static size_t page_up(size_t size)
-{
-	return (size + UNIT - 1) / UNIT * UNIT;
-}
-
-static struct lane *find_lane(void)
-{
-	char flags[256], *base = find_segment(flags);
-
-	return (struct lane *)(base + page_up(sizeof(struct control)));
 }
 
 static int claim_pid(assay_call *call)

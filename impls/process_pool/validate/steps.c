@@ -7,6 +7,7 @@
  * Usage: steps BACKEND.so, of a backend built with PROCESS_POOL_STEPS
  */
 #include "asleep.h"
+#include "view.h"
 
 #include <assay/load.h>
 
@@ -75,25 +76,27 @@ static void on_alarm(int signal)
 
 struct order {
 	int index;
-	int size; /* of the result, beginning with the index */
-	char padding[64];
+	int size;     /* of the result, beginning with the index */
+	int argument; /* the size of this */
+	char padding[LONG];
 };
 
 static int obey(assay_call *call)
 {
-	struct order order = *(const struct order *)call->argument;
+	const struct order *order = call->argument;
 	void *result;
 	int error;
 
-	plan->runs[order.index]++;
-	if (call->argument_size != sizeof order || order.padding[63] != (char)order.index)
+	plan->runs[order->index]++;
+	if (call->argument_size != (size_t)order->argument ||
+	    ((const char *)order)[order->argument - 1] != (char)order->index)
 		return assay_fail(call, 2, "the argument is damaged");
-	if (order.size == 0)
+	if (order->size == 0)
 		return assay_fail(call, 1, "as it was told");
-	error = assay_call_result(call, (size_t)order.size, &result);
+	error = assay_call_result(call, (size_t)order->size, &result);
 	if (!error) {
-		memset(result, 0x55, (size_t)order.size);
-		memcpy(result, &order.index, sizeof order.index);
+		memset(result, 0x55, (size_t)order->size);
+		memcpy(result, &order->index, sizeof order->index);
 	}
 	return error;
 }
@@ -109,7 +112,8 @@ static struct order order_of(int index)
 	static const int sizes[] = {4, 0, 200, LONG, 150};
 	struct order order = {.index = index, .size = sizes[index % 5]};
 
-	order.padding[63] = (char)index;
+	order.argument = index % 4 == 3 ? (int)sizeof order : 76;
+	((char *)&order)[order.argument - 1] = (char)index;
 	return order;
 }
 
@@ -150,7 +154,7 @@ static int submit_round(assay_executor *executor, int first, int *lost)
 	called = 0;
 	for (int i = 0; i < TASKS; i++) {
 		struct order order = order_of(first + i);
-		struct assay_task task = {obey, NULL, &order, sizeof order};
+		struct assay_task task = {obey, NULL, &order, (size_t)order.argument};
 		int error = assay_submit(executor, &task, &futures[count]);
 
 		if (error && (policy != ASSAY_DEATH_BREAKS || error != ASSAY_EBROKEN))
@@ -209,6 +213,9 @@ static void scenario(const struct assay_backend *backend, size_t capacity)
 		die("counts do not add up", (long)now.finished);
 	if (policy != ASSAY_DEATH_BREAKS && lost > plan->deaths)
 		die("more tasks died than workers", lost);
+	if (count_owned((size_t)config.workers))
+		die("memory of arguments or results is lost",
+		    (long)count_owned((size_t)config.workers));
 	assay_executor_destroy(executor);
 }
 
@@ -369,7 +376,7 @@ static void check_released(const struct assay_backend *backend)
 	assay_executor *executor = create_one(backend);
 	assay_future *first = send(executor, 0);
 	struct order order = order_of(1); /* which fails */
-	struct assay_task task = {obey, NULL, &order, sizeof order};
+	struct assay_task task = {obey, NULL, &order, (size_t)order.argument};
 	struct assay_statistics now = {0};
 	int error = assay_submit(executor, &task, &shared);
 
