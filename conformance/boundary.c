@@ -3,6 +3,7 @@
 #include "fixture.h"
 #include "heap.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -199,6 +200,46 @@ ASSAY_TEST(ser_12_the_argument_is_given_up_with_the_task, .clause = "SER-12",
 	executor_end(executor);
 	assay_future_release(large);
 	assay_future_release(next);
+}
+
+static int hit_with_bytes(assay_call *call)
+{
+	probe_hit(*(struct probe *const *)call->argument);
+	return ASSAY_OK;
+}
+
+/* Many, since an executor may keep some memory for the next one. */
+ASSAY_TEST(ser_12_also_if_nobody_asks, .clause = "SER-12",
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT)
+{
+	enum { COUNT = 7, SIZE = 1 << 26 };
+
+	assay_executor *executor = executor_new(s, 1);
+	struct gate *gate = gate_new(s);
+	struct probe *ran = probe_new(s);
+	assay_future *first = submit_gated(executor, gate, NULL, 1), *futures[COUNT];
+	struct probe **bytes = calloc(1, SIZE);
+	size_t before;
+
+	if (!bytes)
+		UNRESOLVED("out of memory");
+	if (s->backend->argument_limit < SIZE)
+		UNSUPPORTED("arguments of %d bytes exceed the limit", SIZE);
+	*bytes = ran;
+	before = heap_in_use() + shared_in_use();
+	for (int i = 0; i < COUNT; i++)
+		futures[i] = submit_task(executor, hit_with_bytes, bytes, SIZE);
+	gate_open(gate);
+	probe_await(ran, COUNT);
+	NOTE("waiting for the memory of the arguments");
+	while (heap_in_use() + shared_in_use() > before + (size_t)COUNT * SIZE / 2)
+		sched_yield(); /* the last may not be done yet */
+	NOTE("%s", "");
+	executor_end(executor);
+	free(bytes);
+	for (int i = 0; i < COUNT; i++)
+		assay_future_release(futures[i]);
+	assay_future_release(first);
 }
 
 static int of_this_process;
