@@ -27,10 +27,11 @@ static int return_four(assay_call *call)
 	return assay_return(call, &four, sizeof four);
 }
 
-/* One that was made under a limit works, or says that it cannot. */
-static void check_works_or_says(assay_executor *executor)
+/* One that was made under a limit works, which is true, or says that it cannot. */
+static bool check_works_or_says(assay_executor *executor)
 {
 	struct assay_task task = {.function = return_four};
+	bool works = true;
 
 	for (int i = 0; i < 3; i++) {
 		assay_future *future = NULL;
@@ -41,17 +42,47 @@ static void check_works_or_says(assay_executor *executor)
 		if (error != ASSAY_OK && error != ASSAY_ENOMEM && error != ASSAY_ERESOURCE)
 			CHECK_ERROR(error, ASSAY_EBROKEN);
 		CHECK_EQ(value, 4);
+		works = works && !error;
 		assay_future_release(future);
+	}
+	return works;
+}
+
+struct filler {
+	struct filler *next;
+};
+
+/* All that the allocator still has, in ever smaller pieces. */
+static struct filler *fill_heap(void)
+{
+	struct filler *fillers = NULL;
+
+	for (size_t size = (size_t)1 << 20; size >= sizeof *fillers; size /= 2)
+		for (struct filler *more; (more = malloc(size)); fillers = more)
+			more->next = fillers;
+	return fillers;
+}
+
+static void empty_heap(struct filler *fillers)
+{
+	while (fillers) {
+		struct filler *next = fillers->next;
+
+		free(fillers);
+		fillers = next;
 	}
 }
 
-/* Creates one under a soft limit; the limit is off again when this returns. True: it was made. */
-static bool create_within(struct subject *s, int resource, rlim_t soft)
+/* Creates one under a soft limit, with the heap full or as it is; both is off again when this returns.
+ * True: it was made, and works. */
+static bool create_within(struct subject *s, int resource, rlim_t soft, bool is_full)
 {
 	struct assay_config config = assay_config_default();
 	assay_executor *const untouched = (assay_executor *)s;
 	assay_executor *executor = untouched;
+	struct filler *fillers;
 	struct rlimit limit;
+	bool works = false;
 	int error;
 
 	config.workers = 3;
@@ -59,9 +90,11 @@ static bool create_within(struct subject *s, int resource, rlim_t soft)
 	CHECK_EQ(getrlimit((__rlimit_resource_t)resource, &limit), 0);
 	limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
 	CHECK_EQ(setrlimit((__rlimit_resource_t)resource, &limit), 0);
+	fillers = is_full ? fill_heap() : NULL;
 	error = assay_executor_create(s->backend, &config, &executor);
+	empty_heap(fillers);
 	if (!error)
-		check_works_or_says(executor);
+		works = check_works_or_says(executor);
 	limit.rlim_cur = limit.rlim_max;
 	CHECK_EQ(setrlimit((__rlimit_resource_t)resource, &limit), 0);
 	if (error) {
@@ -70,11 +103,12 @@ static bool create_within(struct subject *s, int resource, rlim_t soft)
 		return false;
 	}
 	executor_end(executor);
-	return true;
+	return works;
 }
 
-/* As often as it takes until one is made, and once more. */
-static void check_limits(struct subject *s, int resource, rlim_t first, rlim_t step, int most)
+/* As often as it takes until one works, and once more. At first there is none of what is limited: what
+ * needs it must have been refused. */
+static void check_limits(struct subject *s, int resource, rlim_t first, rlim_t step, bool is_needed)
 {
 	int refused = 0, made = 0;
 	struct census before;
@@ -86,8 +120,10 @@ static void check_limits(struct subject *s, int resource, rlim_t first, rlim_t s
 	assay_future_release(future);
 	executor_end(executor);
 	before = take_census();
-	for (int i = 0; i < most && made < 2; i++) {
-		bool is_made = create_within(s, resource, first + (rlim_t)i * step);
+	for (rlim_t i = 0; i < 1000 && made < 2; i++) {
+		rlim_t steps = i < 100 ? i : 16 * i - 1500;
+		bool is_made = create_within(s, resource, first + steps * step,
+					     resource == RLIMIT_AS && i == 0);
 		struct census after = take_census();
 
 		made += is_made;
@@ -98,6 +134,8 @@ static void check_limits(struct subject *s, int resource, rlim_t first, rlim_t s
 		CHECK_EQ(after.descriptors, before.descriptors);
 	}
 	NOTE("refused %d times, made %d times", refused, made);
+	CHECK_EQ(made, 2);
+	CHECK(refused > 0 || !is_needed);
 	/* And without the limit all is well. */
 	executor = executor_new(s, 3);
 	future = submit_int(executor, 2);
@@ -114,7 +152,8 @@ ASSAY_TEST(cfg_28_few_descriptors, .clause = "CFG-28")
 	adopt_orphans();
 	CHECK(lowest >= 0);
 	close(lowest);
-	check_limits(s, RLIMIT_NOFILE, (rlim_t)lowest, 1, 80);
+	check_limits(s, RLIMIT_NOFILE, (rlim_t)lowest, 1,
+		     !(s->backend->capabilities & ASSAY_CAP_SHARED_MEMORY));
 }
 
 ASSAY_TEST(cfg_28_few_processes, .clause = "CFG-28")
@@ -123,7 +162,7 @@ ASSAY_TEST(cfg_28_few_processes, .clause = "CFG-28")
 	if (BUILT_WITH_TSAN)
 		UNSUPPORTED("ThreadSanitizer needs threads of its own");
 	give_up_rights(s);
-	check_limits(s, RLIMIT_NPROC, 1, 1, 24);
+	check_limits(s, RLIMIT_NPROC, 1, 1, s->backend->capabilities & ASSAY_CAP_ASYNCHRONOUS);
 }
 
 static rlim_t address_space(void)
@@ -142,7 +181,7 @@ ASSAY_TEST(cfg_28_little_memory, .clause = "CFG-28", .deadline_ms = 20000)
 	adopt_orphans();
 	if (BUILT_WITH_ASAN || BUILT_WITH_TSAN)
 		UNSUPPORTED("a sanitizer needs memory itself");
-	check_limits(s, RLIMIT_AS, address_space(), (rlim_t)512 << 10, 200);
+	check_limits(s, RLIMIT_AS, address_space(), (rlim_t)512 << 10, true);
 }
 
 /* No backend can have as many; one that tries is stopped where a machine can bear it. */
