@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks that write where they must not, limits that would be signals, and memory that a child reads
- * after its parent has let go of it. Usage: intruder BACKEND.so
+ * Tasks that write where they must not, limits that would be signals, memory that a child reads after
+ * its parent has let go of it, what workers have of the client, and the death of the helper.
+ * Usage: intruder BACKEND.so
  */
 #include "view.h"
 
 #include <assay/load.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -282,6 +287,112 @@ static void shut_down(void *user, enum assay_severity severity, const char *mess
 	answers->wait = assay_executor_shutdown(answers->executor, ASSAY_SHUTDOWN_WAIT);
 }
 
+/* The pool's, to be kept open: the program's definition stands before the C library's. */
+static bool keeps_memory;
+static int memory;
+
+int memfd_create(const char *name, unsigned flags)
+{
+	int descriptor = (int)syscall(SYS_memfd_create, name, flags);
+
+	if (keeps_memory)
+		memory = dup(descriptor);
+	return descriptor;
+}
+
+static void nobody_resizes_the_memory(void)
+{
+	assay_executor *executor;
+	int seals;
+
+	keeps_memory = true;
+	executor = create();
+	keeps_memory = false;
+	seals = fcntl(memory, F_GET_SEALS);
+	require(seals >= 0 && seals & F_SEAL_SEAL, "seals that may be added to");
+	require(ftruncate(memory, 0) && errno == EPERM, "memory that can be taken away");
+	require(ftruncate(memory, (off_t)1 << 40) && errno == EPERM, "memory that can grow");
+	require(error_of(submit(executor, nothing, NULL, 0)) == ASSAY_OK, "a sealed pool");
+	assay_executor_destroy(executor);
+	close(memory);
+}
+
+/* Fails with how many descriptors are not as they should be. */
+static int check_descriptors(assay_call *call)
+{
+	int wrong = 0;
+	char byte;
+
+	(void)call;
+	for (int i = 0; i < 1024; i++)
+		wrong += (fcntl(i, F_GETFD) < 0) != (i > 2);
+	return wrong + (read(STDIN_FILENO, &byte, 1) != 0);
+}
+
+static void workers_have_no_descriptors_of_the_client(void)
+{
+	int before = dup(STDIN_FILENO), input[2], others[2];
+	assay_executor *executor;
+	char byte = 'x';
+
+	require(pipe(input) == 0 && pipe(others) == 0 && write(input[1], &byte, 1) == 1 &&
+			dup2(input[0], STDIN_FILENO) == STDIN_FILENO,
+		"setup");
+	executor = create();
+	require(error_of(submit(executor, check_descriptors, NULL, 0)) == ASSAY_OK,
+		"descriptors of a worker");
+	assay_executor_destroy(executor);
+	byte = 0;
+	require(read(STDIN_FILENO, &byte, 1) == 1 && byte == 'x', "the client's input was read");
+	if (before >= 0)
+		dup2(before, STDIN_FILENO);
+	else
+		close(STDIN_FILENO);
+	close(before);
+	for (int i = 0; i < 2; i++) {
+		close(input[i]);
+		close(others[i]);
+	}
+}
+
+static int tell_parent(assay_call *call)
+{
+	pid_t parent = getppid();
+
+	return assay_return(call, &parent, sizeof parent);
+}
+
+static int wait_for_ever(assay_call *call)
+{
+	(void)call;
+	while (true)
+		pause();
+	return ASSAY_OK;
+}
+
+static void the_helper_takes_all_with_it(void)
+{
+	assay_executor *executor = create();
+	assay_future *first = submit(executor, tell_parent, NULL, 0), *running, *pending;
+	struct assay_task late = {.function = nothing};
+	pid_t helper = 0;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1); /* or nobody may wait for the worker */
+	require(assay_future_result(first, ASSAY_FOREVER, &helper, sizeof helper) == ASSAY_OK &&
+			helper != getpid(),
+		"setup");
+	assay_future_release(first);
+	running = submit(executor, wait_for_ever, NULL, 0);
+	pending = submit(executor, nothing, NULL, 0);
+	require(kill(helper, SIGKILL) == 0, "kill");
+	require(error_of(running) == ASSAY_EBROKEN, "a task without a helper");
+	require(error_of(pending) == ASSAY_EBROKEN, "a pending task without a helper");
+	require(assay_submit(executor, &late, NULL) == ASSAY_EBROKEN, "a late task");
+	assay_executor_destroy(executor);
+	require(waitpid(-1, NULL, 0) < 0 && errno == ECHILD, "a process is left");
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
 static int crash(assay_call *call)
 {
 	(void)call;
@@ -324,6 +435,9 @@ int main(int argc, char **argv)
 	another_pool_is_out_of_reach();
 	a_child_of_a_task_is_not_the_worker();
 	a_log_may_shut_down();
+	nobody_resizes_the_memory();
+	workers_have_no_descriptors_of_the_client();
+	the_helper_takes_all_with_it();
 	printf("%s: nothing of the client was hurt\n", backend->name);
 	return 0;
 }
