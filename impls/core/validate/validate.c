@@ -2,6 +2,7 @@
 /* The labels are those of validate.h. */
 #include "validate.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 
@@ -48,6 +49,30 @@ void validate_start(pthread_t *thread, void *(*run)(void *), void *user)
 void validate_join(pthread_t thread)
 {
 	MUST(pthread_join(thread, NULL) == 0);
+}
+
+struct validate_thread validate_thread(pid_t id)
+{
+	struct validate_thread thread = {0};
+	char path[64], line[256];
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)id);
+	file = fopen(path, "re");
+	MUST(file);
+	while (fgets(line, sizeof line, file)) {
+		sscanf(line, "State: %c", &thread.state);
+		sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &thread.sleeps);
+		sscanf(line, "nonvoluntary_ctxt_switches: %" SCNu64, &thread.preempted);
+	}
+	fclose(file);
+	return thread;
+}
+
+void validate_await_sleep(pid_t thread)
+{
+	while (validate_thread(thread).state != 'S')
+		sched_yield();
 }
 
 void validate_meet(struct meeting *meeting)

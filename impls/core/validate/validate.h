@@ -34,6 +34,19 @@ int validate_rounds(int count);
 void validate_start(pthread_t *thread, void *(*run)(void *), void *user);
 void validate_join(pthread_t thread);
 
+/* What the kernel says of a thread of this process: its state ('S': it sleeps), and how often it went
+ * to sleep and was sent off a processor. */
+struct validate_thread {
+	char state;
+	uint64_t sleeps;
+	uint64_t preempted;
+};
+
+struct validate_thread validate_thread(pid_t thread);
+
+/* Until the thread sleeps: it has come to what it is to wait for. */
+void validate_await_sleep(pid_t thread);
+
 /* The next number of a sequence that the seed determines. */
 static inline uint32_t validate_random(uint32_t *seed)
 {
