@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An idle pool makes no wake-up at all: while the client does something else, provably, no worker is
+ * ever scheduled; nor is one that is idle beside a busy one, nor a client that waits. With either form
+ * of the fences.
+ */
+#include <assay/backend.h>
+#include <assay/fork_join.h>
+
+#include "../worker.h"
+#include "validate.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+
+#define WORKERS 4
+#define WATCHED (WORKERS + 1) /* and the thread that waits */
+
+static struct meeting meeting = {.count = WORKERS};
+static pid_t threads[WATCHED];
+static sem_t inside, gate;
+
+static int meet_all(assay_call *call)
+{
+	threads[*(const int *)call->argument] = gettid();
+	validate_meet(&meeting);
+	return ASSAY_OK;
+}
+
+static int run_child(assay_call *call, void *frame)
+{
+	(void)call;
+	(void)frame;
+	return ASSAY_OK;
+}
+
+static int fork_some(assay_call *call)
+{
+	struct assay_fork children[8];
+
+	for (int i = 0; i < 8; i++)
+		assay_fork(call, &children[i], run_child, NULL);
+	for (int i = 8; i-- > 0;)
+		MUST(assay_join(call, &children[i]) == ASSAY_OK);
+	return ASSAY_OK;
+}
+
+static int pass_gate(assay_call *call)
+{
+	(void)call;
+	sem_post(&inside);
+	while (sem_wait(&gate))
+		;
+	return ASSAY_OK;
+}
+
+static assay_executor *create(int workers, const char *options)
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *executor;
+
+	config.workers = workers;
+	config.options = options;
+	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
+	return executor;
+}
+
+static assay_future *submit(assay_executor *executor, assay_function *function, int argument)
+{
+	struct assay_task task = {
+		.function = function, .argument = &argument, .argument_size = sizeof argument};
+	assay_future *future;
+
+	MUST(assay_submit(executor, &task, &future) == ASSAY_OK);
+	return future;
+}
+
+static void finish(assay_future *future)
+{
+	MUST(assay_future_result(future, ASSAY_FOREVER, NULL, 0) == ASSAY_OK);
+	assay_future_release(future);
+}
+
+/* Every worker has run tasks, and has a deque of children. */
+static void use(assay_executor *executor)
+{
+	assay_future *futures[WORKERS];
+
+	for (int i = 0; i < WORKERS; i++)
+		futures[i] = submit(executor, meet_all, i);
+	for (int i = 0; i < WORKERS; i++)
+		finish(futures[i]);
+	for (int i = 0; i < 1000; i++)
+		finish(submit(executor, fork_some, i));
+}
+
+static void await_idle(assay_executor *executor, uint32_t sleepers)
+{
+	const struct pool *pool = (struct pool *)executor;
+	unsigned step = 0;
+
+	while (atomic_load(&pool->park.counts) != sleepers * PARK_SLEEPER)
+		port_backoff(&step);
+}
+
+/* If it is much, it takes long enough for a worker that looks now and then to have looked. */
+static void do_something_else(const char *options, int much)
+{
+	assay_executor *executor = create(1, options);
+
+	for (int i = validate_rounds(much); i > 0; i--)
+		finish(submit(executor, fork_some, i));
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+}
+
+static void watch(const char *options, int count)
+{
+	struct validate_thread before[WATCHED];
+
+	for (int i = 0; i < count; i++)
+		validate_await_sleep(threads[i]);
+	/* Who is said to sleep may have been preempted just before it, and counts that later. */
+	do_something_else(options, 5000);
+	for (int i = 0; i < count; i++)
+		before[i] = validate_thread(threads[i]);
+	do_something_else(options, 20000);
+	for (int i = 0; i < count; i++) {
+		struct validate_thread after = validate_thread(threads[i]);
+
+		MUST(after.sleeps == before[i].sleeps && after.preempted == before[i].preempted);
+	}
+}
+
+static void *wait_for(void *user)
+{
+	threads[WORKERS] = gettid();
+	sem_post(&inside);
+	finish(user);
+	return NULL;
+}
+
+int main(void)
+{
+	static const char *const forms[] = {NULL, "fences=full"};
+
+	validate_expect_end(100);
+	MUST(sem_init(&inside, 0, 0) == 0 && sem_init(&gate, 0, 0) == 0);
+	for (int form = 0; form < 2; form++) {
+		assay_executor *executor = create(WORKERS, forms[form]);
+		pthread_t waiter;
+
+		use(executor);
+		await_idle(executor, WORKERS);
+		watch(forms[form], WORKERS);
+
+		validate_start(&waiter, wait_for, submit(executor, pass_gate, 0));
+		for (int i = 0; i < 2; i++)
+			while (sem_wait(&inside))
+				;
+		await_idle(executor, WORKERS - 1);
+		watch(forms[form], WATCHED);
+		sem_post(&gate);
+		validate_join(waiter);
+		MUST(assay_executor_destroy(executor) == ASSAY_OK);
+	}
+	return 0;
+}
