@@ -72,7 +72,7 @@ tree release 'cpu_per_op ns 100'
 expect 2 'BASE and NEW differ in build_type; --force' "$compare" release debug "$@"
 runs debug 2
 expect 0 'machine: ' "$compare" release debug "$@" --force
-said -- '--force: BASE and NEW differ in build_type'
+said '--force: BASE and NEW differ in build_type'
 CONTEXT='"sanitizer": "thread", "compiler_flags": "-O2 -g"'
 tree sanitized 'cpu_per_op ns 100'
 expect 2 'BASE is built with a sanitizer (thread); NEW is' "$compare" sanitized sanitized "$@"
