@@ -131,9 +131,13 @@ size_t submit_each(struct cell *cell, assay_function *function, const void *argu
 void collect_each(struct cell *cell, assay_future **futures, size_t count, uint64_t *first,
 		  size_t stride)
 {
+	int error = assay_wait(futures, count, ASSAY_ALL_COMPLETED, ASSAY_FOREVER, NULL);
+
+	if (error)
+		cell_fail(cell, "wait: %s", assay_error_text(error));
 	for (size_t i = 0; i < count; i++) {
-		int error = assay_future_result(futures[i], ASSAY_FOREVER,
-						(char *)first + i * stride, sizeof *first);
+		error = assay_future_result(futures[i], ASSAY_FOREVER, (char *)first + i * stride,
+					    sizeof *first);
 
 		assay_future_release(futures[i]);
 		if (error)

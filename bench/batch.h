@@ -53,7 +53,8 @@ int batch_run(struct cell *cell, const struct batch *batch);
  */
 size_t submit_each(struct cell *cell, assay_function *function, const void *arguments,
 		   size_t stride, size_t argument_size, size_t count, assay_future **futures);
-/* Waits for each, takes its number and releases it; a task that failed fails the cell. */
+/* Waits for all at once, as the rivals wait for their group, and not with a wake-up for each; then takes
+ * each one's number and releases it. A task that failed fails the cell. */
 void collect_each(struct cell *cell, assay_future **futures, size_t count, uint64_t *first,
 		  size_t stride);
 

@@ -94,12 +94,7 @@ static int run_executor(struct cell *cell, struct sleeps *sleeps)
 {
 	size_t submitted = submit_each(cell, sleep_task, sleeps->sleepers, sizeof *sleeps->sleepers,
 				       sizeof(uint64_t), sleeps->count, sleeps->futures);
-	/* As the rivals do: for all at once, not a wake-up for each. */
-	int error =
-		assay_wait(sleeps->futures, submitted, ASSAY_ALL_COMPLETED, ASSAY_FOREVER, NULL);
 
-	if (error)
-		cell_fail(cell, "wait: %s", assay_error_text(error));
 	collect_each(cell, sleeps->futures, submitted, &sleeps->sleepers->result,
 		     sizeof *sleeps->sleepers);
 	return cell_failed(cell) ? -1 : 0;
