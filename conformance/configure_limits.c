@@ -181,6 +181,8 @@ ASSAY_TEST(cfg_28_little_memory, .clause = "CFG-28", .deadline_ms = 20000)
 	adopt_orphans();
 	if (BUILT_WITH_ASAN || BUILT_WITH_TSAN)
 		UNSUPPORTED("a sanitizer needs memory itself");
+	if (is_emulated())
+		UNSUPPORTED("the emulator ignores limits of memory");
 	check_limits(s, RLIMIT_AS, address_space(), (rlim_t)512 << 10, true);
 }
 

@@ -139,7 +139,10 @@ void fixture_start(void);
 /* A short time for lower bounds, in nanoseconds; scaled by ASSAY_TIME_SCALE. Never a sleep. */
 int64_t short_time_ns(void);
 
-/* A count of rounds or threads for stress, reduced under sanitizers and valgrind. */
+/* Whether programs run in an emulator of user programs, which answers system calls itself. */
+bool is_emulated(void);
+
+/* A count of rounds or threads for stress, reduced under sanitizers, valgrind and emulators. */
 int scaled(int count);
 
 #endif

@@ -169,6 +169,8 @@ ASSAY_TEST(fj_3_without_memory, .clause = "FJ-3")
 
 	if (BUILT_WITH_ASAN || BUILT_WITH_TSAN)
 		UNSUPPORTED("a sanitizer needs memory itself");
+	if (is_emulated())
+		UNSUPPORTED("the emulator ignores limits of memory");
 	executor = executor_new(s, 2);
 	future = submit_task(executor, fork_without_memory, NULL, 0);
 	CHECK_EQ(result_int(future), MANY);

@@ -5,6 +5,8 @@
  * crash, hang or be lost. With an unbounded queue, and with each of the ways in which a bounded one
  * deals with tasks for which there is no room. Usage: faults BACKEND.so
  */
+#include "limit.h"
+
 #include <assay/load.h>
 
 #include <errno.h>
@@ -378,7 +380,7 @@ static int fail_each(const struct assay_backend *backend)
 		for (int at = 1;; at++) {
 			bool reached;
 
-			alarm(20);
+			limit_time(20);
 			calls = 0;
 			fail_at = at;
 			scenario(backend);

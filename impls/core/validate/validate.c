@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The labels are those of validate.h. */
 #include "validate.h"
+#include "limit.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -28,7 +29,7 @@ static void hang(int number)
 void validate_expect_end(unsigned seconds)
 {
 	signal(SIGALRM, hang);
-	alarm(CHECKED ? 3 * seconds : seconds);
+	limit_time(CHECKED ? 3 * seconds : seconds);
 }
 
 int validate_rounds(int count)

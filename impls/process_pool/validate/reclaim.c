@@ -4,6 +4,8 @@
  * results only: one that was not given back is missed soon. So it is with arguments of tasks that are
  * done, and that nobody asks about. Usage: reclaim BACKEND.so
  */
+#include "../../core/validate/limit.h"
+
 #include <assay/load.h>
 
 #include <sched.h>
@@ -153,7 +155,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: reclaim BACKEND.so");
 		return 2;
 	}
-	alarm(120);
+	limit_time(120);
 	is_open = mmap(NULL, sizeof *is_open, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
 	if (is_open == MAP_FAILED || setrlimit(RLIMIT_AS, &limit))

@@ -5,6 +5,7 @@
  * end, and nothing may crash, hang or be left. Usage: refusals BACKEND.so
  */
 #include "asleep.h"
+#include "../../core/validate/limit.h"
 
 #include <assay/load.h>
 
@@ -402,7 +403,7 @@ static int sweep(const struct assay_backend *backend, int descriptors, int threa
 		for (int at = 1;; at++) {
 			bool reached;
 
-			alarm(20);
+			limit_time(20);
 			plan->calls = 0;
 			plan->forks = 0;
 			plan->fail_at = failing = at;
@@ -424,7 +425,7 @@ static void check_silence(const struct assay_backend *backend)
 	assay_executor *executor;
 	int error;
 
-	alarm(20);
+	limit_time(20);
 	has_bystander = true;
 	error = assay_executor_create(backend, &config, &executor);
 	has_bystander = false;
@@ -477,7 +478,7 @@ static void check_room(const struct assay_backend *backend)
 	assay_executor *executor;
 	int error;
 
-	alarm(20);
+	limit_time(20);
 	config.workers = 1;
 	config.queue_capacity = 1;
 	error = assay_executor_create(backend, &config, &executor);
@@ -519,7 +520,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	client = getpid();
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
+		perror("refusals: processes that lose their parent are not seen");
 	signal(SIGALRM, on_alarm);
 	plan = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	scenario(backend); /* what stays for ever is there */

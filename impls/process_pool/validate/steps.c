@@ -8,6 +8,7 @@
  */
 #include "asleep.h"
 #include "view.h"
+#include "../../core/validate/limit.h"
 
 #include <assay/load.h>
 
@@ -225,7 +226,7 @@ static int sweep(const struct assay_backend *backend, size_t capacity)
 	int points = 0;
 
 	for (int fatal = 1;; fatal++) {
-		alarm(20);
+		limit_time(20);
 		plan->fatal = fatal;
 		scenario(backend, capacity);
 		if (plan->steps < fatal)
@@ -340,7 +341,7 @@ static int check_looked_at(const struct assay_backend *backend)
 		assay_future *future;
 		struct waiter sleeper;
 
-		alarm(20);
+		limit_time(20);
 		future = send(executor, 0);
 		start(&sleeper, wait_for_it, future);
 		await_sleep(&sleeper.tid);
@@ -380,7 +381,7 @@ static void check_released(const struct assay_backend *backend)
 	struct assay_statistics now = {0};
 	int error = assay_submit(executor, &task, &shared);
 
-	alarm(20);
+	limit_time(20);
 	if (error)
 		die("submit", error);
 	assay_future_retain(shared);
@@ -423,7 +424,7 @@ static void pass_by(void)
 
 static void check_passing(const struct assay_backend *backend)
 {
-	alarm(20);
+	limit_time(20);
 	passing.executor = create_one(backend);
 	passing.first = send(passing.executor, 0);
 	passing.victim = send(passing.executor, 1);
