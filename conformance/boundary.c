@@ -210,7 +210,7 @@ static int hit_with_bytes(assay_call *call)
 
 /* Many, since an executor may keep some memory for the next one. */
 ASSAY_TEST(ser_12_also_if_nobody_asks, .clause = "SER-12",
-	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT)
+	   .needs = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT, .deadline_ms = 30000)
 {
 	enum { COUNT = 7, SIZE = 1 << 26 };
 
