@@ -108,20 +108,23 @@ static void count_call(assay_future *future, void *user)
 	++*(atomic_int *)user;
 }
 
-static struct order order_of(int index)
+/* Until the next call. */
+static const struct order *order_of(int index)
 {
 	static const int sizes[] = {4, 0, 200, LONG, 150};
-	struct order order = {.index = index, .size = sizes[index % 5]};
+	static struct order order;
 
+	order.index = index;
+	order.size = sizes[index % 5];
 	order.argument = index % 4 == 3 ? (int)sizeof order : 76;
 	((char *)&order)[order.argument - 1] = (char)index;
-	return order;
+	return &order;
 }
 
 /* Returns whether it died with its worker. */
 static bool check(assay_future *future, int index)
 {
-	struct order order = order_of(index);
+	const struct order *order = order_of(index);
 	struct assay_outcome outcome;
 	int error = assay_future_outcome(future, ASSAY_FOREVER, &outcome);
 	int runs = plan->runs[index];
@@ -137,10 +140,11 @@ static bool check(assay_future *future, int index)
 		return true;
 	if (!runs)
 		die("a task did not run", index);
-	if (order.size == 0 ? outcome.error != ASSAY_EFAILED || outcome.code != 1 ||
-				      strcmp(outcome.message, "as it was told") != 0
-			    : outcome.error || outcome.result_size != (size_t)order.size ||
-				      memcmp(outcome.result, &order.index, sizeof order.index) != 0)
+	if (order->size == 0
+		    ? outcome.error != ASSAY_EFAILED || outcome.code != 1 ||
+			      strcmp(outcome.message, "as it was told") != 0
+		    : outcome.error || outcome.result_size != (size_t)order->size ||
+			      memcmp(outcome.result, &order->index, sizeof order->index) != 0)
 		die(outcome.message, index);
 	return false;
 }
@@ -154,8 +158,8 @@ static int submit_round(assay_executor *executor, int first, int *lost)
 
 	called = 0;
 	for (int i = 0; i < TASKS; i++) {
-		struct order order = order_of(first + i);
-		struct assay_task task = {obey, NULL, &order, (size_t)order.argument};
+		const struct order *order = order_of(first + i);
+		struct assay_task task = {obey, NULL, order, (size_t)order->argument};
 		int error = assay_submit(executor, &task, &futures[count]);
 
 		if (error && (policy != ASSAY_DEATH_BREAKS || error != ASSAY_EBROKEN))
@@ -376,8 +380,8 @@ static void check_released(const struct assay_backend *backend)
 {
 	assay_executor *executor = create_one(backend);
 	assay_future *first = send(executor, 0);
-	struct order order = order_of(1); /* which fails */
-	struct assay_task task = {obey, NULL, &order, (size_t)order.argument};
+	const struct order *order = order_of(1); /* which fails */
+	struct assay_task task = {obey, NULL, order, (size_t)order->argument};
 	struct assay_statistics now = {0};
 	int error = assay_submit(executor, &task, &shared);
 

@@ -12,21 +12,16 @@
 
 #define VIEW_SLOTS ((size_t)1 << 22)
 
-/* Where it begins, and the line of its flags in smaps. NULL: there is none. */
-static inline char *find_segment(char flags[256])
+/* Where it begins. NULL: there is none. */
+static inline char *find_segment(void)
 {
-	FILE *file = fopen("/proc/self/smaps", "r");
+	FILE *file = fopen("/proc/self/maps", "r");
 	char line[256];
 	unsigned long start = 0;
 
-	while (file && fgets(line, sizeof line, file)) {
+	while (!start && file && fgets(line, sizeof line, file))
 		if (strstr(line, "assay process pool"))
 			start = strtoul(line, NULL, 16);
-		if (start && strncmp(line, "VmFlags:", 8) == 0) {
-			strcpy(flags, line);
-			break;
-		}
-	}
 	if (file)
 		fclose(file);
 	return (char *)start;
@@ -39,15 +34,13 @@ static inline size_t page_up(size_t size)
 
 static inline struct lane *find_lane(void)
 {
-	char flags[256], *base = find_segment(flags);
-
-	return (struct lane *)(base + page_up(sizeof(struct control)));
+	return (struct lane *)(find_segment() + page_up(sizeof(struct control)));
 }
 
 /* How many units of the arena somebody has. */
 static inline size_t count_owned(size_t workers)
 {
-	char flags[256], *base = find_segment(flags);
+	char *base = find_segment();
 	struct control *control = (struct control *)base;
 	size_t owned = 0;
 	_Atomic uint32_t *owners =
