@@ -145,7 +145,7 @@ void ticket_bind(struct future *future, uint64_t hint, bool has_roused);
 
 /* Ends the task of a slot that is done: false if somebody else does. Callbacks are left. */
 bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word);
-/* Calls what the collector left: in no frame that others of its callbacks depend on. */
+/* Calls them, in the collector's loop: no other callback waits there, and no sweep is half done. */
 void ticket_call_back(struct pool *pool);
 
 /* In place of its worker, which died: gives back what is left of the argument. */
