@@ -232,14 +232,17 @@ bool future_notify_watchers(struct future *future)
  * of them may give up the last reference. */
 void future_notify(struct future *future)
 {
-	struct assay_watcher *callbacks, *first;
+	struct assay_watcher *next;
 
-	future_notify_watchers(future);
-	callbacks = future->observers;
-	while ((first = ring_take_first(&callbacks))) {
-		struct callback callback = *(struct callback *)first;
+	if (!future_notify_watchers(future))
+		return;
+	next = future->observers->next;
+	future->observers->next = NULL; /* no ring any more: the last is the end */
+	while (next) {
+		struct callback callback = *(struct callback *)next;
 
-		free(first); /* first: it may end the thread */
+		free(next); /* first: it may end the thread */
+		next = callback.watcher.next;
 		callback.function(&future->base, callback.user);
 	}
 }
