@@ -203,9 +203,8 @@ static void bury(struct pool *pool, int index)
 	describe(text, sizeof text, pid, status);
 	if (leaving == LEAVING_INITIALIZER)
 		break_pool(pool, "the initializer failed", 0);
-	else if (atomic_load_explicit(&lane->is_initializing, memory_order_relaxed))
-		break_pool(pool, text, code_of(status)); /* or it would go on for ever */
-	else if (crashed && policy == ASSAY_DEATH_BREAKS)
+	else if ((crashed && policy == ASSAY_DEATH_BREAKS) || /* or it would go on for ever: */
+		 atomic_load_explicit(&lane->is_initializing, memory_order_relaxed))
 		break_pool(pool, text, code_of(status));
 	if (was_running)
 		lose_task(
