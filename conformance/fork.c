@@ -140,6 +140,54 @@ static int return_nothing(assay_call *call)
 	return assay_return(call, NULL, 0);
 }
 
+/* The executor that is made while a fork is under way. */
+static struct {
+	struct subject *s; /* until it is made */
+	assay_executor *executor;
+} overlap;
+
+static void make_executor(void *argument)
+{
+	assay_future *future;
+
+	overlap.executor = executor_new(argument, 2);
+	future = submit_int(overlap.executor, 1);
+	CHECK_EQ(result_int(future), 1);
+	assay_future_release(future);
+}
+
+/* First of the handlers of a fork, whose list is made already. */
+static void overlap_fork(void)
+{
+	struct actor actor;
+
+	if (!overlap.s)
+		return;
+	actor_start(&actor, make_executor, overlap.s);
+	overlap.s = NULL;
+	actor_join(&actor);
+}
+
+ASSAY_TEST(frk_2_forked_before_the_first_executor_was_there, .clause = "FRK-2")
+{
+	struct assay_task task = {.function = return_nothing};
+	pid_t child;
+
+	need_threads_after_fork();
+	overlap.s = s;
+	CHECK_EQ(pthread_atfork(overlap_fork, NULL, NULL), 0);
+	child = fork();
+	if (child == 0) {
+		if (s->backend->capabilities & ASSAY_CAP_ASYNCHRONOUS)
+			CHECK_ERROR(assay_submit(overlap.executor, &task, NULL),
+				    ASSAY_EUNREACHABLE);
+		use_own_executor(s);
+		end_child();
+	}
+	await_child(child);
+	executor_end(overlap.executor);
+}
+
 ASSAY_TEST(frk_3_an_inherited_executor_is_out_of_reach, .clause = "FRK-3",
 	   .needs = ASSAY_CAP_ASYNCHRONOUS)
 {

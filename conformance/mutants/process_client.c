@@ -321,32 +321,26 @@ static int note_object(struct dl_phdr_info *info, size_t size, void *user)
 
 /* No fork while the C library's list of objects is locked: in the child it would be for ever. */
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
-/* The handlers may be registered twice: in a child that was forked in the middle of it. */
-static _Thread_local unsigned list_locked;
 
 static void lock_list(void)
 {
-	if (list_locked++ == 0)
-		pthread_mutex_lock(&list_mutex);
+	pthread_mutex_lock(&list_mutex);
 }
 
 static void unlock_list(void)
 {
-	if (--list_locked == 0)
-		pthread_mutex_unlock(&list_mutex);
+	pthread_mutex_unlock(&list_mutex);
 }
 
-static void watch_forks(void)
+__attribute__((constructor)) static void watch_forks(void)
 {
 	pthread_atfork(lock_list, unlock_list, unlock_list);
 }
 
 bool process_learn(struct pool *pool)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	bool is_whole;
 
-	pthread_once(&once, watch_forks);
 	lock_list();
 	is_whole = dl_iterate_phdr(note_object, pool) == 0;
 	unlock_list();

@@ -34,19 +34,14 @@ static void at_exit(void)
 	pthread_mutex_unlock(&pools_mutex);
 }
 
-/* The handlers may be registered twice: in a child that was forked in the middle of it. */
-static _Thread_local unsigned pools_locked;
-
 static void lock_pools(void)
 {
-	if (pools_locked++ == 0)
-		pthread_mutex_lock(&pools_mutex);
+	pthread_mutex_lock(&pools_mutex);
 }
 
 static void unlock_pools(void)
 {
-	if (--pools_locked == 0)
-		pthread_mutex_unlock(&pools_mutex);
+	pthread_mutex_unlock(&pools_mutex);
 }
 
 /* The parent's pools are not the child's to finish. */
@@ -57,17 +52,21 @@ static void lose_pools(void)
 	unlock_pools();
 }
 
-static void watch_process(void)
+PORT_AT_LOAD static void watch_forks(void)
+{
+	pthread_atfork(lock_pools, unlock_pools, lose_pools);
+}
+
+static void watch_exit(void)
 {
 	atexit(at_exit);
-	pthread_atfork(lock_pools, unlock_pools, lose_pools);
 }
 
 void exit_remember(struct pool *pool)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, watch_process);
+	pthread_once(&once, watch_exit);
 	pthread_mutex_lock(&pools_mutex);
 	pool->next = pools;
 	pools = pool;

@@ -12,16 +12,9 @@ static void count_fork(void)
 	atomic_fetch_add_explicit(&port_forks, 1, memory_order_relaxed); /* no other thread here */
 }
 
-static void watch(void)
+PORT_AT_LOAD static void watch_forks(void)
 {
 	pthread_atfork(NULL, NULL, count_fork);
-}
-
-void port_watch_forks(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, watch);
 }
 
 /* Blocks what others send; a fault of the thread's own must find the client's handler. */

@@ -24,6 +24,11 @@
 #define PORT_OUTLINE __attribute__((noinline))
 #define PORT_RARE __attribute__((noinline, cold))
 
+/* Runs when the backend is loaded. There belong the handlers of forks: the C library runs in a fork
+ * those that were registered before it began, and a thread that makes the first executor meanwhile
+ * would be too late with them for the child. */
+#define PORT_AT_LOAD __attribute__((constructor))
+
 /* Tells the core that this is a spin loop. */
 static inline void port_pause(void)
 {
@@ -101,9 +106,8 @@ static inline void port_wake(_Atomic uint32_t *word, int count)
 }
 
 /* How often the process was forked on the way to this one: what was created under another number has
- * no threads here. Counts from the first port_watch_forks() on. */
+ * no threads here. */
 extern _Atomic unsigned port_forks;
-void port_watch_forks(void);
 
 /* Starts a joinable thread. Signals that come from outside are blocked: they are the client's; those
  * that the thread itself causes are not. 0 or an errno value. */

@@ -34,7 +34,6 @@ int settings_copy(struct settings *settings, const struct assay_config *config)
 			 atomic_fetch_add_explicit(&unnamed, 1, memory_order_relaxed) % 100000);
 	settings->config.name = settings->name;
 	settings->config.options = NULL; /* whoever knows any has read them by now */
-	port_watch_forks();
 	/* relaxed: as in settings_are_orphaned() */
 	settings->forks = atomic_load_explicit(&port_forks, memory_order_relaxed);
 	for (size_t i = 0; i < config->function_count; i++)

@@ -76,26 +76,25 @@ static void retire(void *slab)
 	mine = NULL;
 }
 
-/* The handlers may be registered twice: in a child that was forked in the middle of it. */
-static _Thread_local unsigned idle_locked;
-
 static void lock_idle(void)
 {
-	if (idle_locked++ == 0)
-		pthread_mutex_lock(&idle_mutex);
+	pthread_mutex_lock(&idle_mutex);
 }
 
 static void unlock_idle(void)
 {
-	if (--idle_locked == 0)
-		pthread_mutex_unlock(&idle_mutex);
+	pthread_mutex_unlock(&idle_mutex);
 }
 
-static void prepare(void)
+/* A child finds the list whole, whatever other threads are doing. */
+PORT_AT_LOAD static void watch_forks(void)
+{
+	pthread_atfork(lock_idle, unlock_idle, unlock_idle);
+}
+
+static void create_key(void)
 {
 	key_exists = pthread_key_create(&key, retire) == 0;
-	/* A child finds the lists whole, whatever other threads are doing. */
-	pthread_atfork(lock_idle, unlock_idle, unlock_idle);
 }
 
 /* An idle slab, or a new one. */
@@ -103,7 +102,7 @@ static struct slab *adopt(void)
 {
 	struct slab *slab;
 
-	pthread_once(&once, prepare);
+	pthread_once(&once, create_key);
 	pthread_mutex_lock(&idle_mutex);
 	slab = idle;
 	if (slab)

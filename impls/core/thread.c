@@ -29,33 +29,32 @@ static void give_back(void *user)
 	pthread_mutex_unlock(&mutex);
 }
 
-/* The handlers may be registered twice: in a child that was forked in the middle of it. */
-static _Thread_local unsigned locked;
-
 static void lock(void)
 {
-	if (locked++ == 0)
-		pthread_mutex_lock(&mutex);
+	pthread_mutex_lock(&mutex);
 }
 
 static void unlock(void)
 {
-	if (--locked == 0)
-		pthread_mutex_unlock(&mutex);
+	pthread_mutex_unlock(&mutex);
 }
 
-static void prepare(void)
+/* A child finds the list whole, whatever other threads are doing. */
+PORT_AT_LOAD static void watch_forks(void)
+{
+	pthread_atfork(lock, unlock, unlock);
+}
+
+static void create_key(void)
 {
 	key_exists = pthread_key_create(&key, give_back) == 0;
-	/* A child finds the list whole, whatever other threads are doing. */
-	pthread_atfork(lock, unlock, unlock);
 }
 
 uint32_t thread_number_slow(void)
 {
 	struct number *number;
 
-	pthread_once(&once, prepare);
+	pthread_once(&once, create_key);
 	if (!key_exists) /* it could not be given back */
 		return THREAD_UNNUMBERED;
 	pthread_mutex_lock(&mutex);

@@ -25,22 +25,18 @@ struct reach {
  * was forked meanwhile it would be locked for ever. No fork happens while this one is held.
  */
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
-/* The handlers may be registered twice: in a child that was forked in the middle of it. */
-static _Thread_local unsigned list_locked;
 
 static void lock_list(void)
 {
-	if (list_locked++ == 0)
-		pthread_mutex_lock(&list_mutex);
+	pthread_mutex_lock(&list_mutex);
 }
 
 static void unlock_list(void)
 {
-	if (--list_locked == 0)
-		pthread_mutex_unlock(&list_mutex);
+	pthread_mutex_unlock(&list_mutex);
 }
 
-static void watch_forks(void)
+PORT_AT_LOAD static void watch_forks(void)
 {
 	pthread_atfork(lock_list, unlock_list, unlock_list);
 }
@@ -49,9 +45,6 @@ static void watch_forks(void)
 static void each_object(int (*visit)(struct dl_phdr_info *info, size_t size, void *user),
 			void *user)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, watch_forks);
 	lock_list();
 	dl_iterate_phdr(visit, user);
 	unlock_list();

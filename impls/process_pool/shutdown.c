@@ -237,8 +237,6 @@ static void at_exit(void)
 	pthread_mutex_unlock(&register_mutex);
 }
 
-/* The handlers may be registered twice: in a child that was forked in the middle of it. */
-static _Thread_local unsigned register_locked;
 static _Thread_local bool is_helpers; /* the fork that this thread makes */
 static _Atomic uint32_t forks;
 static _Atomic uint32_t helpers;
@@ -263,8 +261,6 @@ void fork_for_helper(bool begin)
 
 static void lock_register(void)
 {
-	if (register_locked++)
-		return;
 	pthread_mutex_lock(&register_mutex);
 	if (!is_helpers)
 		atomic_fetch_add_explicit(&forks, 1, memory_order_seq_cst); /* P6 */
@@ -272,8 +268,6 @@ static void lock_register(void)
 
 static void unlock_register(void)
 {
-	if (--register_locked)
-		return;
 	if (!is_helpers)
 		atomic_fetch_add_explicit(&forks, 1, memory_order_seq_cst); /* P6 */
 	pthread_mutex_unlock(&register_mutex);
@@ -296,10 +290,14 @@ void pools_unmap_others(void)
 	inherited = NULL;
 }
 
-static void watch_process(void)
+PORT_AT_LOAD static void watch_forks(void)
+{
+	pthread_atfork(lock_register, unlock_register, lose_pools);
+}
+
+static void watch_exit(void)
 {
 	atexit(at_exit);
-	pthread_atfork(lock_register, unlock_register, lose_pools);
 }
 
 struct pool *pool_new(void)
@@ -307,7 +305,7 @@ struct pool *pool_new(void)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct pool *pool;
 
-	pthread_once(&once, watch_process);
+	pthread_once(&once, watch_exit);
 	pthread_mutex_lock(&register_mutex);
 	pool = unused;
 	if (pool)

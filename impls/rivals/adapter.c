@@ -7,6 +7,7 @@
 
 #include <assay/simple_future.h> /* assay_simple_check_config */
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -418,6 +419,18 @@ static void init_shards(struct adapter *adapter)
 	}
 }
 
+/* False in a child of a process that has begun to use the rival: its locks may be held by nobody. */
+static bool is_used_here_only(void)
+{
+	static _Atomic unsigned first_use = UINT_MAX; /* port_forks then */
+	unsigned forks = atomic_load_explicit(&port_forks, memory_order_relaxed), first = UINT_MAX;
+
+	/* relaxed: a child is forked with what its parent wrote, or did not */
+	return atomic_compare_exchange_strong_explicit(
+		       &first_use, &first, forks, memory_order_relaxed, memory_order_relaxed) ||
+	       first == forks;
+}
+
 int adapter_create(const struct assay_config *config, assay_executor **executor)
 {
 	static _Atomic uint64_t ids;
@@ -433,11 +446,9 @@ int adapter_create(const struct assay_config *config, assay_executor **executor)
 	error = settings_copy(&adapter->settings, config);
 	if (error)
 		goto free_adapter;
-	/* Forks are counted from the first executor on: in the child its locks may be held by
-	 * nobody. */
-	error = adapter->settings.forks && !rival_survives_fork
-			? ASSAY_EUNSUPPORTED
-			: rival_create(adapter->settings.config.workers, &adapter->rival);
+	error = rival_survives_fork || is_used_here_only()
+			? rival_create(adapter->settings.config.workers, &adapter->rival)
+			: ASSAY_EUNSUPPORTED;
 	if (error)
 		goto free_settings;
 	/* relaxed: only to be another one */

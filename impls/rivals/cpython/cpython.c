@@ -196,15 +196,15 @@ __attribute__((constructor)) static void start(void)
 		return;
 	startup_error = import_executor();
 	PyEval_SaveThread();
+	/* Otherwise the program is Python's, and so are its forks and its end. */
 	is_ours = true;
+	pthread_atfork(before_fork, after_fork_here, after_fork_in_child);
 }
 
-static void watch_process(void)
+static void watch_exit(void)
 {
-	if (!is_ours) /* the program is Python's, and so are its forks and its end */
-		return;
-	pthread_atfork(before_fork, after_fork_here, after_fork_in_child);
-	atexit(at_exit);
+	if (is_ours)
+		atexit(at_exit);
 }
 
 /*
@@ -219,7 +219,7 @@ int rival_create(int workers, struct rival **out)
 
 	if (startup_error)
 		return startup_error;
-	pthread_once(&once, watch_process);
+	pthread_once(&once, watch_exit);
 	rival = calloc(1, sizeof *rival);
 	if (!rival)
 		return ASSAY_ENOMEM;

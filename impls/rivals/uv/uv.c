@@ -7,7 +7,7 @@
  * one executor at a time, and all have the number of workers of the first.
  *
  * Ordering
- *   O1  rival_free: release store of 0 in owner  ->  rival_create: acquire exchange
+ *   O1  rival_free: release store of false in is_owned  ->  rival_create: acquire exchange
  *       sized_process and pool_size
  */
 #include "../adapter.h"
@@ -26,8 +26,8 @@
 /* What a loop opens, and two that libuv opens once. */
 #define LOOP_DESCRIPTORS 8
 
-/* libuv starts its pool anew in a forked child. */
-const bool rival_survives_fork = true;
+/* libuv starts its pool anew in a forked child, unless the fork met the start of the first. */
+const bool rival_survives_fork = false;
 
 struct request {
 	uv_work_t work; /* first: libuv gets its address */
@@ -45,10 +45,10 @@ struct rival {
 	bool closing;
 };
 
-/* The process that has an executor, or 0. Whoever puts itself there owns the two below. */
-static _Atomic pid_t owner;
-static pid_t sized_process; /* where the pool has its size */
+static _Atomic bool is_owned; /* there is an executor; whoever sets it owns the two below */
+static pid_t sized_process;   /* where the pool got its size, or 0 */
 static int pool_size;
+static bool is_reset; /* in a child */
 
 static void work(uv_work_t *work)
 {
@@ -101,60 +101,77 @@ static void start_pool(uv_loop_t *loop)
 	uv_run(loop, UV_RUN_DEFAULT);
 }
 
+/* Registered after libuv's own handler, which lets the pool start anew in a child. A fork that had
+ * begun before does neither: in its child libuv waits for threads of the parent. */
+static void note_reset(void)
+{
+	is_reset = true;
+}
+
 /* At its end libuv joins the threads of the pool, and aborts in a forked child, which has none. */
 static void at_exit(void)
 {
 	uv_loop_t loop;
 
-	if (!sized_process || sized_process == getpid() || uv_loop_init(&loop))
+	if (sized_process == getpid() || !is_reset || uv_loop_init(&loop))
 		return;
 	start_pool(&loop);
 	uv_loop_close(&loop);
 }
 
-/* No fork while the environment is locked: in the child it would be for ever. */
-static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
-
-static void lock_starting(void)
+static void watch_exit(void)
 {
-	pthread_mutex_lock(&starting);
-}
-
-static void unlock_starting(void)
-{
-	pthread_mutex_unlock(&starting);
-}
-
-static void watch_process(void)
-{
-	pthread_atfork(lock_starting, unlock_starting, unlock_starting);
 	atexit(at_exit);
+	pthread_atfork(NULL, NULL, note_reset);
+}
+
+/* No fork while the environment is locked: in the child it would be for ever. */
+static pthread_mutex_t environment = PTHREAD_MUTEX_INITIALIZER;
+
+static void lock_environment(void)
+{
+	pthread_mutex_lock(&environment);
+}
+
+static void unlock_environment(void)
+{
+	pthread_mutex_unlock(&environment);
+}
+
+PORT_AT_LOAD static void watch_forks(void)
+{
+	pthread_atfork(lock_environment, unlock_environment, unlock_environment);
+}
+
+static int set_size(int workers)
+{
+	char size[16];
+	int error;
+
+	snprintf(size, sizeof size, "%d", workers);
+	lock_environment();
+	error = setenv("UV_THREADPOOL_SIZE", size, 1);
+	unlock_environment();
+	return error ? ASSAY_ENOMEM : ASSAY_OK;
 }
 
 /* Starts the pool, at the latest now, with so many threads. */
 static int size_pool(uv_loop_t *loop, int workers)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	char size[16];
 	int error;
 
-	if (sized_process == getpid())
+	if (sized_process)
 		return workers == pool_size ? ASSAY_OK : ASSAY_EUNSUPPORTED;
 	error = workers > MOST_WORKERS ? ASSAY_EUNSUPPORTED : probe_threads(workers);
-	if (error)
-		return error; /* libuv would have ended the program */
-	pthread_once(&once, watch_process);
-	snprintf(size, sizeof size, "%d", workers);
-	lock_starting();
-	if (setenv("UV_THREADPOOL_SIZE", size, 1))
-		error = ASSAY_ENOMEM;
-	else
-		start_pool(loop);
-	unlock_starting();
+	if (!error) /* libuv would have ended the program */
+		error = set_size(workers);
 	if (error)
 		return error;
 	sized_process = getpid();
 	pool_size = workers;
+	start_pool(loop);
+	pthread_once(&once, watch_exit);
 	return ASSAY_OK;
 }
 
@@ -178,13 +195,10 @@ destroy_mutex:
 
 int rival_create(int workers, struct rival **out)
 {
-	pid_t before = atomic_load_explicit(&owner, memory_order_relaxed); /* compared below */
 	struct rival *rival;
 	int error = ASSAY_ERESOURCE;
 
-	if (before == getpid() || !atomic_compare_exchange_strong_explicit(
-					  &owner, &before, getpid(), memory_order_acquire, /* O1 */
-					  memory_order_relaxed))
+	if (atomic_exchange_explicit(&is_owned, true, memory_order_acquire)) /* O1 */
 		return ASSAY_EUNSUPPORTED;
 	rival = calloc(1, sizeof *rival);
 	if (!rival) {
@@ -205,7 +219,7 @@ int rival_create(int workers, struct rival **out)
 free_rival:
 	free(rival);
 disown:
-	atomic_store_explicit(&owner, 0, memory_order_release); /* O1 */
+	atomic_store_explicit(&is_owned, false, memory_order_release); /* O1 */
 	return error;
 }
 
@@ -243,7 +257,7 @@ void rival_free(struct rival *rival)
 {
 	uv_mutex_destroy(&rival->mutex);
 	free(rival);
-	atomic_store_explicit(&owner, 0, memory_order_release); /* O1 */
+	atomic_store_explicit(&is_owned, false, memory_order_release); /* O1 */
 }
 
 const struct assay_backend assay_backend = {
