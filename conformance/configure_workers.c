@@ -117,6 +117,7 @@ ASSAY_TEST(cfg_2_default_workers_all_run_tasks, .clause = "CFG-2",
 	for (uint32_t i = 0; i < workers + 40; i++)
 		assay_future_release(submit_task(executor, visit, &way, sizeof way));
 	probe_await(way.inside, workers);
+	await_standstill();
 	gate_open(way.gate);
 	executor_end(executor);
 	CHECK_EQ(probe_count(way.inside), workers + 40);
@@ -134,6 +135,7 @@ ASSAY_TEST(cfg_5_never_more_at_once_than_workers, .clause = "CFG-5",
 		for (int i = 0; i < 5 * workers; i++)
 			assay_future_release(submit_task(executor, visit, &way, sizeof way));
 		probe_await(way.inside, (uint32_t)workers);
+		await_standstill(); /* one too many would be inside by now */
 		gate_open(way.gate);
 		executor_end(executor);
 		CHECK_EQ(probe_count(way.inside), 5 * workers);

@@ -41,11 +41,30 @@ static void count_living(pid_t thread, void *user)
 		++*(int *)user;
 }
 
-static void await_sleep_of_others(pid_t thread, void *user)
+static void await_sleep_of_other(pid_t thread, void *user)
 {
-	(void)user;
+	++*(int *)user;
 	if (thread != gettid())
 		await_sleep(thread);
+}
+
+static void await_sleep_in(pid_t process, void *user)
+{
+	struct process_status status;
+
+	if (process_status(process, &status) && status.group == getpgrp())
+		process_each_thread(process, await_sleep_of_other, user);
+}
+
+void await_standstill(void)
+{
+	int threads = 0, before;
+
+	do { /* whoever was awake may have started another */
+		before = threads;
+		threads = 0;
+		process_each(await_sleep_in, &threads);
+	} while (threads != before);
 }
 
 int count_threads(void)
@@ -54,7 +73,7 @@ int count_threads(void)
 
 	/* An emulator lets the join return while the thread has yet to end, and nothing marks it. */
 	if (is_emulated())
-		process_each_thread(getpid(), await_sleep_of_others, NULL);
+		await_standstill();
 	process_each_thread(getpid(), count_living, &threads);
 	return threads - (int)arena->foreign_threads;
 }

@@ -122,6 +122,10 @@ void actor_await_sleep(struct actor *actor);
  * return as well if the thread has ended. */
 void await_sleep(int tid);
 
+/* Until every other thread of the test and of its processes sleeps. What was under way has happened
+ * then, unless it waits for the caller or for a time. */
+void await_standstill(void);
+
 /* How many threads this process has; how many children; how many descriptors are open. */
 int count_threads(void);
 int count_children(void);
