@@ -2,8 +2,8 @@
 /*
  * A batch in which BASE differs from itself by the rule that is meant for NEW is void. Regression:
  * over the other batches the interval excludes 1 and the median ratio is beyond the threshold of its
- * kind, two of them on their own have an interval that excludes 1, and NEW is slower in more rounds
- * than chance would have it.
+ * kind, two of them and batches with half of the rounds have an interval of their own that excludes 1,
+ * and NEW is slower in more rounds than chance would have it.
  */
 #include "judge.h"
 
@@ -39,8 +39,9 @@ static size_t rounds_of(const struct values arms[ARMS])
 struct evidence {
 	bool is_void[BATCHES];
 	unsigned voids;
-	unsigned clean;    /* measured and not void */
-	unsigned repeated; /* of these slower on their own, by however little */
+	unsigned clean;                 /* measured and not void */
+	unsigned repeated;              /* of these slower on their own, by however little */
+	size_t rounds, rounds_repeated; /* of the clean ones, and of the repeated */
 	struct effect effect;
 	struct effect control;
 };
@@ -134,18 +135,25 @@ static struct evidence weigh(const struct figure *figure, bool interleaved,
 		control = of_base(figure, others, interleaved, rules);
 		evidence.is_void[batch] = fires(&control, threshold);
 		evidence.voids += evidence.is_void[batch];
-		evidence.clean += effect.known && !evidence.is_void[batch];
-		evidence.repeated += !evidence.is_void[batch] && effect_is_slower(&effect, 0);
+		if (!effect.known || evidence.is_void[batch])
+			continue;
+		evidence.clean++;
+		evidence.rounds += effect.count;
+		if (!effect_is_slower(&effect, 0))
+			continue;
+		evidence.repeated++;
+		evidence.rounds_repeated += effect.count;
 	}
 	evidence.effect = of_new(figure, evidence.is_void, interleaved, rules);
 	evidence.control = of_base(figure, evidence.is_void, interleaved, rules);
 	return evidence;
 }
 
-/* Many looks find something once: it has to come back, not seldom, and be no chance. */
+/* Many looks find something once: it has to come back, not seldom, and be no chance. A short batch may
+ * miss what a long one shows. */
 static bool is_repeated(const struct evidence *evidence)
 {
-	return evidence->repeated >= 2 && 2 * evidence->repeated >= evidence->clean &&
+	return evidence->repeated >= 2 && 2 * evidence->rounds_repeated >= evidence->rounds &&
 	       evidence->effect.chance < CHANCE_LIMIT;
 }
 
