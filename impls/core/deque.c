@@ -117,7 +117,7 @@ struct future *deque_steal(struct deque *deque)
 	return future;
 }
 
-size_t deque_take(struct deque *deque, struct future **futures, size_t most)
+size_t deque_take(struct deque *deque, struct future **futures, size_t most, size_t shares)
 {
 	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire);       /* D3 */
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_acquire); /* D1 */
@@ -126,7 +126,7 @@ size_t deque_take(struct deque *deque, struct future **futures, size_t most)
 
 	if (top >= bottom)
 		return 0;
-	count = (size_t)(bottom - top + 1) / 2;
+	count = ((size_t)(bottom - top) + shares - 1) / shares;
 	if (count > most)
 		count = most;
 	slots = atomic_load_explicit(&deque->slots, memory_order_acquire); /* D4 */

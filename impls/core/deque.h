@@ -96,9 +96,9 @@ bool deque_pop_if(struct deque *deque, const struct future *wanted);
 /* Anybody: the oldest; NULL if there is none, or if another thief was quicker. */
 struct future *deque_steal(struct deque *deque);
 
-/* Anybody, of a deque whose owner never pops: up to `most` of the oldest, at most half of what there
- * is, in order. 0: none, or another was quicker. */
-size_t deque_take(struct deque *deque, struct future **futures, size_t most);
+/* Anybody, of a deque whose owner never pops: up to `most` of the oldest, in order, and no more than
+ * one of so many equal shares. 0: none, or another was quicker. */
+size_t deque_take(struct deque *deque, struct future **futures, size_t most, size_t shares);
 
 /* The owner: the oldest; NULL if there is none. */
 struct future *deque_shift(struct deque *deque);

@@ -113,7 +113,8 @@ uint64_t lanes_pushed(struct lanes *lanes)
 	return pushed;
 }
 
-size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most)
+size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most,
+		  size_t shares)
 {
 	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire); /* E4 */
 	uint32_t i = *cursor < count ? *cursor : 0;
@@ -124,7 +125,7 @@ size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures
 
 		/* Until something was taken or the lane is empty: a race lost is no answer. */
 		while (lane && !taken && !deque_looks_empty(&lane->deque))
-			taken = deque_take(&lane->deque, futures, most);
+			taken = deque_take(&lane->deque, futures, most, shares);
 		i = i + 1 < count ? i + 1 : 0;
 		if (taken) {
 			*cursor = i; /* by turns: a lane that never runs dry keeps nobody waiting */

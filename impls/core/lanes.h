@@ -151,9 +151,11 @@ uint64_t lanes_pushed(struct lanes *lanes);
 
 /*
  * Up to `most` of the oldest of some lane, beginning with lane *cursor, which is moved on behind
- * where something was found. Half of what a lane holds at most, so that others find work, too.
+ * where something was found. One of so many shares of what a lane holds at most, so that others find
+ * work, too.
  */
-size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most);
+size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most,
+		  size_t shares);
 
 /* A hint. */
 bool lanes_look_empty(struct lanes *lanes);

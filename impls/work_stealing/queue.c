@@ -23,6 +23,7 @@
 struct queue {
 	struct lanes lanes;
 	uint32_t workers;
+	uint32_t shares; /* one for each worker, and never all of a lane for one */
 	struct thief *thieves;
 	struct lane own[]; /* the workers' deques */
 };
@@ -50,6 +51,7 @@ struct queue *queue_create(int workers, bool lopsided)
 		return NULL;
 	memset(queue, 0, size);
 	queue->workers = (uint32_t)workers;
+	queue->shares = workers > 2 ? (uint32_t)workers : 2;
 	queue->thieves = aligned_alloc(PORT_APART, (size_t)workers * sizeof *queue->thieves);
 	if (!queue->thieves) {
 		free(queue);
@@ -143,8 +145,8 @@ static struct future *take_from_lanes(struct queue *queue, int worker, bool *mov
 {
 	struct deque *own = &queue->own[worker].deque;
 	struct future *batch[BATCH];
-	size_t count =
-		lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch, most(queue, own));
+	size_t count = lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch,
+				  most(queue, own), queue->shares);
 
 	return keep(own, batch, count, moved);
 }
@@ -157,7 +159,7 @@ static struct future *take_shared(struct queue *queue, int worker, struct deque 
 	size_t count = 0;
 
 	while (!count && !deque_looks_empty(shared))
-		count = deque_take(shared, batch, most(queue, own));
+		count = deque_take(shared, batch, most(queue, own), 2);
 	return keep(own, batch, count, moved);
 }
 
@@ -206,13 +208,13 @@ static struct future *pop_outside(struct queue *queue)
 	uint32_t cursor = 0;
 	struct future *future;
 
-	if (lanes_take(&queue->lanes, &cursor, &future, 1))
+	if (lanes_take(&queue->lanes, &cursor, &future, 1, 1))
 		return future;
 	for (uint32_t i = 0; i < queue->workers; i++) {
 		struct deque *deque = &queue->own[i].deque, *shared = &queue->thieves[i].shared;
 
 		while (!deque_looks_empty(shared))
-			if (deque_take(shared, &future, 1))
+			if (deque_take(shared, &future, 1, 1))
 				return future;
 		while (!deque_looks_empty(deque)) {
 			future = deque_steal(deque);

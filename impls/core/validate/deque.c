@@ -63,7 +63,7 @@ static size_t steal_some(const struct thief *thief, struct future **batch, uint3
 		batch[0] = deque_steal(&deque);
 		return batch[0] ? 1 : 0;
 	}
-	count = deque_take(&deque, batch, most);
+	count = deque_take(&deque, batch, most, 2);
 	MUST(count <= most);
 	for (size_t i = 1; i < count; i++)
 		MUST(number_of(batch[i]) == number_of(batch[i - 1]) + 1);
@@ -283,7 +283,7 @@ static size_t look_for_one(struct future **batch)
 
 static size_t look_for_many(struct future **batch)
 {
-	return deque_take(&deque, batch, BATCH);
+	return deque_take(&deque, batch, BATCH, 2);
 }
 
 /* The system has taken most of the outgrown array back: there a thief finds the element that is
@@ -322,12 +322,12 @@ static void halve(void)
 	struct future *batch[100];
 
 	deque_init(&deque, false);
-	MUST(deque_take(&deque, batch, 100) == 0 && !deque_shift(&deque) && !deque_pop(&deque));
+	MUST(deque_take(&deque, batch, 100, 2) == 0 && !deque_shift(&deque) && !deque_pop(&deque));
 	MUST(deque_reserve(&deque, 100));
 	for (size_t i = 1; i <= 100; i++)
 		deque_push(&deque, element_of(i));
 	for (size_t left = 100, next = 1; left > 0;) {
-		size_t count = deque_take(&deque, batch, 100);
+		size_t count = deque_take(&deque, batch, 100, 2);
 
 		MUST(count == (left + 1) / 2 && batch[0] == element_of(next));
 		next += count;

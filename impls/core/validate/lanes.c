@@ -119,7 +119,7 @@ static void *take_all(void *user)
 		bool last = !atomic_load_explicit(&submitting, memory_order_acquire); /* V3 */
 		struct future *batch[BATCH];
 		size_t most = 1 + validate_random(&seed) % BATCH;
-		size_t count = lanes_take(&lanes, &cursor, batch, most);
+		size_t count = lanes_take(&lanes, &cursor, batch, most, 2);
 
 		MUST(count <= most);
 		for (size_t i = 0; i < count; i++) {
@@ -216,9 +216,9 @@ static uint64_t count_left(void)
 	uint64_t left = 0;
 	size_t count;
 
-	while ((count = lanes_take(&lanes, &cursor, batch, BATCH)))
+	while ((count = lanes_take(&lanes, &cursor, batch, BATCH, 2)))
 		left += count;
-	while ((count = deque_take(&other.deque, batch, BATCH)))
+	while ((count = deque_take(&other.deque, batch, BATCH, 2)))
 		left += count;
 	return left;
 }

@@ -77,7 +77,7 @@ static void *take_all(void *user)
 		while (atomic_load_explicit(&submitting, memory_order_acquire) || /* V3 */
 		       !lanes_look_empty(&lanes)) {
 			struct future *batch[BATCH];
-			size_t count = lanes_take(&lanes, &cursor, batch, BATCH);
+			size_t count = lanes_take(&lanes, &cursor, batch, BATCH, 2);
 
 			for (size_t i = 0; i < count; i++)
 				meet_entry(batch[i]);
@@ -213,7 +213,7 @@ static void leave_alone(uint32_t stay)
 		MUST(kept[number] || !(atomic_load(&future->word) & (HEAP | FAILED)));
 	}
 	MUST(deque_room(&lane->deque) <= 4 * (size_t)stay + 64);
-	while (lanes_take(&lanes, &cursor, &future, 1)) {
+	while (lanes_take(&lanes, &cursor, &future, 1, 2)) {
 		uint32_t number;
 
 		memcpy(&number, future->bytes, sizeof number);
@@ -241,7 +241,7 @@ static void outlive_entry(void)
 	MUST(lane);
 	future = push_one(1);
 	MUST(future_start_left(future) && !future_settle(future, run(future)));
-	MUST(lanes_take(&lanes, &cursor, &entry, 1) == 1 && entry == future);
+	MUST(lanes_take(&lanes, &cursor, &entry, 1, 2) == 1 && entry == future);
 	future_release_entry(entry);
 	assay_future_release(&future->base);
 	check_kept(future, 1);
