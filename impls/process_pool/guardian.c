@@ -313,9 +313,10 @@ static bool attend(struct pool *pool)
 	} else if (any) {
 		replace(pool);
 	}
-	if (any)
-		rouse(pool,
-		      (size_t)pool->segment->workers); /* the dead may have been woken for work */
+	if (any) { /* the dead may have been woken for work, or to wake others */
+		rouse(pool, (size_t)pool->segment->workers);
+		rouse_again(pool);
+	}
 	return !alive(pool) && atomic_load_explicit(&pool->stopping, memory_order_relaxed);
 }
 

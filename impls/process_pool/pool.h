@@ -213,6 +213,10 @@ void ring_publish(struct pool *pool);
 bool has_parked(const struct pool *pool);
 /* Wakes up to so many parked workers. */
 void rouse(struct pool *pool, size_t wanted);
+/* The pool is stopping: wakes a parked worker. Each that leaves wakes the next. */
+void rouse_to_leave(struct pool *pool);
+/* In place of one that died before it did so. */
+void rouse_again(struct pool *pool);
 /* A task was cancelled or started: there may be room. */
 void make_room(struct pool *pool);
 

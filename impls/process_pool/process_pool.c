@@ -69,8 +69,6 @@ static void end_collector(struct pool *pool)
 	pthread_join(pool->collector, NULL);
 }
 
-/* The two threads of the pool, while the helper starts the workers. Under the mutex, which keeps the
- * guardian until that is done. */
 static int start_threads(struct pool *pool)
 {
 	if (port_thread_start(&pool->collector, 0, collector_run, pool))
@@ -97,30 +95,22 @@ static int start_helper(struct pool *pool)
 	return error;
 }
 
-/* The helper is forked before there are threads. */
+/* The helper is forked before there are threads, and these are started when it is done: on the processor
+ * where it was forked it would wait for them. */
 static int start_family(struct pool *pool)
 {
 	int error = start_helper(pool);
-	bool threads;
 
 	if (error)
 		return error;
-	pthread_mutex_lock(&pool->mutex);
-	error = start_threads(pool);
-	threads = !error;
-	if (threads) {
-		slots_warm(pool);
-		error = zygote_await(&pool->zygote);
-		pool->zygote_alive = !error;
-	}
-	pthread_mutex_unlock(&pool->mutex);
+	error = zygote_await(&pool->zygote);
+	pool->zygote_alive = !error;
 	if (!error)
-		return ASSAY_OK;
-	if (threads) {
-		pthread_join(pool->guardian, NULL);
-		end_collector(pool);
-	}
-	zygote_end(&pool->zygote);
+		error = start_threads(pool);
+	if (error)
+		zygote_end(&pool->zygote);
+	else
+		slots_warm(pool);
 	return error;
 }
 

@@ -59,7 +59,7 @@ void stop(struct pool *pool)
 	pthread_mutex_unlock(&pool->submit_mutex);
 	atomic_fetch_or_explicit(&control->stopping, CONTROL_STOPPING,
 				 memory_order_seq_cst); /* K1 S7 */
-	rouse(pool, SIZE_MAX);
+	rouse_to_leave(pool);
 	atomic_fetch_add_explicit(&control->room, 1, memory_order_seq_cst); /* P3 */
 	shared_wake(&control->room, INT_MAX);
 }

@@ -162,8 +162,10 @@ bool has_parked(const struct pool *pool)
 	return false;
 }
 
-void rouse(struct pool *pool, size_t wanted)
+/* Takes up to `wanted` parked workers off the list and calls wake for each; the last of them, or NULL. */
+static struct lane *choose(struct pool *pool, size_t wanted, void (*wake)(struct lane *lane))
 {
+	struct lane *last = NULL;
 	struct segment *segment = pool->segment;
 
 	for (int i = 0; i < (segment->workers + 63) / 64; i++) {
@@ -179,11 +181,44 @@ void rouse(struct pool *pool, size_t wanted)
 				continue;
 			bits &= ~bit;
 			wanted--;
+			last = lane;
 			atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
 			atomic_store_explicit(&lane->token, 1, memory_order_release); /* W8 */
-			shared_wake(&lane->token, 1);
+			wake(lane);
 		}
 	}
+	return last;
+}
+
+static void wake_now(struct lane *lane)
+{
+	shared_wake(&lane->token, 1);
+}
+
+static void wake_later(struct lane *lane)
+{
+	(void)lane;
+}
+
+void rouse(struct pool *pool, size_t wanted)
+{
+	choose(pool, wanted, wake_now);
+}
+
+/* Woken all at once, from a processor that is busy, they would end one after the other on the one that
+ * is not. */
+void rouse_to_leave(struct pool *pool)
+{
+	struct lane *last = choose(pool, SIZE_MAX, wake_later);
+
+	if (last) /* when all have their token, which the others are known by */
+		shared_wake(&last->token, 1);
+}
+
+void rouse_again(struct pool *pool)
+{
+	for (int i = 0; i < pool->segment->workers; i++)
+		shared_wake(&pool->segment->lanes[i].token, 1);
 }
 
 void make_room(struct pool *pool)

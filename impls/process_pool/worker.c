@@ -94,6 +94,23 @@ static const struct assay_call_ops call_ops = {.reserve = reserve,
  * The end of the process
  */
 
+/* Of those that the client has chosen to leave, see rouse_to_leave(). */
+static void wake_next(void)
+{
+	int workers = self->segment->workers;
+
+	for (int i = 1; i < workers; i++) {
+		struct lane *lane = &self->segment->lanes[(self->index + i) % workers];
+
+		/* Chosen, and asleep: it has yet to take the token. relaxed: W8 of its own has those
+		 * that were chosen before it, and who was not chosen need not wake any */
+		if (atomic_load_explicit(&lane->token, memory_order_relaxed)) {
+			shared_wake(&lane->token, 1);
+			return;
+		}
+	}
+}
+
 static _Noreturn void leave(enum leaving why, int status)
 {
 	atomic_store_explicit(&self->lane->leaving, (uint32_t)why, memory_order_release); /* W7 */
@@ -300,6 +317,7 @@ static void run(struct worker *worker)
 	atomic_store_explicit(&lane->is_running, 0, memory_order_relaxed);
 	finish(worker);
 	if (worker->tasks_left != INT_MAX && --worker->tasks_left == 0) {
+		wake_next();
 		atomic_store_explicit(&lane->leaving, LEAVING_PLANNED,
 				      memory_order_release); /* W7 */
 		exit(0);
@@ -485,8 +503,10 @@ static _Noreturn void work(struct worker *worker)
 
 	pthread_cleanup_push(on_thread_end, NULL);
 	while (!has_work(control) || is_terminating(control)) {
-		if (is_stopping(control))
+		if (is_stopping(control)) {
+			wake_next();
 			leave(LEAVING_PLANNED, 0);
+		}
 		look(worker);
 	}
 	initialize(worker);
@@ -498,6 +518,8 @@ static _Noreturn void work(struct worker *worker)
 		look(worker);
 	}
 	pthread_cleanup_pop(0);
+	wake_next();
+	STEP();
 	atomic_store_explicit(&worker->lane->leaving, LEAVING_PLANNED,
 			      memory_order_release); /* W7 */
 	exit(0); /* what tasks registered for the end of their process runs */
