@@ -154,7 +154,6 @@ struct lane {
 	_Atomic uint32_t told_tail;
 	_Atomic uint32_t leaving;
 	_Atomic uint32_t is_initializing;
-	_Atomic uint32_t is_running;
 	_Atomic uint32_t cpu;   /* where it claimed */
 	_Atomic uint32_t token; /* its futex: set by whoever wakes it */
 	_Atomic uint32_t

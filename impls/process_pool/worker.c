@@ -311,10 +311,8 @@ static void run(struct worker *worker)
 {
 	struct lane *lane = worker->lane;
 
-	atomic_store_explicit(&lane->is_running, 1, memory_order_relaxed);
 	call_function(worker);
 	worker->ran++;
-	atomic_store_explicit(&lane->is_running, 0, memory_order_relaxed);
 	finish(worker);
 	if (worker->tasks_left != INT_MAX && --worker->tasks_left == 0) {
 		wake_next();
