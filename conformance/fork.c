@@ -159,12 +159,13 @@ static void make_executor(void *argument)
 /* First of the handlers of a fork, whose list is made already. */
 static void overlap_fork(void)
 {
+	struct subject *s = overlap.s;
 	struct actor actor;
 
-	if (!overlap.s)
+	if (!s)
 		return;
-	actor_start(&actor, make_executor, overlap.s);
-	overlap.s = NULL;
+	overlap.s = NULL; /* before the executor itself may fork */
+	actor_start(&actor, make_executor, s);
 	actor_join(&actor);
 }
 
