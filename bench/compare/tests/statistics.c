@@ -265,6 +265,34 @@ static void check_chance(void)
 	}
 }
 
+/* Batches count by their rounds: of three short ones and two long ones these have two thirds. What only
+ * the long ones show clearly is a regression, and what only the short ones do is none. */
+static void check_weights(void)
+{
+	static const size_t rounds[5] = {7, 7, 7, 14, 28};
+	struct rules rules = rules_default();
+
+	for (int long_ones = 0; long_ones < 2; long_ones++) {
+		struct figures figures = {.interleaved = true};
+		struct figure *figure = add(&figures, "work", (struct ratios){NEW(0)});
+
+		for (int batch = 0; batch < 5; batch++)
+			for (int arm = 0; arm < ARMS; arm++)
+				for (size_t round = 0; round < rounds[batch]; round++) {
+					bool is_new = arm == ARM_NEW || arm == ARM_NEW_AGAIN;
+					bool is_clear = (batch >= 3) == long_ones;
+
+					/* Vague: in four rounds of seven. */
+					values_set(&figure->arms[batch][arm], round,
+						   !is_new                      ? 100
+						   : is_clear || round % 7 >= 3 ? 120
+										: 90);
+				}
+		EXPECT((judge(&figures, &rules) == VERDICT_REGRESSION) == long_ones);
+		figures_free(&figures);
+	}
+}
+
 /* A figure whose BASE and NEW happen so often, in every round. */
 static struct figure *add_events(struct figures *figures, const char *name, double base,
 				 double changed, int batches)
@@ -362,6 +390,7 @@ int main(void)
 	check_kinds();
 	check_rules();
 	check_chance();
+	check_weights();
 	check_events();
 	check_open();
 	check_verdicts();
