@@ -4,9 +4,10 @@
 
 #include <stdlib.h>
 
-void lanes_init(struct lanes *lanes, bool lopsided)
+void lanes_init(struct lanes *lanes, int workers, bool lopsided)
 {
-	*lanes = (struct lanes){.lopsided = lopsided};
+	*lanes =
+		(struct lanes){.lopsided = lopsided, .shares = workers > 2 ? (uint32_t)workers : 2};
 }
 
 void lanes_free(struct lanes *lanes)
@@ -113,8 +114,7 @@ uint64_t lanes_pushed(struct lanes *lanes)
 	return pushed;
 }
 
-size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most,
-		  size_t shares)
+size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most)
 {
 	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_acquire); /* E4 */
 	uint32_t i = *cursor < count ? *cursor : 0;
@@ -125,7 +125,7 @@ size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures
 
 		/* Until something was taken or the lane is empty: a race lost is no answer. */
 		while (lane && !taken && !deque_looks_empty(&lane->deque))
-			taken = deque_take(&lane->deque, futures, most, shares);
+			taken = deque_take(&lane->deque, futures, most, lanes->shares);
 		i = i + 1 < count ? i + 1 : 0;
 		if (taken) {
 			*cursor = i; /* by turns: a lane that never runs dry keeps nobody waiting */

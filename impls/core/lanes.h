@@ -41,9 +41,10 @@ struct lanes {
 	_Atomic uint32_t count; /* lanes that may have been used: 0 .. count - 1 */
 	_Atomic bool closed;
 	bool lopsided;
+	uint32_t shares; /* one for each worker, and never all of a lane for one */
 };
 
-void lanes_init(struct lanes *lanes, bool lopsided);
+void lanes_init(struct lanes *lanes, int workers, bool lopsided);
 void lanes_free(struct lanes *lanes);
 
 static inline unsigned lanes_block(uint32_t i)
@@ -151,11 +152,10 @@ uint64_t lanes_pushed(struct lanes *lanes);
 
 /*
  * Up to `most` of the oldest of some lane, beginning with lane *cursor, which is moved on behind
- * where something was found. One of so many shares of what a lane holds at most, so that others find
+ * where something was found. One worker's share of what a lane holds at most, so that others find
  * work, too.
  */
-size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most,
-		  size_t shares);
+size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most);
 
 /* A hint. */
 bool lanes_look_empty(struct lanes *lanes);

@@ -27,7 +27,6 @@ struct own {
 struct queue {
 	struct lanes lanes;
 	uint32_t workers;
-	uint32_t shares; /* one for each worker, and never all of a lane for one */
 	struct own own[];
 };
 
@@ -40,8 +39,7 @@ struct queue *queue_create(int workers, bool lopsided)
 		return NULL;
 	memset(queue, 0, size);
 	queue->workers = (uint32_t)workers;
-	queue->shares = workers > 2 ? (uint32_t)workers : 2;
-	lanes_init(&queue->lanes, lopsided);
+	lanes_init(&queue->lanes, workers, lopsided);
 	for (int i = 0; i < workers; i++) {
 		queue->own[i].victim = (uint32_t)i;
 		deque_init(&queue->own[i].taken, lopsided);
@@ -72,7 +70,7 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	/* Without room for more, one has to be enough. */
 	size_t most =
 		!lanes_are_closed(&queue->lanes) && deque_reserve(&own->taken, BATCH) ? BATCH : 1;
-	size_t count = lanes_take(&queue->lanes, &own->cursor, batch, most, queue->shares);
+	size_t count = lanes_take(&queue->lanes, &own->cursor, batch, most);
 
 	if (!count)
 		return NULL;
@@ -113,7 +111,7 @@ static struct future *pop_outside(struct queue *queue)
 	uint32_t cursor = 0;
 	struct future *future;
 
-	if (lanes_take(&queue->lanes, &cursor, &future, 1, 1))
+	if (lanes_take(&queue->lanes, &cursor, &future, 1))
 		return future;
 	for (uint32_t i = 0; i < queue->workers; i++)
 		while (!deque_looks_empty(&queue->own[i].taken)) {

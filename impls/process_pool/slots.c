@@ -162,11 +162,11 @@ bool has_parked(const struct pool *pool)
 	return false;
 }
 
-/* Takes up to `wanted` parked workers off the list and calls wake for each; the last of them, or NULL. */
-static struct lane *choose(struct pool *pool, size_t wanted, void (*wake)(struct lane *lane))
+/* Gives up to `wanted` parked workers their token, and wakes them if asked to. The last of them, or NULL. */
+static struct lane *choose(struct pool *pool, size_t wanted, bool wakes)
 {
-	struct lane *last = NULL;
 	struct segment *segment = pool->segment;
+	struct lane *last = NULL;
 
 	for (int i = 0; i < (segment->workers + 63) / 64; i++) {
 		_Atomic uint64_t *idle = &segment->control->idle[i];
@@ -184,32 +184,23 @@ static struct lane *choose(struct pool *pool, size_t wanted, void (*wake)(struct
 			last = lane;
 			atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
 			atomic_store_explicit(&lane->token, 1, memory_order_release); /* W8 */
-			wake(lane);
+			if (wakes)
+				shared_wake(&lane->token, 1);
 		}
 	}
 	return last;
 }
 
-static void wake_now(struct lane *lane)
-{
-	shared_wake(&lane->token, 1);
-}
-
-static void wake_later(struct lane *lane)
-{
-	(void)lane;
-}
-
 void rouse(struct pool *pool, size_t wanted)
 {
-	choose(pool, wanted, wake_now);
+	choose(pool, wanted, true);
 }
 
 /* Woken all at once, from a processor that is busy, they would end one after the other on the one that
  * is not. */
 void rouse_to_leave(struct pool *pool)
 {
-	struct lane *last = choose(pool, SIZE_MAX, wake_later);
+	struct lane *last = choose(pool, SIZE_MAX, false);
 
 	if (last) /* when all have their token, which the others are known by */
 		shared_wake(&last->token, 1);

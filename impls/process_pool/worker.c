@@ -118,6 +118,15 @@ static _Noreturn void leave(enum leaving why, int status)
 	_exit(status);
 }
 
+/* What tasks registered for the end of their process runs. */
+static _Noreturn void leave_as_planned(void)
+{
+	wake_next();
+	STEP();
+	atomic_store_explicit(&self->lane->leaving, LEAVING_PLANNED, memory_order_release); /* W7 */
+	exit(0);
+}
+
 /* Runs before the handlers that the client registered: they are not for this process. */
 static void on_exit_called(int status, void *user)
 {
@@ -309,17 +318,11 @@ static void call_function(struct worker *worker)
 
 static void run(struct worker *worker)
 {
-	struct lane *lane = worker->lane;
-
 	call_function(worker);
 	worker->ran++;
 	finish(worker);
-	if (worker->tasks_left != INT_MAX && --worker->tasks_left == 0) {
-		wake_next();
-		atomic_store_explicit(&lane->leaving, LEAVING_PLANNED,
-				      memory_order_release); /* W7 */
-		exit(0);
-	}
+	if (worker->tasks_left != INT_MAX && --worker->tasks_left == 0)
+		leave_as_planned();
 }
 
 /*
@@ -501,10 +504,8 @@ static _Noreturn void work(struct worker *worker)
 
 	pthread_cleanup_push(on_thread_end, NULL);
 	while (!has_work(control) || is_terminating(control)) {
-		if (is_stopping(control)) {
-			wake_next();
-			leave(LEAVING_PLANNED, 0);
-		}
+		if (is_stopping(control))
+			leave_as_planned();
 		look(worker);
 	}
 	initialize(worker);
@@ -516,11 +517,7 @@ static _Noreturn void work(struct worker *worker)
 		look(worker);
 	}
 	pthread_cleanup_pop(0);
-	wake_next();
-	STEP();
-	atomic_store_explicit(&worker->lane->leaving, LEAVING_PLANNED,
-			      memory_order_release); /* W7 */
-	exit(0); /* what tasks registered for the end of their process runs */
+	leave_as_planned();
 }
 
 _Noreturn void worker_run(struct segment *segment, const struct settings *settings, int index)

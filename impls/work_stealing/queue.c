@@ -23,7 +23,6 @@
 struct queue {
 	struct lanes lanes;
 	uint32_t workers;
-	uint32_t shares; /* one for each worker, and never all of a lane for one */
 	struct thief *thieves;
 	struct lane own[]; /* the workers' deques */
 };
@@ -51,13 +50,12 @@ struct queue *queue_create(int workers, bool lopsided)
 		return NULL;
 	memset(queue, 0, size);
 	queue->workers = (uint32_t)workers;
-	queue->shares = workers > 2 ? (uint32_t)workers : 2;
 	queue->thieves = aligned_alloc(PORT_APART, (size_t)workers * sizeof *queue->thieves);
 	if (!queue->thieves) {
 		free(queue);
 		return NULL;
 	}
-	lanes_init(&queue->lanes, lopsided);
+	lanes_init(&queue->lanes, workers, lopsided);
 	for (int i = 0; i < workers; i++) {
 		queue->thieves[i] = (struct thief){.random = 2654435769u * (uint32_t)(i + 1)};
 		deque_init(&queue->own[i].deque, lopsided);
@@ -145,8 +143,8 @@ static struct future *take_from_lanes(struct queue *queue, int worker, bool *mov
 {
 	struct deque *own = &queue->own[worker].deque;
 	struct future *batch[BATCH];
-	size_t count = lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch,
-				  most(queue, own), queue->shares);
+	size_t count =
+		lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch, most(queue, own));
 
 	return keep(own, batch, count, moved);
 }
@@ -208,7 +206,7 @@ static struct future *pop_outside(struct queue *queue)
 	uint32_t cursor = 0;
 	struct future *future;
 
-	if (lanes_take(&queue->lanes, &cursor, &future, 1, 1))
+	if (lanes_take(&queue->lanes, &cursor, &future, 1))
 		return future;
 	for (uint32_t i = 0; i < queue->workers; i++) {
 		struct deque *deque = &queue->own[i].deque, *shared = &queue->thieves[i].shared;

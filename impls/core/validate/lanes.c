@@ -44,7 +44,7 @@ static void attach_all(void)
 	pthread_t threads[THREADS];
 	uint32_t count, found = 0;
 
-	lanes_init(&lanes, false);
+	lanes_init(&lanes, 2, false);
 	for (uintptr_t i = 0; i < THREADS; i++)
 		validate_start(&threads[i], attach, (void *)i);
 	for (int i = 0; i < THREADS; i++)
@@ -119,7 +119,7 @@ static void *take_all(void *user)
 		bool last = !atomic_load_explicit(&submitting, memory_order_acquire); /* V3 */
 		struct future *batch[BATCH];
 		size_t most = 1 + validate_random(&seed) % BATCH;
-		size_t count = lanes_take(&lanes, &cursor, batch, most, 2);
+		size_t count = lanes_take(&lanes, &cursor, batch, most);
 
 		MUST(count <= most);
 		for (size_t i = 0; i < count; i++) {
@@ -148,7 +148,7 @@ static void come_and_go(int generations, bool lopsided)
 	total = (size_t)generations * THREADS * quota;
 	out = calloc(total + 1, sizeof *out);
 	MUST(out);
-	lanes_init(&lanes, lopsided);
+	lanes_init(&lanes, 2, lopsided);
 	atomic_store(&next_number, 1); /* nothing is NULL */
 	atomic_store(&submitting, true);
 	for (int i = 0; i < TAKERS; i++)
@@ -216,7 +216,7 @@ static uint64_t count_left(void)
 	uint64_t left = 0;
 	size_t count;
 
-	while ((count = lanes_take(&lanes, &cursor, batch, BATCH, 2)))
+	while ((count = lanes_take(&lanes, &cursor, batch, BATCH)))
 		left += count;
 	while ((count = deque_take(&other.deque, batch, BATCH, 2)))
 		left += count;
@@ -235,7 +235,7 @@ static void close_under(int rounds, bool lopsided)
 		uint64_t left, close_at = validate_random(&seed) % 1000;
 		unsigned step = 0;
 
-		lanes_init(&lanes, lopsided);
+		lanes_init(&lanes, 2, lopsided);
 		other = (struct lane){.left = 0};
 		deque_init(&other.deque, lopsided);
 		atomic_store(&closed, false);

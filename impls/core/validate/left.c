@@ -77,7 +77,7 @@ static void *take_all(void *user)
 		while (atomic_load_explicit(&submitting, memory_order_acquire) || /* V3 */
 		       !lanes_look_empty(&lanes)) {
 			struct future *batch[BATCH];
-			size_t count = lanes_take(&lanes, &cursor, batch, BATCH, 2);
+			size_t count = lanes_take(&lanes, &cursor, batch, BATCH);
 
 			for (size_t i = 0; i < count; i++)
 				meet_entry(batch[i]);
@@ -164,7 +164,7 @@ static void hunt(int rounds, bool lopsided)
 	pthread_t takers[TAKERS];
 	uint64_t taken[TAKERS] = {0}, in_place = 0, sum = 0, pushed = (uint64_t)rounds * ROUND;
 
-	lanes_init(&lanes, lopsided);
+	lanes_init(&lanes, 2, lopsided);
 	lane = lanes_mine(&lanes);
 	MUST(lane);
 	over = false;
@@ -199,7 +199,7 @@ static void leave_alone(uint32_t stay)
 	uint32_t next = 0, cursor = 0;
 	struct future *future;
 
-	lanes_init(&lanes, false);
+	lanes_init(&lanes, 2, false);
 	lane = lanes_mine(&lanes);
 	MUST(lane);
 	for (uint32_t number = 0; number < ROUND; number++) {
@@ -213,7 +213,7 @@ static void leave_alone(uint32_t stay)
 		MUST(kept[number] || !(atomic_load(&future->word) & (HEAP | FAILED)));
 	}
 	MUST(deque_room(&lane->deque) <= 4 * (size_t)stay + 64);
-	while (lanes_take(&lanes, &cursor, &future, 1, 2)) {
+	while (lanes_take(&lanes, &cursor, &future, 1)) {
 		uint32_t number;
 
 		memcpy(&number, future->bytes, sizeof number);
@@ -236,12 +236,12 @@ static void outlive_entry(void)
 	struct future *future, *entry;
 	uint32_t cursor = 0;
 
-	lanes_init(&lanes, false);
+	lanes_init(&lanes, 2, false);
 	lane = lanes_mine(&lanes);
 	MUST(lane);
 	future = push_one(1);
 	MUST(future_start_left(future) && !future_settle(future, run(future)));
-	MUST(lanes_take(&lanes, &cursor, &entry, 1, 2) == 1 && entry == future);
+	MUST(lanes_take(&lanes, &cursor, &entry, 1) == 1 && entry == future);
 	future_release_entry(entry);
 	assay_future_release(&future->base);
 	check_kept(future, 1);

@@ -196,7 +196,7 @@ int main(void)
 	for (int form = port_can_be_lopsided(); form >= 0; form--) {
 		lopsided = form;
 		MUST(park_init(&park, 1, lopsided));
-		lanes_init(&lanes, lopsided);
+		lanes_init(&lanes, 2, lopsided);
 		for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
 			test = &tests[i];
 			printf("%s, %s fences: %d rounds\n", test->name,
