@@ -5,9 +5,18 @@
 #include "pool.h"
 
 #define FEW_LOOKS 4
+#define RESTS 4
 
 /* The average wait of this thread, of those in which it could help to look. */
 static _Thread_local struct habit habit;
+
+/* The line of a slot belongs to whoever looked last. A worker that has just been handed a task would have to
+ * fetch it back, at more than this costs. */
+static void rest(void)
+{
+	for (int i = 0; i < RESTS; i++)
+		port_pause();
+}
 
 /* Whether the task may end soon without this processor. A worker that had to be woken for it will not:
  * who sleeps meanwhile leaves it the processor, if that is where it wakes. relaxed: a hint */
@@ -56,11 +65,8 @@ static bool sleep_on(struct pool *pool, uint64_t hint, int64_t deadline_ns)
 	uint64_t word;
 
 	while (read_word(pool, hint, &word)) {
-		if (is_ripe(pool, word)) {
-			if (ticket_collect(pool, WORD_INDEX(hint), word))
-				return true;
-			continue;
-		}
+		if (is_ripe(pool, word)) /* or somebody else just does */
+			ticket_collect(pool, WORD_INDEX(hint), word);
 		if (status_of(word) >= SLOT_DONE)
 			return true;
 		if (!(word & SLOT_SLEEPERS)) {
@@ -87,6 +93,9 @@ bool slot_await(struct pool *pool, const struct future *future, int64_t deadline
 	/* A hint; not written again and again while results are read one after the other. */
 	if (!atomic_load_explicit(&pool->has_waited, memory_order_relaxed))
 		atomic_store_explicit(&pool->has_waited, true, memory_order_relaxed);
+	if (WORD_INDEX(hint_of(future)) ==
+	    atomic_load_explicit(&pool->newest, memory_order_relaxed)) /* a hint */
+		rest();
 	if (read_word(pool, hint_of(future), &word) && is_ripe(pool, word) &&
 	    ticket_collect(pool, WORD_INDEX(hint_of(future)), word))
 		return true;

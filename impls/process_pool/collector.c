@@ -12,17 +12,13 @@ bool is_collector(const struct pool *pool)
 	return pool == own;
 }
 
-static bool collect_slot(struct pool *pool, uint32_t index, bool all)
+static void collect_slot(struct pool *pool, uint32_t index, bool all)
 {
 	struct slot *slot = &pool->segment->slots[index];
 	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire); /* S2 */
 
-	while (status_of(word) == SLOT_DONE && (all || word & SLOT_TELL)) {
-		if (ticket_collect(pool, index, word))
-			return true;
-		word = atomic_load_explicit(&slot->word, memory_order_acquire); /* S2 */
-	}
-	return false;
+	if (status_of(word) == SLOT_DONE && (all || word & SLOT_TELL))
+		ticket_collect(pool, index, word);
 }
 
 /* Everything, wherever it is. */

@@ -143,6 +143,8 @@ static void lose_task(struct pool *pool, struct lane *lane, uint32_t index, int 
 		pthread_mutex_lock(&pool->submit_mutex);
 		ring_ready(pool); /* there is room, see there; without memory the kernel decides */
 		ring_put(pool, (uint64_t)GENERATION(word) << 32 | index);
+		/* relaxed: under the mutex */
+		atomic_store_explicit(&pool->newest, UINT32_MAX, memory_order_relaxed);
 		ring_publish(pool);
 		pthread_mutex_unlock(&pool->submit_mutex);
 		return;

@@ -47,9 +47,17 @@ struct ticket {
 	_Atomic(struct future *) future; /* NULL: nobody asks */
 	_Atomic size_t size;             /* of the argument */
 	_Atomic size_t extent;           /* of a long one */
+	_Atomic uint64_t owed;           /* owed_of() the task, until somebody collects it */
+	uint32_t generation;             /* of the next task here; under submit_mutex */
 	uint32_t next;                   /* in the list of free ones, by index + 1 */
 	int retries;                     /* left */
 };
+
+/* Whose outcome is to be collected: 0 is nobody's. */
+static inline uint64_t owed_of(uint32_t generation)
+{
+	return UINT64_C(1) << 32 | generation;
+}
 
 #define VISITORS_CLOSED (UINT64_C(1) << 62) /* the executor was destroyed */
 #define VISITORS_GONE (UINT64_C(1) << 63)   /* the segment is not there any more */
@@ -87,8 +95,11 @@ struct pool {
 	uint32_t fresh;     /* slots from here on were never used */
 	uint32_t fresh_end; /* have memory up to here */
 	uint64_t ring_tail; /* published or not */
-	uint64_t ring_end;  /* entries of the ring that have memory */
-	uint64_t reaped;    /* entries before are done with */
+	/* The slot whose hint was put there last; UINT32_MAX: of a task that may run by an older hint, before
+	 * others. relaxed: under the mutex, or a hint */
+	_Atomic uint32_t newest;
+	uint64_t ring_end; /* entries of the ring that have memory */
+	uint64_t reaped;   /* entries before are done with */
 	uint64_t submitted;
 	_Atomic(assay_function *) reachable;            /* the last one found so */
 	_Alignas(PORT_APART) _Atomic uint32_t returned; /* slots freed by others */
@@ -198,7 +209,7 @@ bool slot_await(struct pool *pool, const struct future *future, int64_t deadline
 void slots_warm(struct pool *pool);
 /* A free slot; UINT32_MAX without memory. */
 uint32_t slot_take(struct pool *pool);
-void slot_free(struct pool *pool, uint32_t index, uint32_t generation);
+void slot_free(struct pool *pool, uint32_t index);
 /* Room for one more hint. False without memory. */
 bool ring_ready(struct pool *pool);
 /* Puts a hint into the ring, where there is room. */

@@ -9,7 +9,8 @@
  *       publishes the ring's entry, the slot and its argument
  *   S2  the slot's word: release store or exchange  ->  the next acquire exchange, or acquire loads
  *       submit to claim: the slot; S1 does not cover a hint that is read late, when its place in the
- *       ring is used again. To collect and to cancel: the ticket
+ *       ring is used again, nor a claim without one. With SLOT_NEXT: that nothing before is pending,
+ *       as the submitter knows by P2. To collect and to cancel: the ticket
  *       again to claim: the argument is as it was; the hint may never have left the head
  *       claim to guardian: current and claim, so that it finds whose task died
  *       finish to collect: the outcome and all that the task wrote
@@ -18,8 +19,8 @@
  *       all uses of the unit before
  *   S5  collector: release store of told_head  ->  tell: acquire load
  *       the entry has been read before it is written again
- *   S6  whoever sees that the task at the head is pending no more: release exchange of head
- *         ->  acquire loads of head
+ *   S6  whoever sees that the task at the head is pending no more, or takes one that is next: release
+ *       exchange of head  ->  acquire loads of head
  *       reap: what was cancelled does not look pending, for it is not looked at again; others: no
  *       tail older than the mover's, by which the ring would look empty
  *   S7  stop: seq_cst or to stopping, after the last task was accepted
@@ -98,12 +99,12 @@ enum status {
 	SLOT_AGAIN, /* was started once, and waits for another worker: cannot be cancelled */
 	SLOT_RUNNING,
 	SLOT_DONE,      /* RUNNING + 1: finishing is one addition */
-	SLOT_TAKEN,     /* somebody copies the outcome out */
 	SLOT_CANCELLED, /* free when the ring has passed it */
 };
 #define SLOT_STATUS UINT64_C(7)
 #define SLOT_SLEEPERS UINT64_C(8) /* a client sleeps on the word: finishing must wake */
 #define SLOT_TELL UINT64_C(16)    /* finishing must tell the collector */
+#define SLOT_NEXT UINT64_C(32)    /* nothing before it in the ring is pending */
 #define SLOT_WORKER_SHIFT 8
 #define SLOT_WORKER (UINT64_C(0xfff) << SLOT_WORKER_SHIFT)
 #define SLOT_GENERATION_SHIFT 20
@@ -128,8 +129,9 @@ static inline uint32_t worker_of(uint64_t word)
 struct slot {
 	_Alignas(64) _Atomic uint64_t word;
 	assay_function *function;
-	size_t size;   /* of the argument, then of the result or message */
-	size_t extent; /* where it lies in the arena, if it is longer than SLOT_BYTES */
+	size_t size;    /* of the argument, then of the result or message */
+	size_t extent;  /* where it lies in the arena, if it is longer than SLOT_BYTES */
+	uint32_t place; /* of its hint in the ring, the lower bits */
 	/* The outcome; with an error the bytes are its message. */
 	int32_t error;
 	int32_t code;

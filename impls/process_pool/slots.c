@@ -9,12 +9,13 @@
 /* Entries of the ring looked at for slots to reuse, before new ones are touched. */
 #define REAP_BATCH 256
 
-void slot_free(struct pool *pool, uint32_t index, uint32_t generation)
+/* Its word stays as it is until the next task comes: the line is the worker's, and far. */
+void slot_free(struct pool *pool, uint32_t index)
 {
 	struct ticket *ticket = &pool->tickets[index];
 
-	atomic_store_explicit(&pool->segment->slots[index].word, word_of_generation(generation + 1),
-			      memory_order_release); /* P2 S2 */
+	/* If it was cancelled. relaxed: before P2 */
+	atomic_store_explicit(&ticket->owed, 0, memory_order_relaxed);
 	/* relaxed: the value is only linked, not followed */
 	ticket->next = atomic_load_explicit(&pool->returned, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&pool->returned, &ticket->next, index + 1,
@@ -41,7 +42,7 @@ static void reap(struct pool *pool, size_t most)
 		if (GENERATION(word) != GENERATION(hint))
 			continue;
 		if (status_of(word) == SLOT_CANCELLED)
-			slot_free(pool, WORD_INDEX(hint), GENERATION(word));
+			slot_free(pool, WORD_INDEX(hint));
 		else if (status_of(word) == SLOT_DONE && !(word & SLOT_TELL))
 			ticket_collect(pool, WORD_INDEX(hint), word);
 	}
@@ -126,6 +127,7 @@ void ring_put(struct pool *pool, uint64_t hint)
 
 	atomic_store_explicit(&segment->ring[pool->ring_tail++ & (segment->ring_count - 1)], hint,
 			      memory_order_relaxed);
+	atomic_store_explicit(&pool->newest, WORD_INDEX(hint), memory_order_relaxed);
 }
 
 void ring_rest(struct pool *pool, uint64_t *head, uint64_t *tail)

@@ -91,31 +91,41 @@ static int allocate(struct pool *pool, struct parcel *parcel)
 	return ASSAY_ENOMEM;
 }
 
+/* Whether nothing in the ring is pending: the last hint is that of the same slot, so its task was started, or
+ * passed when it was cancelled; and that comes after all before it. relaxed: under submit_mutex */
+static bool is_next(const struct pool *pool, uint32_t index)
+{
+	return index == atomic_load_explicit(&pool->newest, memory_order_relaxed);
+}
+
 /* Under submit_mutex. Nothing can fail any more; the ring is published by the caller. */
 static void publish(struct pool *pool, const struct parcel *parcel)
 {
 	const struct assay_task *task = parcel->task;
 	struct slot *slot = &pool->segment->slots[parcel->index];
 	struct ticket *ticket = &pool->tickets[parcel->index];
-	/* relaxed: behind P2 */
-	uint32_t generation = GENERATION(atomic_load_explicit(&slot->word, memory_order_relaxed));
+	uint32_t generation = ticket->generation++;
 	uint64_t hint = (uint64_t)generation << 32 | parcel->index;
 
 	slot->function = parcel->function;
 	slot->size = task->argument_size;
 	slot->extent = parcel->extent;
+	slot->place = (uint32_t)pool->ring_tail;
 	if (task->argument_size <= SLOT_BYTES && task->argument_size)
 		memcpy(slot->bytes, task->argument, task->argument_size);
 	atomic_store_explicit(&ticket->future, parcel->future, memory_order_relaxed);
 	atomic_store_explicit(&ticket->size, task->argument_size, memory_order_relaxed);
 	atomic_store_explicit(&ticket->extent, parcel->extent, memory_order_relaxed);
+	atomic_store_explicit(&ticket->owed, owed_of(generation), memory_order_relaxed);
 	ticket->retries = pool->settings.config.retries;
 	if (parcel->future)
 		ticket_bind(parcel->future, hint, has_parked(pool));
-	/* S1 would do for most: but not for a late worker, nor for a checker of this process,
-	 * which does not see that the way to who collects leads through a worker. */
+	/* S1 would do for most: but not for a late worker, for one that looks here before it sees the hint,
+	 * nor for a checker of this process, which does not see that the way to who collects leads
+	 * through a worker. */
 	atomic_store_explicit(&slot->word,
 			      word_of_generation(generation) | SLOT_PENDING |
+				      (is_next(pool, parcel->index) ? SLOT_NEXT : 0) |
 				      (parcel->future ? 0 : SLOT_TELL),
 			      memory_order_release); /* S2 */
 	pool->submitted++;

@@ -195,7 +195,7 @@ static bool end(struct future *future, struct future_outcome outcome)
 	return false;
 }
 
-/* The slot stays taken, so that its ticket can be in the list. Only the collector ends what is observed. */
+/* The slot stays done, so that its ticket can be in the list. Only the collector ends what is observed. */
 static void call_later(struct pool *pool, uint32_t index)
 {
 	pool->tickets[index].next = 0;
@@ -212,11 +212,9 @@ void ticket_call_back(struct pool *pool)
 		uint32_t index = pool->uncalled - 1;
 		struct ticket *ticket = &pool->tickets[index];
 		struct future *future = atomic_load_explicit(&ticket->future, memory_order_relaxed);
-		uint64_t word = atomic_load_explicit(&pool->segment->slots[index].word,
-						     memory_order_relaxed);
 
 		pool->uncalled = ticket->next;
-		slot_free(pool, index, GENERATION(word));
+		slot_free(pool, index);
 		future_notify(future);
 		release(future);
 	}
@@ -260,14 +258,14 @@ bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
 	struct slot *slot = &pool->segment->slots[index];
 	struct stub stub;
 	struct future_outcome outcome;
-	uint64_t taken = (word & ~SLOT_STATUS) | SLOT_TAKEN;
+	uint64_t owed = owed_of(GENERATION(word));
 
-	/* strong: a flag that comes in between is an answer, too */
-	if (!atomic_compare_exchange_strong_explicit(&slot->word, &word, taken,
-						     memory_order_acquire, /* S2 */
-						     memory_order_relaxed))
+	/* Not by the slot's word, which is the worker's to write, and far. relaxed: what the winner reads is
+	 * behind S2 */
+	if (!atomic_compare_exchange_strong_explicit(&pool->tickets[index].owed, &owed, 0,
+						     memory_order_relaxed, memory_order_relaxed))
 		return false;
-	stub = read_ticket(pool, index); /* the taker's now */
+	stub = read_ticket(pool, index); /* the winner's now */
 	give_argument(pool, index, &stub);
 	if (slot->error && slot->error != ASSAY_EBROKEN) /* which the guardian counts */
 		count(&pool->failed);
@@ -275,7 +273,7 @@ bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
 	if (stub.future && end(stub.future, outcome))
 		call_later(pool, index);
 	else
-		slot_free(pool, index, GENERATION(word));
+		slot_free(pool, index);
 	return true;
 }
 
@@ -312,10 +310,9 @@ static void tell(struct pool *pool, struct future *future, uint64_t hint)
 
 	while (read_word(pool, hint, &word) && !(word & SLOT_TELL)) {
 		if (is_ripe(pool, word)) {
-			ticket_collect(pool, WORD_INDEX(hint), word);
-		} else if (status_of(word) == SLOT_TAKEN) {
-			/* A waiter copies the outcome, and expects no observers. */
-			if (!future || is_done(word_of(future)))
+			/* Or a waiter copies the outcome, and expects no observers. */
+			if (ticket_collect(pool, WORD_INDEX(hint), word) || !future ||
+			    is_done(word_of(future)))
 				return;
 			port_backoff(&step);
 		} else if (status_of(word) == SLOT_CANCELLED) {
@@ -379,9 +376,11 @@ static enum assay_state state_op(assay_future *base)
 	if (state >= ASSAY_CANCELLED || is_orphaned(future) || !visit_begin(pool, future))
 		return future_ops.state(base);
 	if (read_word(pool, hint, &word)) {
-		if (is_ripe(pool, word))
-			ticket_collect(pool, WORD_INDEX(hint), word);
-		else if (status_of(word) != SLOT_PENDING && status_of(word) != SLOT_CANCELLED)
+		bool collected =
+			is_ripe(pool, word) && ticket_collect(pool, WORD_INDEX(hint), word);
+
+		if (!collected && status_of(word) != SLOT_PENDING &&
+		    status_of(word) != SLOT_CANCELLED)
 			state = ASSAY_RUNNING;
 	} else {
 		await_end(pool, future, hint); /* cancelled perhaps: then it never ran */

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOKS_A_RING 4 /* at a slot, for one at the ring */
+
 struct worker {
 	assay_call call; /* first: the ops get its address */
 	struct segment *segment;
@@ -300,14 +302,14 @@ static void call_function(struct worker *worker)
 	struct slot *slot = worker->slot;
 	int returned;
 
-	worker->call = (assay_call){
-		.ops = &call_ops,
-		.argument = slot->size > SLOT_BYTES ? worker->segment->arena + slot->extent
-						    : (char *)slot->bytes,
-		.argument_size = slot->size,
-		.result = worker->scratch,
-		.result_capacity = SLOT_BYTES,
-	};
+	worker->call.argument = slot->size > SLOT_BYTES ? worker->segment->arena + slot->extent
+							: (char *)slot->bytes;
+	worker->call.argument_size = slot->size;
+	worker->call.executor = NULL;
+	worker->call.outer = NULL;
+	worker->call.result = worker->scratch;
+	worker->call.result_size = 0;
+	worker->call.result_capacity = SLOT_BYTES;
 	worker->argument_size = slot->size;
 	worker->argument_extent = slot->extent;
 	STEP();
@@ -339,9 +341,10 @@ static void wake_submitter(struct control *control)
 	shared_wake(&control->room, 1);
 }
 
-static void count_start(struct worker *worker, uint64_t number)
+static void count_start(struct worker *worker)
 {
 	_Atomic uint64_t *started = &worker->lane->started;
+	uint64_t number = atomic_load_explicit(&worker->lane->claim, memory_order_relaxed);
 
 	if (worker->settings->config.queue_capacity == ASSAY_UNLIMITED) {
 		atomic_store_explicit(started, number, memory_order_relaxed); /* nobody waits */
@@ -349,6 +352,76 @@ static void count_start(struct worker *worker, uint64_t number)
 		atomic_store_explicit(started, number, memory_order_seq_cst); /* K2 */
 		wake_submitter(worker->segment->control);
 	}
+}
+
+/* By a hint, and a word of its slot that may be old. */
+static bool take(struct worker *worker, uint64_t hint, uint64_t word)
+{
+	struct lane *lane = worker->lane;
+	struct slot *slot = &worker->segment->slots[WORD_INDEX(hint)];
+
+	atomic_store_explicit(&lane->claim,
+			      atomic_load_explicit(&lane->started, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	atomic_store_explicit(&lane->current, hint, memory_order_relaxed);
+	/* A hint for who waits: whether it can help to look. */
+	atomic_store_explicit(&lane->cpu, this_cpu(), memory_order_relaxed);
+	STEP();
+	while (GENERATION(word) == GENERATION(hint) &&
+	       (status_of(word) == SLOT_PENDING || status_of(word) == SLOT_AGAIN)) {
+		uint64_t mine = (word & ~SLOT_STATUS) | SLOT_RUNNING |
+				(uint64_t)worker->index << SLOT_WORKER_SHIFT;
+
+		if (!atomic_compare_exchange_weak_explicit(&slot->word, &word, mine,
+							   memory_order_acq_rel, /* S2 */
+							   memory_order_relaxed))
+			continue;
+		STEP();
+		worker->slot = slot;
+		worker->word = mine;
+		worker->slot_index = WORD_INDEX(hint);
+		return true;
+	}
+	return false;
+}
+
+/* The word of the slot whose task ran last here: who submits one after the other uses it again. relaxed: take()
+ * acquires */
+static uint64_t last_word(const struct worker *worker)
+{
+	return worker->slot ? atomic_load_explicit(&worker->slot->word, memory_order_relaxed) : 0;
+}
+
+static bool is_next(uint64_t word)
+{
+	return status_of(word) == SLOT_PENDING && (word & SLOT_NEXT);
+}
+
+/* Moves the head behind this place, up to which nothing is pending; perhaps before the tail is seen there. */
+static void pass(struct control *control, uint32_t place)
+{
+	uint64_t head = atomic_load_explicit(&control->head, memory_order_relaxed);
+	int32_t left;
+
+	while ((left = (int32_t)(place + 1 - (uint32_t)head)) > 0 &&
+	       !atomic_compare_exchange_weak_explicit(&control->head, &head, head + (uint32_t)left,
+						      memory_order_acq_rel, /* S6 */
+						      memory_order_relaxed))
+		;
+}
+
+/* A task that is taken without a look at the ring: only the line of its slot has to come. */
+static bool claim_next(struct worker *worker)
+{
+	uint64_t word = last_word(worker);
+	uint64_t hint = (uint64_t)GENERATION(word) << 32 | worker->slot_index;
+
+	if (!is_next(word) || !take(worker, hint, word))
+		return false;
+	pass(worker->segment->control, worker->slot->place);
+	STEP();
+	count_start(worker);
+	return true;
 }
 
 /*
@@ -359,48 +432,27 @@ static bool claim(struct worker *worker)
 {
 	struct segment *segment = worker->segment;
 	struct control *control = segment->control;
-	struct lane *lane = worker->lane;
-	uint64_t number = atomic_load_explicit(&lane->started, memory_order_relaxed) + 1;
 
 	for (;;) {
 		uint64_t head = atomic_load_explicit(&control->head, memory_order_acquire); /* S6 */
-		uint64_t hint, word;
-		struct slot *slot;
+		uint64_t hint;
+		bool taken;
 
 		if (head >= atomic_load_explicit(&control->tail, memory_order_seq_cst)) /* S1 K1 */
 			return false;
 		hint = atomic_load_explicit(&segment->ring[head & (segment->ring_count - 1)],
 					    memory_order_relaxed);
-		slot = &segment->slots[WORD_INDEX(hint)];
-		word = atomic_load_explicit(&slot->word, memory_order_relaxed);
-		atomic_store_explicit(&lane->claim, number, memory_order_relaxed);
-		atomic_store_explicit(&lane->current, hint, memory_order_relaxed);
-		/* A hint for who waits: whether it can help to look. */
-		atomic_store_explicit(&lane->cpu, this_cpu(), memory_order_relaxed);
-		STEP();
-		while (GENERATION(word) == GENERATION(hint) &&
-		       (status_of(word) == SLOT_PENDING || status_of(word) == SLOT_AGAIN)) {
-			uint64_t mine = (word & ~SLOT_STATUS) | SLOT_RUNNING |
-					(uint64_t)worker->index << SLOT_WORKER_SHIFT;
-
-			if (!atomic_compare_exchange_weak_explicit(&slot->word, &word, mine,
-								   memory_order_acq_rel, /* S2 */
-								   memory_order_relaxed))
-				continue;
-			STEP();
-			atomic_compare_exchange_strong_explicit(&control->head, &head, head + 1,
-								memory_order_acq_rel, /* S6 */
-								memory_order_relaxed);
-			STEP();
-			count_start(worker, number);
-			worker->slot = slot;
-			worker->word = mine;
-			worker->slot_index = WORD_INDEX(hint);
-			return true;
-		}
+		taken = take(worker, hint,
+			     atomic_load_explicit(&segment->slots[WORD_INDEX(hint)].word,
+						  memory_order_relaxed));
 		atomic_compare_exchange_strong_explicit(&control->head, &head, head + 1,
 							memory_order_acq_rel, /* S6 */
 							memory_order_relaxed);
+		if (taken) {
+			STEP();
+			count_start(worker);
+			return true;
+		}
 	}
 }
 
@@ -441,10 +493,14 @@ static void park(struct worker *worker)
 	STEP(); /* woken for a task that another must take now */
 }
 
-static bool glance(struct control *control)
+/* At the slot more often than at the ring, whose lines the submitter needs meanwhile. */
+static bool glance(const struct worker *worker)
 {
+	struct control *control = worker->segment->control;
+
 	for (int i = 0; i < LOOKS; i++) {
-		if (has_work(control) || is_stopping(control))
+		if (is_next(last_word(worker)) ||
+		    ((i + 1) % LOOKS_A_RING == 0 && (has_work(control) || is_stopping(control))))
 			return true;
 		port_pause();
 	}
@@ -470,7 +526,7 @@ static void look(struct worker *worker)
 	bool is_apart = is_elsewhere(control);
 
 	if ((spin_ns > 0 || (spin_ns < 0 && is_apart && habit_is_short(&worker->habit))) &&
-	    glance(control)) {
+	    glance(worker)) {
 		habit_learn(&worker->habit, 0); /* no clock before the first looks */
 		worker->looked_ns = 0;
 		return;
@@ -479,7 +535,7 @@ static void look(struct worker *worker)
 	if (spin_ns < 0)
 		spin_ns = look_ns(&worker->habit, is_apart, is_awaited(control), now_ns);
 	for (; spin_ns && now_ns - worker->looked_ns < spin_ns; now_ns = assay_clock_ns())
-		if (glance(control))
+		if (glance(worker))
 			return;
 	park(worker);
 }
@@ -510,7 +566,7 @@ static _Noreturn void work(struct worker *worker)
 	}
 	initialize(worker);
 	for (;;) {
-		while (!is_terminating(control) && claim(worker))
+		while (!is_terminating(control) && (claim_next(worker) || claim(worker)))
 			run(worker);
 		if (is_stopping(control) && (is_terminating(control) || !has_work(control)))
 			break;
@@ -524,6 +580,7 @@ _Noreturn void worker_run(struct segment *segment, const struct settings *settin
 {
 	static struct worker worker;
 
+	worker.call.ops = &call_ops;
 	worker.segment = segment;
 	worker.settings = settings;
 	worker.lane = &segment->lanes[index];
