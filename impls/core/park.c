@@ -4,9 +4,12 @@
 
 #include <stdlib.h>
 
+/* So many full fences cost as much as a heavy one. */
+#define FENCES 32
+
 bool park_init(struct park *park, uint32_t workers, bool lopsided)
 {
-	*park = (struct park){.workers = workers, .lopsided = lopsided};
+	*park = (struct park){.workers = workers, .lopsided = lopsided, .fenced = !lopsided};
 	park->asleep = calloc(workers, sizeof *park->asleep);
 	return park->asleep;
 }
@@ -18,11 +21,29 @@ void park_free(struct park *park)
 
 void park_announce(struct park *park, uint32_t worker)
 {
+	bool fenced;
+
 	/* relaxed: before the count, which publishes it (K4) */
 	atomic_store_explicit(&park->asleep[worker], 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&park->counts, PARK_SLEEPER - 1,
-				  memory_order_seq_cst); /* K1 K4 */
-	port_fence_heavy(park->lopsided);                /* K1 */
+				  memory_order_seq_cst);                    /* K1 K4 K5 */
+	fenced = atomic_load_explicit(&park->fenced, memory_order_seq_cst); /* K5 */
+	atomic_store_explicit(&park->fences, 0, memory_order_relaxed);
+	if (!fenced)
+		atomic_store_explicit(&park->fenced, true, memory_order_seq_cst); /* K5 */
+	port_fence_heavy(!fenced);                                                /* K1 */
+}
+
+void park_fence(struct park *park)
+{
+	uint32_t fences = atomic_load_explicit(&park->fences, memory_order_relaxed);
+
+	atomic_thread_fence(memory_order_seq_cst); /* K1 */
+	if (!park->lopsided)
+		return;
+	atomic_store_explicit(&park->fences, fences + 1, memory_order_relaxed);
+	if (fences >= FENCES)
+		atomic_store_explicit(&park->fenced, false, memory_order_seq_cst); /* K5 */
 }
 
 void park_sleep(struct park *park, uint32_t worker)

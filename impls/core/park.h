@@ -7,6 +7,9 @@
  * A worker goes to sleep in three steps: park_announce(), one more look for work, then park_sleep(),
  * or park_withdraw() if the look found something. It comes back from both as a searcher.
  *
+ * A heavy fence is a call to the system. So that it is not made for each few tasks, who pushes passes a full
+ * fence once somebody has slept (`fenced`), until these have cost as much.
+ *
  * Ordering
  *   K1  park_announce: the count of sleepers, heavy fence, then the look for work
  *         against   submit: the push, light fence, then park_look's load of the counts
@@ -21,6 +24,10 @@
  *         -> take_one, park_found: acquire
  *       whoever takes a sleeper off the count finds a word that is set; what a wake is for goes
  *       with the count, to whichever sleeper ends up with it
+ *   K5  park_announce: seq_cst add to counts, then the load of fenced (true)
+ *         against   park_fence: seq_cst store of it (false)  ->  others' loads of it, then of counts
+ *       who passes no full fence sees the sleeper that relies on it. It is set to true before a heavy
+ *       fence: what was pushed by who has not seen that is there for the look of who set it
  */
 #ifndef PARK_H
 #define PARK_H
@@ -30,9 +37,11 @@
 struct park {
 	/* Sleepers above, searchers below: one load tells a submit whether to wake somebody. */
 	_Alignas(PORT_APART) _Atomic uint64_t counts;
+	_Atomic bool fenced;     /* who pushes passes a full fence */
+	_Atomic uint32_t fences; /* passed since somebody went to sleep; relaxed: roughly */
 	_Alignas(PORT_APART) _Atomic uint32_t *asleep; /* each worker's futex: 1 while it sleeps */
 	uint32_t workers;
-	bool lopsided;
+	bool lopsided;          /* fenced is not always true */
 	_Atomic uint64_t parks; /* statistics */
 	_Atomic uint64_t wakes;
 };
@@ -76,14 +85,19 @@ void park_sleep(struct park *park, uint32_t worker);
 /* Undoes park_announce(). True: a wake had chosen this sleeper, and what it was for needs another. */
 bool park_withdraw(struct park *park, uint32_t worker);
 
+/* The fence of who pushes, where it is a full one. */
+PORT_RARE void park_fence(struct park *park);
+
 /* The counts after a push. A searcher among them will find what was pushed; where there is none, a
  * sleeper should be woken, or a worker started. */
 static inline uint64_t park_look(struct park *park)
 {
 	uint64_t counts;
 
-	port_fence_light(park->lopsided);                                   /* K1 */
-	counts = atomic_load_explicit(&park->counts, memory_order_relaxed); /* behind the fence */
+	port_fence_light(true);                                        /* K1 */
+	if (atomic_load_explicit(&park->fenced, memory_order_seq_cst)) /* K5 */
+		park_fence(park);
+	counts = atomic_load_explicit(&park->counts, memory_order_seq_cst); /* K5 */
 	if (park_searchers(counts)) {
 		atomic_thread_fence(memory_order_seq_cst); /* K3 */
 		counts = atomic_load_explicit(&park->counts, memory_order_relaxed);

@@ -7,6 +7,9 @@
 
 #include <stdio.h>
 
+/* Where looking for work was of no use for long, one search of so many looks. */
+#define SPIN_EVERY 16
+
 _Thread_local struct worker *current_worker;
 
 /* A callback may take long: until it returns this worker is as good as busy. */
@@ -165,7 +168,8 @@ static bool find(struct worker *worker, struct future **task, struct stolen *chi
 	return *task || forks_steal(worker, ANY_TREE, child);
 }
 
-/* Looks for work for a while: longer where that was of use lately. */
+/* Looks for work for a while: longer where that was of use lately, and where it was of none for long only
+ * now and then: whoever is to give work may need this processor. */
 static bool spin(struct worker *worker, struct future **task, struct stolen *child)
 {
 	struct pool *pool = worker->pool;
@@ -175,6 +179,8 @@ static bool spin(struct worker *worker, struct future **task, struct stolen *chi
 	/* relaxed: how many search is a hint here, and so is stopping */
 	if (park_searchers(atomic_load_explicit(&pool->park.counts, memory_order_relaxed)) >
 	    pool->spinners)
+		return false;
+	if (worker->spin_ns <= most_ns / 8 && ++worker->unspun % SPIN_EVERY)
 		return false;
 	deadline_ns = assay_deadline_ns(worker->spin_ns);
 	do {

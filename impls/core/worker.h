@@ -61,6 +61,7 @@ struct worker {
 	struct activation *top;      /* what is on its stack, innermost first */
 	unsigned joins;              /* that run something else meanwhile, on its stack */
 	int64_t spin_ns;             /* how long it looks for work before it sleeps: adapts */
+	unsigned unspun;             /* searches since looking for long was of no use */
 	uint32_t random;
 	/* Written by the worker only. */
 	_Atomic uint64_t started;

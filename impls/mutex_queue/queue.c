@@ -19,8 +19,8 @@
 
 /* Tasks taken under one lock at most. */
 #define BATCH 128
-/* A worker that got something, but fewer than this, looks again after so many pauses only: each look takes
- * the lock and its line from who submits, and finds more when it comes later. */
+/* A worker that got some, but fewer than this, looks again after so many pauses only: each look takes the lock
+ * and its line from who submits, and finds more when it comes later. After one alone none may come. */
 #define FEW 64
 #define PAUSES 48
 #define SMALLEST 64
@@ -187,7 +187,7 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	/* Without room for more, one has to be enough. */
 	count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1);
 
-	own->got_few = count && count < FEW;
+	own->got_few = count > 1 && count < FEW;
 	if (!count)
 		return NULL;
 	for (size_t i = 1; i < count; i++) {

@@ -6,7 +6,7 @@
  * form of the fences.
  *
  * Ordering
- *   K1, K3 of park.h; E1 of lanes.h, whose names stand where these are crossed
+ *   K1, K3, K5 of park.h; E1 of lanes.h, whose names stand where these are crossed
  *   V5  the end of a step: release add to arrived  ->  the other's acquire load
  *       all that was done before it
  * Relaxed without a word: what is litmus, which is to have no order of its own.
@@ -59,22 +59,43 @@ static void finish_nothing(void)
 
 static struct park park;
 
+/* Lines that each side writes in its turn: a store behind one to these is long on its way. */
+static struct {
+	_Alignas(PORT_APART) _Atomic uint32_t word;
+} far[4];
+
+static void write_far(void)
+{
+	for (size_t i = 0; i < sizeof far / sizeof *far; i++)
+		atomic_store_explicit(&far[i].word, 1, memory_order_relaxed);
+}
+
 /* A submit finds somebody, or who goes to sleep finds its task. K1 */
 static bool push_and_look(void)
 {
+	write_far();
 	atomic_store_explicit(&stored_left, 1, memory_order_relaxed);
 	return park_look(&park) != 0;
 }
 
 static bool announce(void)
 {
+	bool saw;
+
 	park_search(&park);
 	park_announce(&park, 0);
-	return atomic_load_explicit(&stored_left, memory_order_relaxed);
+	saw = atomic_load_explicit(&stored_left, memory_order_relaxed);
+	write_far();
+	return saw;
 }
 
 static void withdraw(void)
 {
+	static unsigned meetings;
+
+	/* In either state of the sides: it changes by itself, but not at each meeting. K5 */
+	if (park.lopsided)
+		atomic_store(&park.fenced, ++meetings % 2);
 	park_withdraw(&park, 0);
 	park_found(&park);
 	MUST(atomic_load(&park.counts) == 0);
