@@ -6,9 +6,8 @@
  * The labels are those of segment.h.
  *
  * Relaxed without a word: warm and unit_low, which are guesses; unit_top, which publishes nothing:
- * below it the table has memory; owners where they are compared with one that the caller has: what
- * it does not own is not equal, and what it owns is behind the word of a slot (S2) or a future, or
- * W3, or its own.
+ * below it the table has memory; owners that arena_reclaim() compares with one of the caller's: what it does
+ * not own is not equal, and what it owns is behind W3.
  */
 #include "segment.h"
 
@@ -158,7 +157,7 @@ void arena_mark(struct segment *segment, size_t extent, size_t size, uint32_t ow
 {
 	for (size_t i = 0; i < units_of(size); i++)
 		atomic_store_explicit(&segment->owners[extent / UNIT + i], owner,
-				      memory_order_relaxed);
+				      memory_order_release); /* S4 */
 }
 
 bool arena_is_owned(struct segment *segment, size_t extent, size_t size, uint32_t owner)
@@ -168,8 +167,8 @@ bool arena_is_owned(struct segment *segment, size_t extent, size_t size, uint32_
 	if (count > segment->unit_count || first > segment->unit_count - count || extent % UNIT)
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (atomic_load_explicit(&segment->owners[first + i], memory_order_relaxed) !=
-		    owner)
+		if (atomic_load_explicit(&segment->owners[first + i], memory_order_acquire) !=
+		    owner) /* S4 */
 			return false;
 	return true;
 }

@@ -16,7 +16,9 @@
  *       finish to collect: the outcome and all that the task wrote
  *   S3  told ring: seq_cst store of told_tail  ->  collector: seq_cst load     the entry
  *   S4  arena: release store of a unit's owner (free)  ->  acquire CAS of the taker
- *       all uses of the unit before
+ *       all uses of the unit before. For a checker of this process, which does not see that the way leads
+ *       through workers: release store by who wrote an argument there  ->  acquire load by who reads a
+ *       result
  *   S5  collector: release store of told_head  ->  tell: acquire load
  *       the entry has been read before it is written again
  *   S6  whoever sees that the task at the head is pending no more, or takes one that is next: release

@@ -142,10 +142,13 @@ static int copy_long(struct pool *pool, struct parcel *parcel)
 	if (!error)
 		error = allocate(pool, parcel);
 	pthread_mutex_unlock(&pool->submit_mutex);
-	if (!error)
-		memcpy(pool->segment->arena + parcel->extent, parcel->task->argument,
-		       parcel->task->argument_size);
-	return error;
+	if (error)
+		return error;
+	memcpy(pool->segment->arena + parcel->extent, parcel->task->argument,
+	       parcel->task->argument_size);
+	arena_mark(pool->segment, parcel->extent, parcel->task->argument_size,
+		   owner_of_argument(parcel->index)); /* again, for S4 */
+	return ASSAY_OK;
 }
 
 static void undo_long(struct pool *pool, const struct parcel *parcel)
