@@ -199,7 +199,9 @@ void worker_finish(struct worker *worker)
 						      (word + SLOT_DONE - SLOT_RUNNING) | told,
 						      memory_order_acq_rel, /* S2 */
 						      memory_order_relaxed))
-		;
+		/* Declared dead, and its task ended: see lose_helper(). */
+		if ((word ^ worker->word) & ~(SLOT_SLEEPERS | SLOT_TELL))
+			_exit(1);
 	STEP();
 	if (word & SLOT_SLEEPERS)
 		shared_wake(slot_futex(worker->slot), INT_MAX);

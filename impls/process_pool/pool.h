@@ -17,7 +17,8 @@
  *       a visitor whose future is not done is counted before the segment goes; the others look no
  *       further. What ends a future is itself an acquire-release operation on its word.
  *   P2  slots freed: release push on `returned`  ->  acquire exchange by the allocator
- *       the outcome has been read before the slot is another task's
+ *       the outcome has been read before the slot is another task's; and the task was started, or the
+ *       head has passed it (SLOT_NEXT)
  *   P3  stopping, and before it broken: release stores under submit_mutex  ->  acquire loads
  *       who is refused learns why. stop: then a release add to room  ->  admit: acquire load, and
  *       then the look at stopping: who has read the new room does not sleep on it

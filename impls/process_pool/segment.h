@@ -24,12 +24,14 @@
  *   S6  whoever sees that the task at the head is pending no more, or takes one that is next: release
  *       exchange of head  ->  acquire loads of head
  *       reap: what was cancelled does not look pending, for it is not looked at again; others: no
- *       tail older than the mover's, by which the ring would look empty
+ *       tail older than the mover's, but of who took what is next: then the head may be ahead of it
  *   S7  stop: seq_cst or to stopping, after the last task was accepted
  *         ->  acquire loads, then that of tail
  *       who sees an empty ring then may leave: nothing will come, but what K3 finds
  *   S8  segment_release: release decrement of references  ->  the last one's acquire
  *       all uses before the memory goes
+ *   S10 ring_put: release store of an entry  ->  claim: acquire load, then a second look at head
+ *       who reads what came into the entry later sees the head beyond it: reap has seen that before
  *   K1  park: seq_cst set of the worker's idle bit, then the look at tail and stopping
  *         against   submit: seq_cst store of tail, then the look at the idle bits
  *       one of the two sees the other. Likewise stopping; and the bell against told_tail,

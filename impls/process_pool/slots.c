@@ -14,14 +14,22 @@ void slot_free(struct pool *pool, uint32_t index)
 {
 	struct ticket *ticket = &pool->tickets[index];
 
-	/* If it was cancelled. relaxed: before P2 */
-	atomic_store_explicit(&ticket->owed, 0, memory_order_relaxed);
 	/* relaxed: the value is only linked, not followed */
 	ticket->next = atomic_load_explicit(&pool->returned, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&pool->returned, &ticket->next, index + 1,
 						      memory_order_release, /* P2 */
 						      memory_order_relaxed))
 		;
+}
+
+/* Once, however often a task may have written its hint into the ring. relaxed: as in ticket_collect() */
+static void free_cancelled(struct pool *pool, uint32_t index, uint32_t generation)
+{
+	uint64_t owed = owed_of(generation);
+
+	if (atomic_compare_exchange_strong_explicit(&pool->tickets[index].owed, &owed, 0,
+						    memory_order_relaxed, memory_order_relaxed))
+		slot_free(pool, index);
 }
 
 /* Entries that the head has passed: frees what was cancelled, and ends what is done and nobody has
@@ -42,7 +50,7 @@ static void reap(struct pool *pool, size_t most)
 		if (GENERATION(word) != GENERATION(hint))
 			continue;
 		if (status_of(word) == SLOT_CANCELLED)
-			slot_free(pool, WORD_INDEX(hint));
+			free_cancelled(pool, WORD_INDEX(hint), GENERATION(word));
 		else if (status_of(word) == SLOT_DONE && !(word & SLOT_TELL))
 			ticket_collect(pool, WORD_INDEX(hint), word);
 	}
@@ -126,7 +134,7 @@ void ring_put(struct pool *pool, uint64_t hint)
 	struct segment *segment = pool->segment;
 
 	atomic_store_explicit(&segment->ring[pool->ring_tail++ & (segment->ring_count - 1)], hint,
-			      memory_order_relaxed);
+			      memory_order_release); /* S10 */
 	atomic_store_explicit(&pool->newest, WORD_INDEX(hint), memory_order_relaxed);
 }
 

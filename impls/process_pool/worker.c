@@ -138,14 +138,17 @@ static bool is_next(uint64_t word)
 	return status_of(word) == SLOT_PENDING && (word & SLOT_NEXT);
 }
 
-/* Moves the head behind this place, up to which nothing is pending; perhaps before the tail is seen there. */
-static void pass(struct control *control, uint32_t place)
+/* Moves the head behind this place, up to which nothing is pending; perhaps before the tail is seen there.
+ * relaxed: a head that is behind is another's to move, one that is ahead stays. */
+static void pass(const struct segment *segment, uint32_t place)
 {
-	uint64_t head = atomic_load_explicit(&control->head, memory_order_relaxed);
-	int32_t left;
+	_Atomic uint64_t *head = &segment->control->head;
+	uint64_t seen = atomic_load_explicit(head, memory_order_relaxed);
+	uint32_t left;
 
-	while ((left = (int32_t)(place + 1 - (uint32_t)head)) > 0 &&
-	       !atomic_compare_exchange_weak_explicit(&control->head, &head, head + (uint32_t)left,
+	/* 0 or "negative" where others have passed it already. */
+	while ((left = place + 1 - (uint32_t)seen) - 1 < segment->ring_count &&
+	       !atomic_compare_exchange_weak_explicit(head, &seen, seen + left,
 						      memory_order_acq_rel, /* S6 */
 						      memory_order_relaxed))
 		;
@@ -159,7 +162,7 @@ static bool claim_next(struct worker *worker)
 
 	if (!is_next(word) || !take(worker, hint, word))
 		return false;
-	pass(worker->segment->control, worker->slot->place);
+	pass(worker->segment, worker->slot->place);
 	STEP();
 	count_start(worker);
 	return true;
@@ -182,7 +185,10 @@ static bool claim(struct worker *worker)
 		if (head >= atomic_load_explicit(&control->tail, memory_order_seq_cst)) /* S1 K1 */
 			return false;
 		hint = atomic_load_explicit(&segment->ring[head & (segment->ring_count - 1)],
-					    memory_order_relaxed);
+					    memory_order_acquire); /* S10 */
+		/* Else it may be a later one in the same entry, with others pending before it. */
+		if (atomic_load_explicit(&control->head, memory_order_relaxed) != head) /* S10 */
+			continue;
 		taken = take(worker, hint,
 			     atomic_load_explicit(&segment->slots[WORD_INDEX(hint)].word,
 						  memory_order_relaxed));
