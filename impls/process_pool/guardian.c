@@ -185,7 +185,7 @@ static bool tidy_up(struct pool *pool, int index, bool has_left)
 	if (GENERATION(word) != GENERATION(hint))
 		return false;
 	if (status_of(word) == SLOT_DONE && !has_left)
-		collector_scan(pool); /* which alone could have collected it */
+		collector_scan(pool); /* which alone may collect it, if nobody has */
 	return status_of(word) == SLOT_RUNNING && worker_of(word) == (uint32_t)index;
 }
 

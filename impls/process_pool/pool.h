@@ -44,7 +44,7 @@
 
 /* What the client keeps of a slot. */
 struct ticket {
-	/* relaxed: the slot's word publishes them, and says whether they are still of that task */
+	/* relaxed: the slot's word publishes them; of which task they are is told by it, or by owed */
 	_Atomic(struct future *) future; /* NULL: nobody asks */
 	_Atomic size_t size;             /* of the argument */
 	_Atomic size_t extent;           /* of a long one */
@@ -96,7 +96,7 @@ struct pool {
 	uint32_t fresh;     /* slots from here on were never used */
 	uint32_t fresh_end; /* have memory up to here */
 	uint64_t ring_tail; /* published or not */
-	/* The slot whose hint was put there last; UINT32_MAX: of a task that may run by an older hint, before
+	/* The slot whose hint was put there last, or, as nothing is before it, the first; UINT32_MAX: of a task that may run by an older hint, before
 	 * others. relaxed: under the mutex, or a hint */
 	_Atomic uint32_t newest;
 	uint64_t ring_end; /* entries of the ring that have memory */
@@ -155,7 +155,7 @@ extern const struct assay_future_ops ticket_ops;
 /* has_roused: a worker that sleeps is to be woken for it. */
 void ticket_bind(struct future *future, uint64_t hint, bool has_roused);
 
-/* Ends the task of a slot that is done: false if somebody else does. Callbacks are left. */
+/* Ends the task of a slot that is done: false if somebody else does, or did. Callbacks are left. */
 bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word);
 /* Calls them, in the collector's loop: no other callback waits there, and no sweep is half done. */
 void ticket_call_back(struct pool *pool);
@@ -170,6 +170,16 @@ void visit_end(struct pool *pool);
 /* Cancels a slot that is pending by this hint. Callbacks run here. */
 bool ticket_cancel(struct pool *pool, uint64_t hint);
 
+/* Whether the task of that generation is the caller's to end: nobody else's any more. relaxed: what the winner
+ * reads is behind S2 */
+static inline bool ticket_settle(struct pool *pool, uint32_t index, uint32_t generation)
+{
+	uint64_t owed = owed_of(generation);
+
+	return atomic_compare_exchange_strong_explicit(&pool->tickets[index].owed, &owed, 0,
+						       memory_order_relaxed, memory_order_relaxed);
+}
+
 #define HINT_HAS_ROUSED (UINT64_C(1) << 31) /* in a future's hint: no index is that high */
 
 static inline uint64_t hint_of(const struct future *future)
@@ -182,7 +192,7 @@ static inline struct slot *slot_of(const struct pool *pool, uint64_t hint)
 	return &pool->segment->slots[WORD_INDEX(hint)];
 }
 
-/* The word of the future's slot. False: it is nobody's or another's by now. */
+/* The word of the future's slot. False: it is another's by now. */
 static inline bool read_word(const struct pool *pool, uint64_t hint, uint64_t *word)
 {
 	*word = atomic_load_explicit(&slot_of(pool, hint)->word, memory_order_acquire); /* S2 */

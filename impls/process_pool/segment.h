@@ -30,7 +30,7 @@
  *       who sees an empty ring then may leave: nothing will come, but what K3 finds
  *   S8  segment_release: release decrement of references  ->  the last one's acquire
  *       all uses before the memory goes
- *   S10 ring_put: release store of an entry  ->  claim: acquire load, then a second look at head
+ *   S9  ring_put: release store of an entry  ->  claim: acquire load, then a second look at head
  *       who reads what came into the entry later sees the head beyond it: reap has seen that before
  *   K1  park: seq_cst set of the worker's idle bit, then the look at tail and stopping
  *         against   submit: seq_cst store of tail, then the look at the idle bits
@@ -94,11 +94,12 @@ void process_pool_step(void);
 
 /*
  * The word of a slot: generation above, status, flags and worker below. A hint is generation and
- * index: it means something only as long as the generation is the slot's. The lower half, which is a
+ * index: it means something only as long as the generation is the slot's and the task not collected: a free
+ * slot keeps the word of its last task, DONE or CANCELLED. The lower half, which is a
  * futex, ends with bits of the generation: who is late to sleep does not sleep on another task.
  */
 enum status {
-	SLOT_FREE,
+	SLOT_FREE, /* and never used */
 	SLOT_PENDING,
 	SLOT_AGAIN, /* was started once, and waits for another worker: cannot be cancelled */
 	SLOT_RUNNING,

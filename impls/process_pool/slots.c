@@ -22,16 +22,6 @@ void slot_free(struct pool *pool, uint32_t index)
 		;
 }
 
-/* Once, however often a task may have written its hint into the ring. relaxed: as in ticket_collect() */
-static void free_cancelled(struct pool *pool, uint32_t index, uint32_t generation)
-{
-	uint64_t owed = owed_of(generation);
-
-	if (atomic_compare_exchange_strong_explicit(&pool->tickets[index].owed, &owed, 0,
-						    memory_order_relaxed, memory_order_relaxed))
-		slot_free(pool, index);
-}
-
 /* Entries that the head has passed: frees what was cancelled, and ends what is done and nobody has
  * asked for yet. */
 static void reap(struct pool *pool, size_t most)
@@ -49,10 +39,13 @@ static void reap(struct pool *pool, size_t most)
 
 		if (GENERATION(word) != GENERATION(hint))
 			continue;
-		if (status_of(word) == SLOT_CANCELLED)
-			free_cancelled(pool, WORD_INDEX(hint), GENERATION(word));
-		else if (status_of(word) == SLOT_DONE && !(word & SLOT_TELL))
+		if (status_of(word) == SLOT_CANCELLED) {
+			/* Once, however often a task may have written its hint into the ring. */
+			if (ticket_settle(pool, WORD_INDEX(hint), GENERATION(word)))
+				slot_free(pool, WORD_INDEX(hint));
+		} else if (status_of(word) == SLOT_DONE && !(word & SLOT_TELL)) {
 			ticket_collect(pool, WORD_INDEX(hint), word);
+		}
 	}
 }
 
@@ -134,7 +127,7 @@ void ring_put(struct pool *pool, uint64_t hint)
 	struct segment *segment = pool->segment;
 
 	atomic_store_explicit(&segment->ring[pool->ring_tail++ & (segment->ring_count - 1)], hint,
-			      memory_order_release); /* S10 */
+			      memory_order_release); /* S9 */
 	atomic_store_explicit(&pool->newest, WORD_INDEX(hint), memory_order_relaxed);
 }
 

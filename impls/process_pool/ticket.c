@@ -258,12 +258,9 @@ bool ticket_collect(struct pool *pool, uint32_t index, uint64_t word)
 	struct slot *slot = &pool->segment->slots[index];
 	struct stub stub;
 	struct future_outcome outcome;
-	uint64_t owed = owed_of(GENERATION(word));
 
-	/* Not by the slot's word, which is the worker's to write, and far. relaxed: what the winner reads is
-	 * behind S2 */
-	if (!atomic_compare_exchange_strong_explicit(&pool->tickets[index].owed, &owed, 0,
-						     memory_order_relaxed, memory_order_relaxed))
+	/* Not by the slot's word, which is the worker's to write, and far. */
+	if (!ticket_settle(pool, index, GENERATION(word)))
 		return false;
 	stub = read_ticket(pool, index); /* the winner's now */
 	give_argument(pool, index, &stub);

@@ -184,10 +184,11 @@ static bool claim(struct worker *worker)
 
 		if (head >= atomic_load_explicit(&control->tail, memory_order_seq_cst)) /* S1 K1 */
 			return false;
+		STEP();
 		hint = atomic_load_explicit(&segment->ring[head & (segment->ring_count - 1)],
-					    memory_order_acquire); /* S10 */
+					    memory_order_acquire); /* S9 */
 		/* Else it may be a later one in the same entry, with others pending before it. */
-		if (atomic_load_explicit(&control->head, memory_order_relaxed) != head) /* S10 */
+		if (atomic_load_explicit(&control->head, memory_order_relaxed) != head) /* S9 */
 			continue;
 		taken = take(worker, hint,
 			     atomic_load_explicit(&segment->slots[WORD_INDEX(hint)].word,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A thread has reached the call that it is to sleep in. */
+/* A thread, or a process with one, has reached the call that it is to sleep in. */
 #ifndef ASLEEP_H
 #define ASLEEP_H
 
@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-/* *tid is of this process, and set by the thread itself. */
+/* *tid is set before, or by the thread itself. */
 static inline void await_sleep(const atomic_int *tid)
 {
 	char path[64], state = 'R';
@@ -16,7 +16,7 @@ static inline void await_sleep(const atomic_int *tid)
 		FILE *file;
 
 		sched_yield();
-		snprintf(path, sizeof path, "/proc/self/task/%d/stat", *tid);
+		snprintf(path, sizeof path, "/proc/%d/stat", *tid);
 		file = *tid ? fopen(path, "r") : NULL;
 		if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
 			state = 'R';

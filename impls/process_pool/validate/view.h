@@ -37,6 +37,15 @@ static inline struct lane *find_lane(void)
 	return (struct lane *)(find_segment() + page_up(sizeof(struct control)));
 }
 
+/* Of a pool with so many workers. */
+static inline struct slot *find_slot(size_t workers, size_t index)
+{
+	return (struct slot *)(find_segment() + page_up(sizeof(struct control)) +
+			       page_up(workers * sizeof(struct lane)) +
+			       VIEW_SLOTS * 2 * sizeof(uint64_t)) +
+	       index;
+}
+
 /* How many units of the arena somebody has. */
 static inline size_t count_owned(size_t workers)
 {
