@@ -96,7 +96,8 @@ struct future *deque_pop(struct deque *deque)
 	return atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask], memory_order_relaxed);
 }
 
-struct future *deque_steal(struct deque *deque)
+static inline struct future *
+steal(struct deque *deque, bool (*fits)(const void *user, int64_t position), const void *user)
 {
 	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 D2 */
 	struct slots *slots;
@@ -104,17 +105,31 @@ struct future *deque_steal(struct deque *deque)
 
 	if (top >= atomic_load_explicit(&deque->bottom, memory_order_relaxed)) /* a hint */
 		return NULL;
+	if (fits && !fits(user, top))
+		return NULL;
 	port_fence_heavy(deque->lopsided);                                     /* D2 */
 	if (top >= atomic_load_explicit(&deque->bottom, memory_order_acquire)) /* D1 */
 		return NULL;
 	slots = atomic_load_explicit(&deque->slots, memory_order_acquire); /* D4 */
 	future = atomic_load_explicit(&slots->at[(size_t)top & slots->mask], memory_order_relaxed);
 	if (!future || /* outgrown meanwhile */
+	    (fits && !fits(user, top)) ||
 	    !atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1,
 						     memory_order_seq_cst, /* D3 */
 						     memory_order_relaxed))
 		return NULL;
 	return future;
+}
+
+struct future *deque_steal(struct deque *deque)
+{
+	return steal(deque, NULL, NULL);
+}
+
+struct future *deque_steal_if(struct deque *deque, bool (*fits)(const void *user, int64_t position),
+			      const void *user)
+{
+	return steal(deque, fits, user);
 }
 
 size_t deque_take(struct deque *deque, struct future **futures, size_t most, size_t shares)
@@ -180,6 +195,8 @@ void deque_prune(struct deque *deque)
 			atomic_store_explicit(&slots->at[((size_t)bottom + kept++) & slots->mask],
 					      future, memory_order_relaxed);
 	}
+	/* relaxed: by D1 who finds any of these finds this, too */
+	atomic_store_explicit(&deque->pruned, bottom + (int64_t)kept, memory_order_relaxed);
 	atomic_store_explicit(&deque->bottom, bottom + (int64_t)kept,
 			      memory_order_release); /* D1 */
 }

@@ -39,8 +39,9 @@ struct slots {
 struct deque {
 	_Alignas(PORT_APART) _Atomic int64_t bottom; /* written by the owner only */
 	_Atomic(struct slots *) slots;
-	int64_t top_seen; /* the owner's: top was at least this */
-	int64_t limit;    /* the owner's: bottom may go up to this */
+	int64_t top_seen;       /* the owner's: top was at least this */
+	int64_t limit;          /* the owner's: bottom may go up to this */
+	_Atomic int64_t pruned; /* what lies before was put there by deque_prune(), or is older */
 	bool lopsided;
 	_Alignas(PORT_APART) _Atomic int64_t top;
 };
@@ -95,6 +96,11 @@ bool deque_pop_if(struct deque *deque, const struct future *wanted);
 
 /* Anybody: the oldest; NULL if there is none, or if another thief was quicker. */
 struct future *deque_steal(struct deque *deque);
+
+/* The same, if `fits` says so of its position. It is asked when the element was read, and what it
+ * knows of the past then holds for the element: who put it there did so before. */
+struct future *deque_steal_if(struct deque *deque, bool (*fits)(const void *user, int64_t position),
+			      const void *user);
 
 /* Anybody, of a deque whose owner never pops: up to `most` of the oldest, in order, and no more than
  * one of so many equal shares. 0: none, or another was quicker. */

@@ -327,6 +327,18 @@ bool future_has_started(const struct future *future)
 	return atomic_load_explicit(&future->word, memory_order_relaxed) & ASSAY_RUNNING;
 }
 
+bool future_is_done(const struct future *future)
+{
+	return is_done(atomic_load_explicit(&future->word, memory_order_acquire)); /* F1 */
+}
+
+bool future_is_forgotten(const struct future *future)
+{
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
+
+	return (word & STATUS) == ASSAY_PENDING && references_of(word) == 1;
+}
+
 bool future_was_cancelled(const struct future *future)
 {
 	return (atomic_load_explicit(&future->word, memory_order_relaxed) & STATUS) ==

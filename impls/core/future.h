@@ -46,14 +46,17 @@ static inline struct future *future_of(assay_future *base)
 }
 
 /*
- * What a thread may do while it waits without a limit for a pending future of its own executor: run
- * that very future. It runs nothing else, so that what lies above a waiting task on its stack is only
- * what it waits for: waits cannot close a circle that the tasks did not close themselves.
+ * What a thread may do while it waits without a limit for a future of its own executor: run that very
+ * future while it is pending; and help it where it runs elsewhere, if help is not NULL: run a task that
+ * it has submitted. So what lies above a waiting task on its stack is what it waits for, or was
+ * submitted by that, directly or not: each descends from the one below, and they are no more than the
+ * tasks are nested. help returns false where there was nothing to run.
  */
 struct runner {
 	const assay_executor *executor;
 	unsigned forks; /* port_forks where it runs: in a child nothing of the executor is left */
 	void (*run)(struct runner *runner, struct future *future);
+	bool (*help)(struct runner *runner, struct future *future);
 };
 
 /* Of the calling thread; NULL: it only waits. */
@@ -80,9 +83,13 @@ bool future_start_left(struct future *future);
 void future_release_entry(struct future *future);
 
 bool future_is_pending(const struct future *future);
+/* With all that was done before its end. */
+bool future_is_done(const struct future *future);
 bool future_was_cancelled(const struct future *future);
 /* Started: found in a queue, it is run by somebody who waits for it. */
 bool future_has_started(const struct future *future);
+/* Pending, and no client can wait for it. */
+bool future_is_forgotten(const struct future *future);
 
 /*
  * Running a started future takes three steps in one thread, so that the caller can count in

@@ -184,11 +184,33 @@ static const struct assay_executor_ops ops = {
 	.statistics = statistics,
 };
 
-/* "fences=full": without membarrier(2), for who does not trust it, and for tests. */
-static int read_options(const char *options, bool *full_fences)
+struct pool_options {
+	bool full_fences; /* without membarrier(2), for who does not trust it, and for tests */
+	bool helps_not;   /* a worker that waits for what another runs does nothing else */
+};
+
+static bool is_option(const char *text, size_t length, const char *option)
 {
-	*full_fences = options && strcmp(options, "fences=full") == 0;
-	return !options || !*options || *full_fences ? ASSAY_OK : ASSAY_EINVAL;
+	return length == strlen(option) && memcmp(text, option, length) == 0;
+}
+
+static int read_options(const char *text, struct pool_options *options)
+{
+	*options = (struct pool_options){0};
+	while (text && *text) {
+		size_t length = strcspn(text, ",");
+
+		if (is_option(text, length, "fences=full"))
+			options->full_fences = true;
+		else if (is_option(text, length, "help=off"))
+			options->helps_not = true;
+		else
+			return ASSAY_EINVAL;
+		text += length;
+		if (*text == ',' && !*++text) /* something was to follow */
+			return ASSAY_EINVAL;
+	}
+	return ASSAY_OK;
 }
 
 static int make_workers(struct pool *pool)
@@ -245,8 +267,8 @@ free_workers:
 int pool_create(const struct assay_config *config, assay_executor **executor)
 {
 	struct pool *pool;
-	bool full_fences;
-	int error = read_options(config->options, &full_fences);
+	struct pool_options options;
+	int error = read_options(config->options, &options);
 
 	if (error ||
 	    (config->workers > POOL_WORKERS_LIMIT && config->workers != ASSAY_WORKERS_AUTO) ||
@@ -264,7 +286,8 @@ int pool_create(const struct assay_config *config, assay_executor **executor)
 	if (pool->settings.config.spin_ns < 0)
 		pool->settings.config.spin_ns = SPIN_NS;
 	pool->spinners = spinners(pool->settings.config.workers);
-	error = make_parts(pool, full_fences);
+	pool->helps = !options.helps_not;
+	error = make_parts(pool, options.full_fences);
 	if (error)
 		goto free_settings;
 	pthread_mutex_init(&pool->mutex, NULL);

@@ -22,7 +22,8 @@
 /* Most workers: as many threads as one process can have on a common system. [CFG-4] */
 #define POOL_WORKERS_LIMIT 32768
 
-/* assay_backend.create. The one option is "fences=full": see port.h. */
+/* assay_backend.create. Options: "fences=full", see port.h; "help=off", see queue_help(); or both,
+ * with a comma. */
 int pool_create(const struct assay_config *config, assay_executor **executor);
 
 #endif

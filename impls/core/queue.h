@@ -47,6 +47,21 @@ struct future *queue_pop(struct queue *queue, int worker, bool *moved);
  */
 bool queue_take_back(struct queue *queue, int worker, const struct future *wanted);
 
+/*
+ * Brackets what a worker does with a task that it has popped, before it starts; tasks that it pops
+ * meanwhile, inside, have depth 1, and so on. In between queue_help() knows whose tasks the worker pushes.
+ */
+void queue_begin(struct queue *queue, int worker, unsigned depth, const struct future *future);
+void queue_end(struct queue *queue, int worker, unsigned depth);
+
+/*
+ * As queue_pop(), for a worker that waits inside a task for one that runs on another worker: some
+ * task that was pushed there since `awaited` began, if a client may still wait for it. NULL where there
+ * is none, or the policy does not tell them apart, or awaited is done.
+ */
+struct future *queue_help(struct queue *queue, int worker, const struct future *awaited,
+			  bool *moved);
+
 /* A hint: no task can be popped. */
 bool queue_looks_empty(struct queue *queue);
 

@@ -72,6 +72,19 @@ static inline struct failure failure_of(const struct future *future)
 	return failure;
 }
 
+/* Two words, one after the other: a load of both at once would wait for the caches where they have
+ * just been written one by one. */
+static inline void copy_words(unsigned char *to, const unsigned char *from)
+{
+	uint64_t first, second;
+
+	memcpy(&first, from, 8);
+	memcpy(&second, from + 8, 8);
+	__asm__("" : "+r"(first)); /* keeps the compiler from joining them */
+	memcpy(to, &first, 8);
+	memcpy(to + 8, &second, 8);
+}
+
 /* What fits into a record, without a call for the common sizes. */
 static inline void copy_inline(unsigned char *to, const void *from, size_t size)
 {
@@ -80,7 +93,7 @@ static inline void copy_inline(unsigned char *to, const void *from, size_t size)
 	else if (size == 4)
 		memcpy(to, from, 4);
 	else if (size == 16)
-		memcpy(to, from, 16);
+		copy_words(to, from);
 	else if (size)
 		memcpy(to, from, size);
 }

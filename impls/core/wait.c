@@ -18,6 +18,9 @@
 #define WAIT_PROBE_EVERY 8
 #define WAIT_PROBE_NS 50000
 
+/* Before a worker waits like any thread it looks so often for what it could help with. */
+#define HELP_LOOKS 16
+
 _Thread_local struct runner *current_runner;
 
 /* The average wait of this thread, recent ones first; and its waits of the longer kind. */
@@ -127,17 +130,37 @@ static bool is_unlimited(int64_t timeout_ns)
 	       (timeout_ns > 0 && assay_deadline_ns(timeout_ns) == ASSAY_FOREVER);
 }
 
-/* Until it is done, if it may take so long: runs it, or waits. */
+/* Runs it, or what it has submitted, as long as there is any; returns the last word seen. */
+static uint64_t help(struct future *future)
+{
+	struct runner *runner = current_runner;
+	uint64_t word = ASSAY_PENDING;
+
+	if (future_is_pending(future))
+		runner->run(runner, future);
+	for (int looks = runner->help ? HELP_LOOKS : 0; looks >= 0; looks--) {
+		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+		if (is_done(word) || looks == 0)
+			break;
+		if (runner->help(runner, future))
+			looks = HELP_LOOKS;
+		else
+			port_pause();
+	}
+	return word;
+}
+
+/* Until it is done, if it may take so long: helps, or waits. */
 PORT_OUTLINE static int outcome_late(struct future *future, int64_t timeout_ns,
 				     struct assay_outcome *outcome)
 {
 	uint64_t word = ASSAY_PENDING;
 
-	if (future_is_pending(future) && is_own(future) && is_unlimited(timeout_ns)) {
-		if (is_lost())
+	if (is_own(future) && is_unlimited(timeout_ns)) {
+		if (!is_lost())
+			word = help(future);
+		else if (future_is_pending(future))
 			return ASSAY_EUNREACHABLE;
-		current_runner->run(current_runner, future);
-		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 	}
 	if (!is_done(word) && timeout_ns > 0)
 		word = await(future, timeout_ns);

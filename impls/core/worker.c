@@ -73,6 +73,8 @@ void stack_ended(void *user)
 			end_task(activation);
 	}
 	worker->joins = 0;
+	while (worker->depth > 0)
+		queue_end(worker->pool->queue, worker->index, --worker->depth);
 }
 
 /* A task that this worker has started. */
@@ -104,8 +106,10 @@ static inline bool run_popped(struct worker *worker, struct future *future)
 {
 	struct pool *pool = worker->pool;
 	bool broken = atomic_load_explicit(&pool->broken, memory_order_acquire); /* P2 */
-	bool starts = !broken && future_start(future);
+	bool starts;
 
+	queue_begin(pool->queue, worker->index, worker->depth++, future);
+	starts = !broken && future_start(future);
 	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
 	if (__builtin_expect(starts, 1)) {
 		make_room(pool);
@@ -116,7 +120,15 @@ static inline bool run_popped(struct worker *worker, struct future *future)
 	} else {
 		drop(pool, future, &worker->cancelled);
 	}
+	queue_end(pool->queue, worker->index, --worker->depth);
 	return starts;
+}
+
+/* Counts a task that was run against those that this worker may run, if there is a limit. */
+static inline void spend(struct worker *worker)
+{
+	if (worker->tasks_left > 0 && worker->tasks_left != INT_MAX)
+		worker->tasks_left--;
 }
 
 /* Somebody waits, on this worker, for a pending future of this pool: it is run here and now, wherever
@@ -134,8 +146,7 @@ static void run_awaited(struct runner *runner, struct future *future)
 	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
 	if (starts) {
 		make_room(pool);
-		if (worker->tasks_left > 0 && worker->tasks_left != INT_MAX)
-			worker->tasks_left--;
+		spend(worker);
 		run(worker, future, taken);
 	} else if (taken && broken) {
 		end_broken(pool, future);
@@ -143,6 +154,29 @@ static void run_awaited(struct runner *runner, struct future *future)
 	} else if (taken) {
 		drop(pool, future, &worker->cancelled);
 	}
+}
+
+/* Somebody waits, on this worker, for a future that runs on another: what that has submitted is run
+ * meanwhile. The task that waits counts as one that this worker may run. */
+static bool help_awaited(struct runner *runner, struct future *awaited)
+{
+	struct worker *worker = (struct worker *)runner;
+	struct future *future;
+	bool moved = false;
+
+	if (worker->tasks_left < 2)
+		return false;
+	atomic_store_explicit(&worker->taking, 1, memory_order_relaxed); /* P6 */
+	future = queue_help(worker->pool->queue, worker->index, awaited, &moved);
+	if (moved)
+		rouse(worker->pool);
+	if (!future) {
+		atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
+		return false;
+	}
+	if (run_popped(worker, future))
+		spend(worker);
+	return true;
 }
 
 /* A task, if there is one. */
@@ -262,9 +296,8 @@ PORT_OUTLINE static void work(struct worker *worker)
 			break;
 		if (!task)
 			forks_run(worker, child);
-		else if (run_popped(worker, task) && worker->tasks_left > 0 &&
-			 worker->tasks_left != INT_MAX)
-			worker->tasks_left--;
+		else if (run_popped(worker, task))
+			spend(worker);
 	}
 }
 
@@ -302,7 +335,8 @@ void *worker_main(void *user)
 		break_pool(pool);
 	} else {
 		worker->initialized = true;
-		worker->runner = (struct runner){&pool->base, pool->settings.forks, run_awaited};
+		worker->runner = (struct runner){&pool->base, pool->settings.forks, run_awaited,
+						 pool->helps ? help_awaited : NULL};
 		current_runner = &worker->runner;
 		/* Like one that was woken: it sees to the next when it finds something. */
 		worker->searching = true;

@@ -60,6 +60,7 @@ struct worker {
 	struct assay_fork *unjoined; /* children of all tasks on its stack, latest first: fork.c */
 	struct activation *top;      /* what is on its stack, innermost first */
 	unsigned joins;              /* that run something else meanwhile, on its stack */
+	unsigned depth;              /* tasks on its stack that it has popped */
 	int64_t spin_ns;             /* how long it looks for work before it sleeps: adapts */
 	unsigned unspun;             /* searches since looking for long was of no use */
 	uint32_t random;
@@ -110,6 +111,7 @@ struct pool {
 	struct queue *queue;
 	struct settings settings;
 	struct worker *workers;
+	bool helps; /* workers run other tasks where they wait: as far as the queue knows which */
 	/* Written when the pool grows or ends. */
 	_Atomic int alive;     /* workers with a thread; changes under mutex */
 	_Atomic bool stopping; /* no more is accepted */

@@ -149,6 +149,32 @@ bool queue_take_back(struct queue *queue, int worker, const struct future *wante
 	return false;
 }
 
+/* Whose tasks the others are nobody remembers here. */
+void queue_begin(struct queue *queue, int worker, unsigned depth, const struct future *future)
+{
+	(void)queue;
+	(void)worker;
+	(void)depth;
+	(void)future;
+}
+
+void queue_end(struct queue *queue, int worker, unsigned depth)
+{
+	(void)queue;
+	(void)worker;
+	(void)depth;
+}
+
+struct future *queue_help(struct queue *queue, int worker, const struct future *awaited,
+			  bool *moved)
+{
+	(void)queue;
+	(void)worker;
+	(void)awaited;
+	(void)moved;
+	return NULL;
+}
+
 bool queue_looks_empty(struct queue *queue)
 {
 	if (!lanes_look_empty(&queue->lanes))

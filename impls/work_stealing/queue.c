@@ -5,6 +5,13 @@
  * several tasks to its deque at once. Q1 is D1, P6 is D3 and D1; K1 holds because all ends
  * are atomics.
  *
+ * Ordering
+ *   H1  queue_begin: release store of root.mark, and then of root.task  ->  is_of_awaited: acquire
+ *       loads, then the state of the task
+ *       what bottom was when the task began. An element that was read at or behind mark before the
+ *       task was seen not to be done was pushed while it ran: what a worker pushes after a task it
+ *       pushes after its end was visible, and by D1 both are seen or none
+ *
  * Relaxed without a word: asked, which is a hint, and steals, a statistic.
  */
 #include "../core/lanes.h"
@@ -19,12 +26,21 @@
 #define TURN 61
 /* Tasks taken at once: enough to share the price of a cache line between the cores. */
 #define BATCH 32
+/* Tasks of one stack that others can help. */
+#define ROOTS 16
 
 struct queue {
 	struct lanes lanes;
 	uint32_t workers;
 	struct thief *thieves;
 	struct lane own[]; /* the workers' deques */
+};
+
+/* A task that a worker has popped and runs. What it and those above it on the stack push lies at or
+ * behind `mark`. */
+struct root {
+	_Atomic(const struct future *) task;
+	_Atomic int64_t mark;
 };
 
 /*
@@ -39,6 +55,7 @@ struct thief {
 	uint32_t random;
 	uint32_t turn; /* pops until those who wait outside come first */
 	_Atomic uint64_t steals;
+	_Alignas(PORT_APART) struct root roots[ROOTS]; /* outermost first */
 };
 
 struct queue *queue_create(int workers, bool lopsided)
@@ -173,6 +190,13 @@ static struct future *steal_from(struct queue *queue, int worker, uint32_t victi
 	return future;
 }
 
+static void count_steal(struct thief *thief)
+{
+	atomic_store_explicit(&thief->steals,
+			      atomic_load_explicit(&thief->steals, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
 /* Once round the other workers, from a random one on. */
 static struct future *steal(struct queue *queue, int worker, bool *moved)
 {
@@ -189,10 +213,7 @@ static struct future *steal(struct queue *queue, int worker, bool *moved)
 						: steal_from(queue, worker, victim, moved);
 
 		if (future) {
-			atomic_store_explicit(
-				&thief->steals,
-				atomic_load_explicit(&thief->steals, memory_order_relaxed) + 1,
-				memory_order_relaxed);
+			count_steal(thief);
 			return future;
 		}
 		victim = victim + 1 < queue->workers ? victim + 1 : 0;
@@ -272,6 +293,84 @@ bool queue_take_back(struct queue *queue, int worker, const struct future *wante
 	if (!taken)
 		own->left++;
 	return taken;
+}
+
+void queue_begin(struct queue *queue, int worker, unsigned depth, const struct future *future)
+{
+	struct root *root = &queue->thieves[worker].roots[depth];
+
+	if (depth >= ROOTS)
+		return;
+	atomic_store_explicit(
+		&root->mark,
+		atomic_load_explicit(&queue->own[worker].deque.bottom, memory_order_relaxed),
+		memory_order_release);                                    /* H1 */
+	atomic_store_explicit(&root->task, future, memory_order_release); /* H1 */
+}
+
+void queue_end(struct queue *queue, int worker, unsigned depth)
+{
+	/* relaxed: who misses it finds the task done */
+	if (depth < ROOTS)
+		atomic_store_explicit(&queue->thieves[worker].roots[depth].task, NULL,
+				      memory_order_relaxed);
+}
+
+/* Where tasks of the awaited one may lie. */
+struct source {
+	const struct future *awaited;
+	const struct root *root;
+	const struct deque *deque;
+};
+
+static bool is_of_awaited(const void *user, int64_t position)
+{
+	const struct source *source = user;
+
+	return atomic_load_explicit(&source->root->task, memory_order_acquire) == /* H1 */
+		       source->awaited &&
+	       position >=
+		       atomic_load_explicit(&source->root->mark, memory_order_acquire) && /* H1 */
+	       position >= atomic_load_explicit(&source->deque->pruned, memory_order_relaxed) &&
+	       !future_is_done(source->awaited); /* H1 */
+}
+
+/* What nobody waits for may go on for ever, or wait for whoever waits here: it is not run inside a
+ * task, but put where others find it. */
+static struct future *help_from(struct queue *queue, int worker, uint32_t victim,
+				const struct source *source, bool *moved)
+{
+	struct deque *own = &queue->own[worker].deque;
+	struct future *future;
+
+	if (most(queue, own) == 1)
+		return NULL;
+	future = deque_steal_if(&queue->own[victim].deque, is_of_awaited, source);
+	if (!future)
+		return NULL;
+	count_steal(&queue->thieves[worker]);
+	if (!future_is_forgotten(future))
+		return future;
+	deque_push(own, future);
+	*moved = true;
+	return NULL;
+}
+
+struct future *queue_help(struct queue *queue, int worker, const struct future *awaited,
+			  bool *moved)
+{
+	for (uint32_t victim = 0; victim < queue->workers; victim++)
+		for (int depth = 0; depth < ROOTS; depth++) {
+			struct source source = {awaited, &queue->thieves[victim].roots[depth],
+						&queue->own[victim].deque};
+
+			/* relaxed: is_of_awaited() looks again */
+			if (atomic_load_explicit(&source.root->task, memory_order_relaxed) ==
+				    awaited &&
+			    victim != (uint32_t)worker)
+				return help_from(queue, worker, victim, &source, moved);
+		}
+	return NULL;
 }
 
 bool queue_looks_empty(struct queue *queue)

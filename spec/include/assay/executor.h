@@ -24,8 +24,8 @@
  *  - Leaving. No exception and no longjmp may leave a task, callback or initializer, and a callback
  *    must not end its thread. A task that ends its thread (pthread_exit), or calls exit() in a
  *    worker process, fails alone, with ASSAY_EDIED, where the backend has the capability. But where
- *    a waiting worker runs what it waits for, the tasks that wait for it there are on the same
- *    stack, and end with it in the same way. The code on that stack needs unwind tables, which GCC
+ *    a waiting worker runs other tasks, those that wait there are below on the same stack, and end
+ *    with what ends it in the same way. The code on that stack needs unwind tables, which GCC
  *    and Clang make by default. A process that a task forks must not return from the task: it ends
  *    there. [RES-16 BRK-11]
  *

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker that waits inside a task for one that runs elsewhere runs what that has submitted, and
+ * nothing else: nothing older, and nothing that nobody can wait for. That a task is run is seen where the
+ * awaited one waits for it by other means than the executor's; that it is not, when the worker sleeps.
+ */
+#include <assay/backend.h>
+
+#include "validate.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+
+#define ENDINGS 40 /* more than tasks on a stack that can be helped */
+
+static const char *options;
+static _Atomic pid_t waiter;          /* the thread that is to fall asleep */
+static assay_future *_Atomic awaited; /* has begun, and has submitted what it is to */
+static _Atomic int ran;
+static _Atomic bool busy; /* one of two workers is */
+static sem_t gate;
+
+static assay_executor *create(int workers)
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *executor;
+
+	config.workers = workers;
+	config.options = options;
+	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
+	return executor;
+}
+
+static assay_future *submit(assay_executor *executor, assay_function *function,
+			    const void *argument, size_t size)
+{
+	struct assay_task task = {
+		.function = function, .argument = argument, .argument_size = size};
+	assay_future *future;
+
+	MUST(assay_submit(executor, &task, &future) == ASSAY_OK);
+	return future;
+}
+
+static void end(assay_future *future)
+{
+	MUST(assay_future_result(future, ASSAY_FOREVER, NULL, 0) == ASSAY_OK);
+	assay_future_release(future);
+}
+
+static void pass_gate(void)
+{
+	while (sem_wait(&gate))
+		;
+}
+
+static int count_run(assay_call *call)
+{
+	(void)call;
+	atomic_fetch_add(&ran, 1);
+	return ASSAY_OK;
+}
+
+static int end_thread(assay_call *call)
+{
+	(void)call;
+	atomic_fetch_add(&ran, 1);
+	pthread_exit(NULL);
+}
+
+/* How the awaited task goes on once it has its own future. */
+struct form {
+	assay_function *inner; /* what it submits */
+	bool prunes;           /* and before that so much that its deque is put in order */
+	bool forgets;
+	bool needs; /* it ends when somebody has run that */
+};
+
+static void submit_inner(assay_call *call, const struct form *form, assay_future **inner)
+{
+	struct assay_task task = {.function = form->inner};
+
+	MUST(assay_submit(call->executor, &task, form->forgets ? NULL : inner) == ASSAY_OK);
+}
+
+/* Entries of tasks that were run by who waited for them fill the deque, in front of others. */
+static void prune(assay_call *call)
+{
+	assay_future *futures[80];
+
+	for (int i = 0; i < 80; i++) {
+		futures[i] = submit(call->executor, count_run, NULL, 0);
+		if (i == 50)
+			for (int j = 0; j < 50; j++)
+				MUST(assay_future_result(futures[j], ASSAY_FOREVER, NULL, 0) ==
+				     ASSAY_OK);
+	}
+	for (int i = 80; i-- > 0;)
+		end(futures[i]);
+	atomic_store(&ran, 0);
+}
+
+static int be_awaited(assay_call *call)
+{
+	const struct form *form = call->argument;
+	assay_future *inner = NULL;
+	unsigned step = 0;
+
+	while (atomic_load(&awaited) == NULL) /* by whoever has submitted this */
+		port_backoff(&step);
+	if (form->prunes)
+		prune(call);
+	submit_inner(call, form, &inner);
+	atomic_store(&busy, false);
+	if (form->needs)
+		while (!atomic_load(&ran))
+			port_backoff(&step);
+	else
+		pass_gate();
+	if (inner)
+		assay_future_release(inner);
+	return ASSAY_OK;
+}
+
+/* Keeps one worker until the other has begun with what is to be awaited; then it waits for that. */
+static int wait_here(assay_call *call)
+{
+	unsigned step = 0;
+
+	(void)call;
+	atomic_store(&busy, true);
+	while (atomic_load(&busy))
+		port_backoff(&step);
+	atomic_store(&waiter, gettid());
+	MUST(assay_future_result(atomic_load(&awaited), ASSAY_FOREVER, NULL, 0) == ASSAY_OK);
+	return ASSAY_OK;
+}
+
+/* On the other worker: what it leaves there first is older than the awaited task, and that is next. */
+struct before {
+	struct form form;
+	assay_future **older; /* NULL: nothing */
+};
+
+static int go_before(assay_call *call)
+{
+	const struct before *before = call->argument;
+
+	if (before->older)
+		*before->older = submit(call->executor, count_run, NULL, 0);
+	atomic_store(&awaited,
+		     submit(call->executor, be_awaited, &before->form, sizeof before->form));
+	return ASSAY_OK;
+}
+
+static assay_future *begin(assay_executor *executor, const struct before *before)
+{
+	assay_future *first;
+	unsigned step = 0;
+
+	atomic_store(&ran, 0);
+	atomic_store(&awaited, NULL);
+	atomic_store(&waiter, 0);
+	first = submit(executor, wait_here, NULL, 0);
+	while (!atomic_load(&busy))
+		port_backoff(&step);
+	end(submit(executor, go_before, before, sizeof *before));
+	return first;
+}
+
+static void finish(assay_executor *executor)
+{
+	assay_future_release(atomic_load(&awaited));
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+}
+
+static void is_run(void)
+{
+	const struct before before = {.form = {.inner = count_run, .needs = true}};
+	assay_executor *executor = create(2);
+
+	end(begin(executor, &before));
+	MUST(atomic_load(&ran) == 1);
+	finish(executor);
+}
+
+static void is_not_run(struct form form, bool is_older)
+{
+	assay_executor *executor = create(2);
+	assay_future *older = NULL, *first;
+	struct before before = {form, is_older ? &older : NULL};
+	unsigned step = 0;
+
+	before.form.inner = count_run;
+	first = begin(executor, &before);
+	while (!atomic_load(&waiter))
+		port_backoff(&step);
+	validate_await_sleep(atomic_load(&waiter));
+	MUST(atomic_load(&ran) == 0);
+	sem_post(&gate);
+	end(first);
+	if (older)
+		end(older);
+	finish(executor);
+	MUST(atomic_load(&ran) == 1 + is_older);
+}
+
+/* Who runs a task that ends the thread does not come back; the next thread in its place can be helped
+ * as well, and helps. */
+static void ends_with_its_thread(void)
+{
+	const struct before before = {.form = {.inner = end_thread, .needs = true}},
+			    after = {.form = {.inner = count_run, .needs = true}};
+	assay_executor *executor = create(2);
+	struct assay_outcome outcome;
+
+	for (int i = 0; i < ENDINGS; i++) {
+		assay_future *first = begin(executor, &before);
+
+		MUST(assay_future_outcome(first, ASSAY_FOREVER, &outcome) == ASSAY_OK);
+		MUST(outcome.error == ASSAY_EDIED);
+		assay_future_release(first);
+		end(atomic_load(&awaited));
+	}
+	for (int i = 0; i < 2; i++) {
+		end(begin(executor, &after));
+		if (i == 0)
+			assay_future_release(atomic_load(&awaited));
+	}
+	finish(executor);
+}
+
+/* A tree of tasks that wait for their children in any order. */
+struct node {
+	const struct node *parent;
+	uint32_t seed;
+	int height;
+};
+
+struct wait {
+	const struct node *child;
+	const struct wait *outer;
+};
+
+static _Thread_local const struct wait *innermost;
+static _Atomic int nodes, forgotten;
+
+static int run_forgotten(assay_call *call)
+{
+	(void)call;
+	MUST(!innermost);
+	atomic_fetch_add(&forgotten, 1);
+	return ASSAY_OK;
+}
+
+static int run_node(assay_call *call);
+
+static void wait_for_child(const struct node *child, assay_future *future)
+{
+	struct wait wait = {child, innermost};
+
+	innermost = &wait;
+	end(future);
+	innermost = wait.outer;
+}
+
+/* It is what the wait below is for, or lies in its tree. */
+static int run_node(assay_call *call)
+{
+	const struct node *node = *(const struct node *const *)call->argument, *at = node;
+	struct assay_task task = {.function = run_forgotten};
+	assay_future *futures[4];
+	struct node children[4];
+	uint32_t seed = node->seed;
+	int count = node->height > 0 ? 1 + (int)(validate_random(&seed) % 4) : 0, last;
+
+	while (innermost && at && at != innermost->child)
+		at = at->parent;
+	MUST(!innermost || at);
+	atomic_fetch_add(&nodes, 1);
+	for (int i = 0; i < count; i++) {
+		const struct node *child = &children[i];
+
+		children[i] = (struct node){node, validate_random(&seed) | 1, node->height - 1};
+		futures[i] = submit(call->executor, run_node, &child, sizeof child);
+	}
+	if (seed % 64 == 0)
+		MUST(assay_submit(call->executor, &task, NULL) == ASSAY_OK);
+	last = count ? (int)(validate_random(&seed) % (uint32_t)count) : 0;
+	for (int i = last; i < count; i++)
+		wait_for_child(&children[i], futures[i]);
+	for (int i = 0; i < last; i++)
+		wait_for_child(&children[i], futures[i]);
+	return ASSAY_OK;
+}
+
+static void grow_trees(int workers, int trees)
+{
+	assay_executor *executor = create(workers);
+
+	for (int i = 0; i < trees; i++) {
+		struct node root = {NULL, 2654435769u * (uint32_t)(i + 1), 9};
+		const struct node *first = &root;
+
+		end(submit(executor, run_node, &first, sizeof first));
+	}
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+	printf("%d workers: trees of %d tasks; %d that were forgotten ran in none of them\n",
+	       workers, atomic_load(&nodes), atomic_load(&forgotten));
+}
+
+static void refuses(const char *unknown)
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *executor;
+
+	config.options = unknown;
+	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_EINVAL);
+}
+
+int main(void)
+{
+	static const char *const forms[] = {NULL, "fences=full"};
+
+	validate_expect_end(60);
+	MUST(sem_init(&gate, 0, 0) == 0);
+	refuses("help");
+	refuses("help=off,");
+	refuses("help=off,fences");
+	for (int i = 0; i < 2; i++) {
+		options = forms[i];
+		is_run();
+		is_not_run((struct form){.forgets = true}, false);
+		is_not_run((struct form){0}, true);
+		is_not_run((struct form){.prunes = true}, true);
+		ends_with_its_thread();
+		for (int workers = 2; workers < 5; workers++)
+			grow_trees(workers, validate_rounds(20));
+	}
+	options = "fences=full,help=off";
+	is_not_run((struct form){0}, false);
+	return 0;
+}
