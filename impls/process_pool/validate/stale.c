@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What comes too late: a worker that reads a hint when its place in the ring is used again, a hint that stands
- * in the ring once more, and a worker that ends its task after it was declared dead.
+ * What comes too late: a worker that reads a hint when its place in the ring is used again, or moves the head
+ * when half the numbers of places have passed, a hint that stands in the ring once more, and a worker that ends
+ * its task after it was declared dead.
  * Usage: stale BACKEND.so, of a backend built with PROCESS_POOL_STEPS
  */
 #include "asleep.h"
@@ -214,6 +215,55 @@ static void late_hints_overtake_nobody(void)
 	require(setrlimit(RLIMIT_FSIZE, &before) == 0, "setrlimit");
 }
 
+/*
+ * A worker stands between the moment when it took a task and that when it moves the head behind it; the head is
+ * then set on, as if so many tasks had passed that its lower half looks like one before the place. Returns
+ * whether it stood.
+ */
+static bool a_late_place_moves_no_head(int standing, int *tried)
+{
+	assay_executor *executor;
+	assay_future *first;
+	_Atomic uint64_t *head;
+	uint64_t before, far;
+	bool stood;
+
+	memset(plan, 0, sizeof *plan);
+	executor = create(1, NULL);
+	head = &((struct control *)find_segment())->head;
+	end(submit(executor, nothing, 0));
+	await_sleep(&find_lane()->pid);
+	plan->standing = standing;
+	before = *head;
+	first = submit(executor, begin, 0);
+	while (!plan->stands && !plan->begun)
+		sched_yield();
+	stood = !plan->begun;
+	if (stood && status_of(find_slot(1, 0)->word) == SLOT_RUNNING && *head == before) {
+		far = before + ((uint64_t)1 << 31) + 5;
+		*head = far;
+		plan->may_go = true;
+		end(first);
+		require(*head == far, "the head was moved");
+		*head = before + 1;
+		(*tried)++;
+	} else {
+		plan->may_go = true;
+		end(first);
+	}
+	require(assay_executor_destroy(executor) == ASSAY_OK, "destroy");
+	return stood;
+}
+
+static void late_places_move_no_head(void)
+{
+	int standing = 1, tried = 0;
+
+	while (a_late_place_moves_no_head(standing, &tried))
+		standing++;
+	require(tried > 0, "no worker stood between");
+}
+
 static int wait_for_gate(const void *argument, size_t size)
 {
 	(void)argument;
@@ -320,6 +370,7 @@ int main(int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	limit_time(60);
 	late_hints_overtake_nobody();
+	late_places_move_no_head();
 	a_cancelled_slot_is_freed_once();
 	a_worker_that_was_declared_dead_changes_nothing();
 	printf("stale: nothing that came late did harm\n");
