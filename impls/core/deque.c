@@ -51,7 +51,8 @@ bool deque_reserve_slow(struct deque *deque, size_t count)
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
 	size_t needed;
 
-	deque->top_seen = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 */
+	deque->top_seen =
+		deque_position(atomic_load_explicit(&deque->top, memory_order_acquire)); /* D3 */
 	needed = (size_t)(bottom - deque->top_seen) + count;
 	if (needed > deque_room(deque) && !grow(deque, needed))
 		return false;
@@ -59,17 +60,26 @@ bool deque_reserve_slow(struct deque *deque, size_t count)
 	return true;
 }
 
-/* The last: whoever moves top has it. */
+/* The last: whoever moves top has it. Or there are more, and a thief has marked top. */
 PORT_OUTLINE static struct future *pop_last(struct deque *deque, int64_t bottom, int64_t top)
 {
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
 	struct future *future = atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask],
 						     memory_order_relaxed);
-	bool mine = top == bottom &&
-		    atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1,
-							    memory_order_seq_cst, /* D3 */
-							    memory_order_acquire);
+	int64_t position;
+	bool mine = false;
 
+	/* Until nobody else moves or marks it meanwhile. */
+	while (!mine && (position = deque_position(top)) <= bottom) {
+		if (top < bottom) /* the mark went by itself */
+			return future;
+		mine = atomic_compare_exchange_strong_explicit(
+			&deque->top, &top, position < bottom ? position : bottom + 1,
+			memory_order_seq_cst, /* D3 D5 */
+			memory_order_acquire);
+		if (mine && position < bottom)
+			return future;
+	}
 	deque->top_seen = bottom + 1;
 	atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release); /* D1 */
 	return mine ? future : NULL;
@@ -84,7 +94,7 @@ struct future *deque_pop(struct deque *deque)
 	if (deque->top_seen > bottom)
 		return NULL;
 	atomic_store_explicit(&deque->bottom, bottom, memory_order_release); /* D1 */
-	port_fence_light(deque->lopsided);                                   /* D2 */
+	port_fence_light(deque->lopsided);                                   /* D2 D5 */
 	top = atomic_load_explicit(&deque->top, memory_order_acquire);       /* D3, for top_seen */
 	if (__builtin_expect(top >= bottom, 0))
 		return pop_last(deque, bottom, top);
@@ -100,25 +110,77 @@ static inline struct future *
 steal(struct deque *deque, bool (*fits)(const void *user, int64_t position), const void *user)
 {
 	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 D2 */
+	int64_t position = deque_position(top);
 	struct slots *slots;
 	struct future *future;
 
-	if (top >= atomic_load_explicit(&deque->bottom, memory_order_relaxed)) /* a hint */
+	if (position >= atomic_load_explicit(&deque->bottom, memory_order_relaxed)) /* a hint */
 		return NULL;
-	if (fits && !fits(user, top))
+	if (fits && !fits(user, position))
 		return NULL;
-	port_fence_heavy(deque->lopsided);                                     /* D2 */
-	if (top >= atomic_load_explicit(&deque->bottom, memory_order_acquire)) /* D1 */
+	port_fence_heavy(deque->lopsided);                                          /* D2 */
+	if (position >= atomic_load_explicit(&deque->bottom, memory_order_acquire)) /* D1 */
 		return NULL;
 	slots = atomic_load_explicit(&deque->slots, memory_order_acquire); /* D4 */
-	future = atomic_load_explicit(&slots->at[(size_t)top & slots->mask], memory_order_relaxed);
+	future = atomic_load_explicit(&slots->at[(size_t)position & slots->mask],
+				      memory_order_relaxed);
 	if (!future || /* outgrown meanwhile */
-	    (fits && !fits(user, top)) ||
-	    !atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1,
+	    (fits && !fits(user, position)) ||
+	    !atomic_compare_exchange_strong_explicit(&deque->top, &top, position + 1,
 						     memory_order_seq_cst, /* D3 */
 						     memory_order_relaxed))
 		return NULL;
 	return future;
+}
+
+/* Takes what was found behind the mark; or, where the mark is gone, the first of it. */
+static size_t take_marked(struct deque *deque, int64_t mark, size_t count)
+{
+	int64_t top = mark, position = deque_position(mark);
+
+	if (atomic_compare_exchange_strong_explicit(&deque->top, &top, position + (int64_t)count,
+						    memory_order_seq_cst, /* D3 */
+						    memory_order_relaxed))
+		return count;
+	/* The owner may have taken it away, and popped others; this one it would take by an exchange. */
+	return count && top == position &&
+			       atomic_compare_exchange_strong_explicit(
+				       &deque->top, &top, position + 1,
+				       memory_order_seq_cst, /* D3 D2 */
+				       memory_order_relaxed)
+		       ? 1
+		       : 0;
+}
+
+size_t deque_steal_many(struct deque *deque, struct future **futures, size_t most, int thief)
+{
+	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire), mark,
+		bottom; /* D3 */
+	struct slots *slots;
+	size_t count = 0, half;
+
+	if (most < 2 || thief >= DEQUE_MARKS || top >> DEQUE_MARK_SHIFT || /* or marked */
+	    top + 1 >= atomic_load_explicit(&deque->bottom, memory_order_relaxed)) {
+		futures[0] = deque_steal(deque);
+		return futures[0] ? 1 : 0;
+	}
+	mark = DEQUE_MARK | (int64_t)thief << DEQUE_MARK_SHIFT | top;
+	if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, mark,
+						     memory_order_seq_cst, /* D3 D5 */
+						     memory_order_relaxed))
+		return 0;
+	port_fence_heavy(deque->lopsided);                                   /* D5 D2 */
+	bottom = atomic_load_explicit(&deque->bottom, memory_order_acquire); /* D1 */
+	slots = atomic_load_explicit(&deque->slots, memory_order_acquire);   /* D4 */
+	half = bottom > top ? (size_t)(bottom - top + 1) / 2 : 0;
+	while (count < half && count < most) {
+		futures[count] = atomic_load_explicit(
+			&slots->at[((size_t)top + count) & slots->mask], memory_order_relaxed);
+		if (!futures[count]) /* outgrown meanwhile */
+			break;
+		count++;
+	}
+	return take_marked(deque, mark, count);
 }
 
 struct future *deque_steal(struct deque *deque)
@@ -183,6 +245,7 @@ void deque_prune(struct deque *deque)
 						      memory_order_seq_cst, /* D3 */
 						      memory_order_acquire))
 		;
+	top = deque_position(top);
 	deque->top_seen = bottom;
 	/* Kept ones go where they are in no slot that is still to be read: never ahead of it. */
 	for (int64_t i = top; i < bottom; i++) {
@@ -208,11 +271,12 @@ struct future *deque_shift(struct deque *deque)
 	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 */
 
 	/* No fence: only the owner pops, and it does not pop now. */
-	while (top < bottom) {
-		struct future *future = atomic_load_explicit(&slots->at[(size_t)top & slots->mask],
-							     memory_order_relaxed);
+	while (deque_position(top) < bottom) {
+		int64_t position = deque_position(top);
+		struct future *future = atomic_load_explicit(
+			&slots->at[(size_t)position & slots->mask], memory_order_relaxed);
 
-		if (atomic_compare_exchange_weak_explicit(&deque->top, &top, top + 1,
+		if (atomic_compare_exchange_weak_explicit(&deque->top, &top, position + 1,
 							  memory_order_seq_cst, /* D3 */
 							  memory_order_acquire))
 			return future;

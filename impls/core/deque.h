@@ -5,7 +5,12 @@
  * reading an old array: nothing that can still be stolen through it changes there, but for becoming
  * NULL when the system takes its pages back, by which the thief knows.
  *
- * Used as a queue of one writer (the owner never pops), the others may also take several at once.
+ * A thief that wants several marks top with its number first. While the mark is there nobody has taken
+ * anything without a look at it: the owner takes it away before it pops, and another thief with the
+ * element. Both only ever need one exchange for that; the thief that had marked may then get one element,
+ * as if it had not.
+ *
+ * Used as a queue of one writer (the owner never pops), the others take several without any fence.
  *
  * Ordering
  *   D1  push, pop: release store of bottom  ->  acquire load of bottom
@@ -17,6 +22,11 @@
  *   D3  whoever takes: seq_cst exchange of top  ->  acquire load of top
  *       the owner: the slot has been read before it is written again; others: no bottom older than
  *       the taker's, which would make the deque look empty, and what the taker did before (P6)
+ *   D5  steal_many: seq_cst exchange that marks top, heavy fence, then the load of bottom
+ *         against   pop: store of bottom, light fence, then the load of top
+ *       as D2, of all that the thief takes: an owner that sees no mark has its bottom seen. An owner
+ *       that takes the mark away by an exchange is seen by who marks after it, and the number keeps
+ *       the thief from taking another's mark for its own
  *   D4  grow: release store of slots  ->  steal: acquire load                  the copied elements
  *
  * Relaxed without a word: the owner's loads of bottom and slots, which it alone writes; elements,
@@ -43,8 +53,19 @@ struct deque {
 	int64_t limit;          /* the owner's: bottom may go up to this */
 	_Atomic int64_t pruned; /* what lies before was put there by deque_prune(), or is older */
 	bool lopsided;
-	_Alignas(PORT_APART) _Atomic int64_t top;
+	_Alignas(PORT_APART) _Atomic int64_t top; /* perhaps with a mark */
 };
+
+/* A mark on top: above all positions, so that an owner that compares finds it; then the thief's number, then the
+ * position, if that has no more bits than are left. Where it has, top is not marked. */
+#define DEQUE_MARK (INT64_C(1) << 62)
+#define DEQUE_MARK_SHIFT 47
+#define DEQUE_MARKS (1 << (62 - DEQUE_MARK_SHIFT))
+
+static inline int64_t deque_position(int64_t top)
+{
+	return top < DEQUE_MARK ? top : top & ((INT64_C(1) << DEQUE_MARK_SHIFT) - 1);
+}
 
 /* Empty; memory is taken by the first push. */
 void deque_init(struct deque *deque, bool lopsided);
@@ -97,13 +118,17 @@ bool deque_pop_if(struct deque *deque, const struct future *wanted);
 /* Anybody: the oldest; NULL if there is none, or if another thief was quicker. */
 struct future *deque_steal(struct deque *deque);
 
-/* The same, if `fits` says so of its position. It is asked when the element was read, and what it
+/* Anybody; `thief` is of no other thread. Up to `most` of the oldest, in order, and no more than half: for the
+ * price of one, unless the owner or another thief comes between. 0: as NULL above. */
+size_t deque_steal_many(struct deque *deque, struct future **futures, size_t most, int thief);
+
+/* As deque_steal(), if `fits` says so of its position. It is asked when the element was read, and what it
  * knows of the past then holds for the element: who put it there did so before. */
 struct future *deque_steal_if(struct deque *deque, bool (*fits)(const void *user, int64_t position),
 			      const void *user);
 
-/* Anybody, of a deque whose owner never pops: up to `most` of the oldest, in order, and no more than
- * one of so many equal shares. 0: none, or another was quicker. */
+/* Anybody, of a deque whose owner never pops and from which nobody steals: up to `most` of the oldest, in
+ * order, and no more than one of so many equal shares. 0: none, or another was quicker. */
 size_t deque_take(struct deque *deque, struct future **futures, size_t most, size_t shares);
 
 /* The owner: the oldest; NULL if there is none. */
@@ -125,14 +150,14 @@ static inline size_t deque_room(struct deque *deque)
 static inline int64_t deque_length(const struct deque *deque)
 {
 	return atomic_load_explicit(&deque->bottom, memory_order_relaxed) -
-	       atomic_load_explicit(&deque->top, memory_order_relaxed);
+	       deque_position(atomic_load_explicit(&deque->top, memory_order_relaxed));
 }
 
 /* A hint. What made it empty happened before (P6 in queue.h). */
 static inline bool deque_looks_empty(const struct deque *deque)
 {
-	return atomic_load_explicit(&deque->top, memory_order_acquire) >=  /* D3 */
-	       atomic_load_explicit(&deque->bottom, memory_order_acquire); /* D1 */
+	return deque_position(atomic_load_explicit(&deque->top, memory_order_acquire)) >= /* D3 */
+	       atomic_load_explicit(&deque->bottom, memory_order_acquire);                /* D1 */
 }
 
 #endif

@@ -63,17 +63,11 @@ int queue_push(struct queue *queue, int worker, struct future *const *futures, s
 	return lane ? lane_push(&queue->lanes, lane, futures, count) : ASSAY_ENOMEM;
 }
 
-/* Tasks of a lane: the first for now, the others for later. */
-static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
+/* Of several tasks the first for now, the others for later. */
+static struct future *keep(struct own *own, struct future **batch, size_t count, bool *moved)
 {
-	struct future *batch[BATCH], *reversed[BATCH];
-	/* Without room for more, one has to be enough. */
-	size_t most =
-		!lanes_are_closed(&queue->lanes) && deque_reserve(&own->taken, BATCH) ? BATCH : 1;
-	size_t count = lanes_take(&queue->lanes, &own->cursor, batch, most);
+	struct future *reversed[BATCH];
 
-	if (!count)
-		return NULL;
 	for (size_t i = 1; i < count; i++) {
 		reversed[count - 1 - i] = batch[i];
 		if (i <= DEQUE_AHEAD)
@@ -82,24 +76,43 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	*moved = count > 1;
 	if (count > 1)
 		deque_push_many(&own->taken, reversed, count - 1);
-	return batch[0];
+	return count ? batch[0] : NULL;
 }
 
-static struct future *steal(struct queue *queue, struct own *own)
+/* Without room for more, one has to be enough. */
+static size_t most(struct queue *queue, struct own *own)
 {
+	return !lanes_are_closed(&queue->lanes) && deque_reserve(&own->taken, BATCH) ? BATCH : 1;
+}
+
+static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
+{
+	struct future *batch[BATCH];
+	size_t count = lanes_take(&queue->lanes, &own->cursor, batch, most(queue, own));
+
+	return keep(own, batch, count, moved);
+}
+
+static struct future *steal(struct queue *queue, int worker, bool *moved)
+{
+	struct own *own = &queue->own[worker];
+	struct future *batch[BATCH];
+
 	for (uint32_t left = queue->workers; left > 0; left--) {
-		struct future *future = NULL;
+		struct deque *taken;
+		size_t count = 0;
 
 		own->victim = own->victim + 1 < queue->workers ? own->victim + 1 : 0;
+		taken = &queue->own[own->victim].taken;
 		/* A race lost is no answer. */
-		while (!future && !deque_looks_empty(&queue->own[own->victim].taken))
-			future = deque_steal(&queue->own[own->victim].taken);
-		if (future) {
+		while (!count && !deque_looks_empty(taken))
+			count = deque_steal_many(taken, batch, most(queue, own), worker);
+		if (count) {
 			atomic_store_explicit(
 				&own->steals,
-				atomic_load_explicit(&own->steals, memory_order_relaxed) + 1,
+				atomic_load_explicit(&own->steals, memory_order_relaxed) + count,
 				memory_order_relaxed);
-			return future;
+			return keep(own, batch, count, moved);
 		}
 	}
 	return NULL;
@@ -134,7 +147,7 @@ struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 	future = deque_pop(&own->taken);
 	if (!future)
 		future = take_batch(queue, own, moved);
-	return future ? future : steal(queue, own);
+	return future ? future : steal(queue, worker, moved);
 }
 
 /* First in, first out: the latest is not next. Its entry stays behind. */

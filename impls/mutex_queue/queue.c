@@ -176,20 +176,11 @@ static size_t take(struct queue *queue, struct future **futures, size_t most)
 	return count;
 }
 
-/* The first of them for now, the others for later. */
-static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
+/* Of several tasks the first for now, the others for later. */
+static struct future *keep(struct own *own, struct future **batch, size_t count, bool *moved)
 {
-	struct future *batch[BATCH], *reversed[BATCH];
-	size_t count;
+	struct future *reversed[BATCH];
 
-	for (int i = 0; own->got_few && i < PAUSES; i++)
-		port_pause();
-	/* Without room for more, one has to be enough. */
-	count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1);
-
-	own->got_few = count > 1 && count < FEW;
-	if (!count)
-		return NULL;
 	for (size_t i = 1; i < count; i++) {
 		reversed[count - 1 - i] = batch[i];
 		if (i <= DEQUE_AHEAD)
@@ -198,16 +189,62 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	*moved = count > 1;
 	if (count > 1)
 		deque_push_many(&own->taken, reversed, count - 1);
-	return batch[0];
+	return count ? batch[0] : NULL;
 }
 
-/* From any worker but the one given, until nothing is left. */
-static struct future *steal(struct queue *queue, int worker)
+static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
 {
-	for (uint32_t i = 0; i < queue->workers; i++)
-		while ((int)i != worker && !deque_looks_empty(&queue->own[i].taken)) {
-			struct future *future = deque_steal(&queue->own[i].taken);
+	struct future *batch[BATCH];
+	size_t count;
 
+	for (int i = 0; own->got_few && i < PAUSES; i++)
+		port_pause();
+	/* Without room for more, one has to be enough. */
+	count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1);
+	own->got_few = count > 1 && count < FEW;
+	return keep(own, batch, count, moved);
+}
+
+/* A worker that says after a close that it takes something (P6 in worker.h) moves no more than that. */
+static size_t most(struct queue *queue, struct own *own)
+{
+	bool closed;
+
+	pthread_mutex_lock(&queue->mutex);
+	closed = queue->closed;
+	pthread_mutex_unlock(&queue->mutex);
+	return !closed && deque_reserve(&own->taken, BATCH) ? BATCH : 1;
+}
+
+static struct future *steal(struct queue *queue, int worker, bool *moved)
+{
+	struct own *own = &queue->own[worker];
+	struct future *batch[BATCH];
+
+	for (uint32_t i = 0; i < queue->workers; i++) {
+		struct deque *taken = &queue->own[i].taken;
+		size_t count = 0;
+
+		while ((int)i != worker && !count && !deque_looks_empty(taken))
+			count = deque_steal_many(taken, batch, most(queue, own), worker);
+		if (count) {
+			atomic_fetch_add_explicit(&own->steals, count, memory_order_relaxed);
+			return keep(own, batch, count, moved);
+		}
+	}
+	return NULL;
+}
+
+/* For who is no worker: one at a time, until there is nothing. */
+static struct future *pop_outside(struct queue *queue)
+{
+	struct future *future;
+
+	if (take(queue, &future, 1))
+		return future;
+	for (uint32_t i = 0; i < queue->workers; i++)
+		while (!deque_looks_empty(&queue->own[i].taken)) {
+			future = deque_steal(&queue->own[i].taken);
 			if (future)
 				return future;
 		}
@@ -216,21 +253,15 @@ static struct future *steal(struct queue *queue, int worker)
 
 struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 {
-	struct future *future = NULL;
+	struct future *future;
 
 	if (worker == WORKER_NONE)
-		return take(queue, &future, 1) ? future : steal(queue, worker);
+		return pop_outside(queue);
 	*moved = false;
 	future = deque_pop(&queue->own[worker].taken);
 	if (!future)
 		future = take_batch(queue, &queue->own[worker], moved);
-	if (!future) {
-		future = steal(queue, worker);
-		if (future)
-			atomic_fetch_add_explicit(&queue->own[worker].steals, 1,
-						  memory_order_relaxed);
-	}
-	return future;
+	return future ? future : steal(queue, worker, moved);
 }
 
 bool queue_take_back(struct queue *queue, int worker, const struct future *wanted)

@@ -180,14 +180,18 @@ static struct future *take_shared(struct queue *queue, int worker, struct deque 
 
 static struct future *steal_from(struct queue *queue, int worker, uint32_t victim, bool *moved)
 {
-	struct deque *deque = &queue->own[victim].deque;
+	struct deque *own = &queue->own[worker].deque, *deque = &queue->own[victim].deque;
 	struct future *future = take_shared(queue, worker, &queue->thieves[victim].shared, moved);
+	struct future *batch[BATCH];
+	size_t count = 0;
 
-	if (!future && deque_length(deque) >= MANY)
+	if (future)
+		return future;
+	if (deque_length(deque) >= MANY)
 		atomic_store_explicit(&queue->thieves[victim].asked, true, memory_order_relaxed);
-	while (!future && !deque_looks_empty(deque)) /* a race lost is no answer */
-		future = deque_steal(deque);
-	return future;
+	while (!count && !deque_looks_empty(deque)) /* a race lost is no answer */
+		count = deque_steal_many(deque, batch, most(queue, own), worker);
+	return keep(own, batch, count, moved);
 }
 
 static void count_steal(struct thief *thief)

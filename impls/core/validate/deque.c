@@ -2,11 +2,12 @@
 /*
  * The deque alone, with either form of the fences. Every element comes out once; the owner gets the
  * latest it has, or what it shifts, the oldest; thieves get the oldest first. Its two uses are raced:
- *   an owner that pushes, pops and shifts, and two thieves that steal: with hardly ever more than a
- *   few elements inside, so that all meet at the last one; and with many, so that arrays are outgrown
- *   under the thieves again and again;
+ *   an owner that pushes, pops and shifts, and two thieves that steal one or several: with hardly ever
+ *   more than a few elements inside, so that all meet at the last one; and with many, so that arrays are
+ *   outgrown under the thieves again and again;
  *   a queue of one writer, from which two others take several at once.
- * What a thief finds in an array that was outgrown meanwhile is made by hand.
+ * What a thief finds in an array that was outgrown meanwhile is made by hand, and what all find where a thief
+ * stopped behind its mark.
  *
  * Relaxed without a word: out, which is read after a meeting, and stopping, by which thieves only learn
  * that they are to come to it. V1 and V2 are those of validate.h.
@@ -51,6 +52,7 @@ static void take_out(const struct future *element)
 
 struct thief {
 	pthread_t thread;
+	int number;
 	bool takes; /* several, of a deque whose owner never pops */
 	uint64_t stolen;
 };
@@ -59,9 +61,14 @@ static size_t steal_some(const struct thief *thief, struct future **batch, uint3
 {
 	size_t most = 1 + validate_random(seed) % BATCH, count;
 
-	if (!thief->takes) {
+	if (!thief->takes && most % 4 == 0) {
 		batch[0] = deque_steal(&deque);
 		return batch[0] ? 1 : 0;
+	}
+	if (!thief->takes) {
+		count = deque_steal_many(&deque, batch, most, thief->number);
+		MUST(count <= most);
+		return count;
 	}
 	count = deque_take(&deque, batch, most, 2);
 	MUST(count <= most);
@@ -232,7 +239,7 @@ static void race(const char *what, void (*act)(size_t count, size_t burst), int 
 	popped = shifted = 0;
 	over = false;
 	for (int i = 0; i < THIEVES; i++) {
-		thieves[i] = (struct thief){.takes = act == feed};
+		thieves[i] = (struct thief){.number = i, .takes = act == feed};
 		validate_start(&thieves[i].thread, steal_all, &thieves[i]);
 	}
 	for (int round = 0; round < rounds; round++) {
@@ -336,12 +343,54 @@ static void halve(void)
 	deque_free(&deque);
 }
 
+/* A thief has marked the deque, of `count` elements from 1 on, and gone no further. */
+static void stop_thief(size_t count)
+{
+	deque_init(&deque, false);
+	MUST(deque_reserve(&deque, 2 * count));
+	for (size_t i = 1; i <= count; i++)
+		deque_push(&deque, element_of(i));
+	atomic_store(&deque.top, DEQUE_MARK | INT64_C(5) << DEQUE_MARK_SHIFT);
+	MUST(deque_length(&deque) == (int64_t)count && !deque_looks_empty(&deque));
+}
+
+/* Nobody waits for it, each gets what it would get without the mark, and with that the mark is gone. */
+static void pass_a_mark(void)
+{
+	struct future *batch[BATCH];
+
+	for (size_t count = 1; count < 4; count++) {
+		stop_thief(count);
+		MUST(deque_pop(&deque) == element_of(count));
+		MUST(atomic_load(&deque.top) == (count == 1));
+		deque_free(&deque);
+		stop_thief(count);
+		MUST(deque_steal(&deque) == element_of(1) && atomic_load(&deque.top) == 1);
+		deque_free(&deque);
+		stop_thief(count);
+		MUST(deque_steal_many(&deque, batch, BATCH, 6) == 1 && batch[0] == element_of(1));
+		MUST(atomic_load(&deque.top) == 1);
+		deque_free(&deque);
+		stop_thief(count);
+		MUST(deque_shift(&deque) == element_of(1) && atomic_load(&deque.top) == 1);
+		deque_free(&deque);
+	}
+	stop_thief(40);
+	MUST(deque_reserve(&deque, 60) && deque_room(&deque) >= 100);
+	MUST(deque_steal_many(&deque, batch, BATCH, 6) == 1);
+	MUST(deque_steal_many(&deque, batch, BATCH, 6) == 20 && batch[0] == element_of(2));
+	MUST(deque_steal_many(&deque, batch, 3, 6) == 3 && batch[2] == element_of(24));
+	MUST(deque_steal_many(&deque, batch, 3, DEQUE_MARKS) == 1 && batch[0] == element_of(25));
+	deque_free(&deque);
+}
+
 int main(void)
 {
 	int few = validate_rounds(1000000), many = validate_rounds(200), fed = validate_rounds(50);
 
 	validate_expect_end(100);
 	halve();
+	pass_a_mark();
 	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
 		outgrow(look_for_one, lopsided);
 		outgrow(look_for_many, lopsided);
