@@ -60,6 +60,23 @@ bool deque_reserve_slow(struct deque *deque, size_t count)
 	return true;
 }
 
+struct future *deque_keep(struct deque *deque, struct future *const *futures, size_t count)
+{
+	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+
+	if (count < 2)
+		return count ? futures[0] : NULL;
+	for (size_t i = count - 1; i > 0; i--, bottom++) {
+		if (i <= DEQUE_AHEAD)
+			port_prefetch(futures[i]);
+		atomic_store_explicit(&slots->at[(size_t)bottom & slots->mask], futures[i],
+				      memory_order_relaxed);
+	}
+	atomic_store_explicit(&deque->bottom, bottom, memory_order_release); /* D1 */
+	return futures[0];
+}
+
 /* The last: whoever moves top has it. Or there are more, and a thief has marked top. */
 PORT_OUTLINE static struct future *pop_last(struct deque *deque, int64_t bottom, int64_t top)
 {

@@ -109,6 +109,10 @@ static inline void deque_push_many(struct deque *deque, struct future *const *fu
 			      memory_order_release); /* D1 */
 }
 
+/* The owner, after deque_reserve(): returns the first of what it has taken elsewhere, and puts the others here, so
+ * that they are popped in their order. NULL if there is none. */
+struct future *deque_keep(struct deque *deque, struct future *const *futures, size_t count);
+
 /* The owner: the latest; NULL if there is none. */
 struct future *deque_pop(struct deque *deque);
 

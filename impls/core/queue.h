@@ -48,6 +48,8 @@ struct future *queue_pop(struct queue *queue, int worker, bool *moved);
 bool queue_take_back(struct queue *queue, int worker, const struct future *wanted);
 
 /*
+ * A policy that does not know whose tasks are whose leaves out this one and the next two.
+ *
  * Brackets what a worker does with a task that it has popped, before it starts; tasks that it pops
  * meanwhile, inside, have depth 1, and so on. In between queue_help() knows whose tasks the worker pushes.
  */

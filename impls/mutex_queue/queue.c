@@ -179,17 +179,8 @@ static size_t take(struct queue *queue, struct future **futures, size_t most)
 /* Of several tasks the first for now, the others for later. */
 static struct future *keep(struct own *own, struct future **batch, size_t count, bool *moved)
 {
-	struct future *reversed[BATCH];
-
-	for (size_t i = 1; i < count; i++) {
-		reversed[count - 1 - i] = batch[i];
-		if (i <= DEQUE_AHEAD)
-			port_prefetch(batch[i]);
-	}
 	*moved = count > 1;
-	if (count > 1)
-		deque_push_many(&own->taken, reversed, count - 1);
-	return count ? batch[0] : NULL;
+	return deque_keep(&own->taken, batch, count);
 }
 
 static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
@@ -278,32 +269,6 @@ bool queue_take_back(struct queue *queue, int worker, const struct future *wante
 		queue->left++;
 	pthread_mutex_unlock(&queue->mutex);
 	return taken;
-}
-
-/* Whose tasks the others are nobody remembers here. */
-void queue_begin(struct queue *queue, int worker, unsigned depth, const struct future *future)
-{
-	(void)queue;
-	(void)worker;
-	(void)depth;
-	(void)future;
-}
-
-void queue_end(struct queue *queue, int worker, unsigned depth)
-{
-	(void)queue;
-	(void)worker;
-	(void)depth;
-}
-
-struct future *queue_help(struct queue *queue, int worker, const struct future *awaited,
-			  bool *moved)
-{
-	(void)queue;
-	(void)worker;
-	(void)awaited;
-	(void)moved;
-	return NULL;
 }
 
 bool queue_looks_empty(struct queue *queue)

@@ -134,20 +134,11 @@ int queue_push(struct queue *queue, int worker, struct future *const *futures, s
 	return lane ? lane_push(&queue->lanes, lane, futures, count) : ASSAY_ENOMEM;
 }
 
-/* Moves tasks, oldest first, to the worker's deque, so that the oldest is popped first. */
+/* Of several tasks the first for now, the others for later. */
 static struct future *keep(struct deque *own, struct future **batch, size_t count, bool *moved)
 {
-	struct future *reversed[BATCH];
-
-	for (size_t i = 1; i < count; i++) {
-		reversed[count - 1 - i] = batch[i];
-		if (i <= DEQUE_AHEAD)
-			port_prefetch(batch[i]);
-	}
 	*moved = *moved || count > 1;
-	if (count > 1)
-		deque_push_many(own, reversed, count - 1);
-	return count ? batch[0] : NULL;
+	return deque_keep(own, batch, count);
 }
 
 /* Without room for more, one has to be enough. */
