@@ -50,7 +50,8 @@ bool queue_take_back(struct queue *queue, int worker, const struct future *wante
 /*
  * A policy that does not know whose tasks are whose leaves out this one and the next two.
  *
- * Brackets what a worker does with a task that it has popped, before it starts; tasks that it pops
+ * Brackets what a worker does with a task that it has popped: from before it starts to before it is seen to
+ * be done, so that nobody who meets its record when that is used again finds it here. Tasks that it pops
  * meanwhile, inside, have depth 1, and so on. In between queue_help() knows whose tasks the worker pushes.
  */
 void queue_begin(struct queue *queue, int worker, unsigned depth, const struct future *future);
@@ -73,7 +74,7 @@ void queue_close(struct queue *queue);
 /* Tasks ever pushed; at least those whose pop happened before the call. */
 uint64_t queue_pushed(struct queue *queue);
 
-/* Tasks that a worker took from another's; a statistic. */
+/* Tasks that workers took from another's queue; a statistic. */
 uint64_t queue_steals(struct queue *queue);
 
 #endif

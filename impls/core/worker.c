@@ -56,12 +56,20 @@ static void end_task(struct activation *activation)
 	conclude(activation, outcome);
 }
 
+/* Nothing is pushed for these any more. Before any of them is seen to be done: see queue_end(). */
+static inline void end_popped(struct worker *worker, unsigned depth)
+{
+	while (worker->depth > depth)
+		queue_end(worker->pool->queue, worker->index, --worker->depth);
+}
+
 void stack_ended(void *user)
 {
 	struct worker *worker = user;
 	struct activation *activation;
 
 	end_if_orphaned(worker->pool);
+	end_popped(worker, 0);
 	/* Each after the children that were forked in it, and before what lies below: these may wait
 	 * for each other in this order, and in no other. */
 	while ((activation = worker->top)) {
@@ -73,12 +81,10 @@ void stack_ended(void *user)
 			end_task(activation);
 	}
 	worker->joins = 0;
-	while (worker->depth > 0)
-		queue_end(worker->pool->queue, worker->index, --worker->depth);
 }
 
 /* A task that this worker has started. */
-static inline void run(struct worker *worker, struct future *future, bool owned)
+static inline void run(struct worker *worker, struct future *future, bool owned, bool popped)
 {
 	struct pool *pool = worker->pool;
 	struct future_outcome outcome;
@@ -96,6 +102,8 @@ static inline void run(struct worker *worker, struct future *future, bool owned)
 	if (!future_call(future, &pool->base, &activation.running, &outcome))
 		count(&worker->failed, memory_order_relaxed);
 	end_if_orphaned(pool);
+	if (popped)
+		end_popped(worker, worker->depth - 1);
 	conclude(&activation, outcome);
 	pthread_cleanup_pop(0);
 	activation_leave(&activation);
@@ -113,15 +121,17 @@ static inline bool run_popped(struct worker *worker, struct future *future)
 	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
 	if (__builtin_expect(starts, 1)) {
 		make_room(pool);
-		run(worker, future, true);
-	} else if (broken) {
+		run(worker, future, true, true);
+		return true;
+	}
+	end_popped(worker, worker->depth - 1);
+	if (broken) {
 		end_broken(pool, future);
 		end_if_orphaned(pool); /* a callback may have forked */
 	} else {
 		drop(pool, future, &worker->cancelled);
 	}
-	queue_end(pool->queue, worker->index, --worker->depth);
-	return starts;
+	return false;
 }
 
 /* Counts a task that was run against those that this worker may run, if there is a limit. */
@@ -147,7 +157,7 @@ static void run_awaited(struct runner *runner, struct future *future)
 	if (starts) {
 		make_room(pool);
 		spend(worker);
-		run(worker, future, taken);
+		run(worker, future, taken, false);
 	} else if (taken && broken) {
 		end_broken(pool, future);
 		end_if_orphaned(pool);
@@ -157,14 +167,14 @@ static void run_awaited(struct runner *runner, struct future *future)
 }
 
 /* Somebody waits, on this worker, for a future that runs on another: what that has submitted is run
- * meanwhile. The task that waits counts as one that this worker may run. */
+ * meanwhile. Those that wait below count among the tasks that this worker may run. */
 static bool help_awaited(struct runner *runner, struct future *awaited)
 {
 	struct worker *worker = (struct worker *)runner;
 	struct future *future;
 	bool moved = false;
 
-	if (worker->tasks_left < 2)
+	if (worker->tasks_left <= (int)worker->depth)
 		return false;
 	atomic_store_explicit(&worker->taking, 1, memory_order_relaxed); /* P6 */
 	future = queue_help(worker->pool->queue, worker->index, awaited, &moved);

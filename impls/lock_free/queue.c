@@ -70,6 +70,14 @@ static struct future *keep(struct own *own, struct future **batch, size_t count,
 	return deque_keep(&own->taken, batch, count);
 }
 
+/* The same of what others had kept, where the latest lies first. */
+static struct future *keep_stolen(struct own *own, struct future **batch, size_t count, bool *moved)
+{
+	*moved = count > 1;
+	deque_push_many(&own->taken, batch, count - 1);
+	return batch[count - 1];
+}
+
 /* Without room for more, one has to be enough. */
 static size_t most(struct queue *queue, struct own *own)
 {
@@ -103,7 +111,7 @@ static struct future *steal(struct queue *queue, int worker, bool *moved)
 				&own->steals,
 				atomic_load_explicit(&own->steals, memory_order_relaxed) + count,
 				memory_order_relaxed);
-			return keep(own, batch, count, moved);
+			return keep_stolen(own, batch, count, moved);
 		}
 	}
 	return NULL;

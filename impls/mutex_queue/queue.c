@@ -183,6 +183,14 @@ static struct future *keep(struct own *own, struct future **batch, size_t count,
 	return deque_keep(&own->taken, batch, count);
 }
 
+/* The same of what others had kept, where the latest lies first. */
+static struct future *keep_stolen(struct own *own, struct future **batch, size_t count, bool *moved)
+{
+	*moved = count > 1;
+	deque_push_many(&own->taken, batch, count - 1);
+	return batch[count - 1];
+}
+
 static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
 {
 	struct future *batch[BATCH];
@@ -220,7 +228,7 @@ static struct future *steal(struct queue *queue, int worker, bool *moved)
 			count = deque_steal_many(taken, batch, most(queue, own), worker);
 		if (count) {
 			atomic_fetch_add_explicit(&own->steals, count, memory_order_relaxed);
-			return keep(own, batch, count, moved);
+			return keep_stolen(own, batch, count, moved);
 		}
 	}
 	return NULL;

@@ -10,7 +10,8 @@
  *       loads, then the state of the task
  *       what bottom was when the task began. An element that was read at or behind mark before the
  *       task was seen not to be done was pushed while it ran: what a worker pushes after a task it
- *       pushes after its end was visible, and by D1 both are seen or none
+ *       pushes after its end was visible, and by D1 both are seen or none. queue_end: store of root.task
+ *       ->  the task's end (F1 F2), a later task in the same record: who awaits that finds no old root
  *
  * Relaxed without a word: asked, which is a hint, and steals, a statistic.
  */
@@ -157,39 +158,36 @@ static struct future *take_from_lanes(struct queue *queue, int worker, bool *mov
 	return keep(own, batch, count, moved);
 }
 
-static struct future *take_shared(struct queue *queue, int worker, struct deque *shared,
-				  bool *moved)
+/* Until something was taken, or there is nothing: a race lost is no answer. */
+static size_t take_shared(struct queue *queue, int worker, struct deque *shared,
+			  struct future **batch)
 {
-	struct deque *own = &queue->own[worker].deque;
-	struct future *batch[BATCH];
 	size_t count = 0;
 
 	while (!count && !deque_looks_empty(shared))
-		count = deque_take(shared, batch, most(queue, own), 2);
-	return keep(own, batch, count, moved);
+		count = deque_take(shared, batch, most(queue, &queue->own[worker].deque), 2);
+	return count;
+}
+
+static void count_steals(struct thief *thief, size_t count)
+{
+	atomic_store_explicit(&thief->steals,
+			      atomic_load_explicit(&thief->steals, memory_order_relaxed) + count,
+			      memory_order_relaxed);
 }
 
 static struct future *steal_from(struct queue *queue, int worker, uint32_t victim, bool *moved)
 {
 	struct deque *own = &queue->own[worker].deque, *deque = &queue->own[victim].deque;
-	struct future *future = take_shared(queue, worker, &queue->thieves[victim].shared, moved);
 	struct future *batch[BATCH];
-	size_t count = 0;
+	size_t count = take_shared(queue, worker, &queue->thieves[victim].shared, batch);
 
-	if (future)
-		return future;
-	if (deque_length(deque) >= MANY)
+	if (!count && deque_length(deque) >= MANY)
 		atomic_store_explicit(&queue->thieves[victim].asked, true, memory_order_relaxed);
-	while (!count && !deque_looks_empty(deque)) /* a race lost is no answer */
+	while (!count && !deque_looks_empty(deque))
 		count = deque_steal_many(deque, batch, most(queue, own), worker);
+	count_steals(&queue->thieves[worker], count);
 	return keep(own, batch, count, moved);
-}
-
-static void count_steal(struct thief *thief)
-{
-	atomic_store_explicit(&thief->steals,
-			      atomic_load_explicit(&thief->steals, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
 }
 
 /* Once round the other workers, from a random one on. */
@@ -207,10 +205,8 @@ static struct future *steal(struct queue *queue, int worker, bool *moved)
 						? NULL
 						: steal_from(queue, worker, victim, moved);
 
-		if (future) {
-			count_steal(thief);
+		if (future)
 			return future;
-		}
 		victim = victim + 1 < queue->workers ? victim + 1 : 0;
 	}
 	return NULL;
@@ -243,7 +239,7 @@ static struct future *pop_outside(struct queue *queue)
 PORT_OUTLINE static struct future *pop_with_care(struct queue *queue, int worker, bool *moved)
 {
 	struct thief *thief = &queue->thieves[worker];
-	struct future *future = NULL;
+	struct future *future = NULL, *batch[BATCH];
 
 	if (atomic_load_explicit(&thief->asked, memory_order_relaxed) &&
 	    !lanes_are_closed(&queue->lanes)) {
@@ -257,7 +253,8 @@ PORT_OUTLINE static struct future *pop_with_care(struct queue *queue, int worker
 	if (!future)
 		future = deque_pop(&queue->own[worker].deque);
 	if (!future)
-		future = take_shared(queue, worker, &thief->shared, moved);
+		future = keep(&queue->own[worker].deque, batch,
+			      take_shared(queue, worker, &thief->shared, batch), moved);
 	if (!future)
 		future = take_from_lanes(queue, worker, moved);
 	return future ? future : steal(queue, worker, moved);
@@ -292,10 +289,11 @@ bool queue_take_back(struct queue *queue, int worker, const struct future *wante
 
 void queue_begin(struct queue *queue, int worker, unsigned depth, const struct future *future)
 {
-	struct root *root = &queue->thieves[worker].roots[depth];
+	struct root *root;
 
 	if (depth >= ROOTS)
 		return;
+	root = &queue->thieves[worker].roots[depth];
 	atomic_store_explicit(
 		&root->mark,
 		atomic_load_explicit(&queue->own[worker].deque.bottom, memory_order_relaxed),
@@ -305,7 +303,7 @@ void queue_begin(struct queue *queue, int worker, unsigned depth, const struct f
 
 void queue_end(struct queue *queue, int worker, unsigned depth)
 {
-	/* relaxed: who misses it finds the task done */
+	/* relaxed: before the end of the task, which publishes it (H1) */
 	if (depth < ROOTS)
 		atomic_store_explicit(&queue->thieves[worker].roots[depth].task, NULL,
 				      memory_order_relaxed);
@@ -343,7 +341,7 @@ static struct future *help_from(struct queue *queue, int worker, uint32_t victim
 	future = deque_steal_if(&queue->own[victim].deque, is_of_awaited, source);
 	if (!future)
 		return NULL;
-	count_steal(&queue->thieves[worker]);
+	count_steals(&queue->thieves[worker], 1);
 	if (!future_is_forgotten(future))
 		return future;
 	deque_push(own, future);
@@ -355,15 +353,17 @@ struct future *queue_help(struct queue *queue, int worker, const struct future *
 			  bool *moved)
 {
 	for (uint32_t victim = 0; victim < queue->workers; victim++)
-		for (int depth = 0; depth < ROOTS; depth++) {
+		for (int depth = 0; depth < ROOTS && victim != (uint32_t)worker; depth++) {
 			struct source source = {awaited, &queue->thieves[victim].roots[depth],
 						&queue->own[victim].deque};
-
 			/* relaxed: is_of_awaited() looks again */
-			if (atomic_load_explicit(&source.root->task, memory_order_relaxed) ==
-				    awaited &&
-			    victim != (uint32_t)worker)
+			const struct future *task =
+				atomic_load_explicit(&source.root->task, memory_order_relaxed);
+
+			if (task == awaited)
 				return help_from(queue, worker, victim, &source, moved);
+			if (!task) /* nor inside */
+				break;
 		}
 	return NULL;
 }

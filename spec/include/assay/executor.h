@@ -380,7 +380,8 @@ enum assay_shutdown {
 	X(SURVIVES_CRASH, 19,                                                                      \
 	  "a task that kills its worker process does not take the client down")                    \
 	X(SURVIVES_THREAD_EXIT, 20,                                                                \
-	  "a task that ends its thread fails alone, but for tasks that wait for it below it")      \
+	  "a task that ends its thread fails alone, but for tasks that wait below it on its "      \
+	  "stack")                                                                                 \
 	X(TERMINATE, 21, "shutdown can stop running tasks")                                        \
 	X(DRAINS_AT_EXIT, 22, "a program that exits without destroy still runs what was accepted") \
 	X(OWNS_WORKERS, 23, "after shutdown(WAIT) no thread or process of the executor is left")   \
