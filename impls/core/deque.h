@@ -5,10 +5,10 @@
  * reading an old array: nothing that can still be stolen through it changes there, but for becoming
  * NULL when the system takes its pages back, by which the thief knows.
  *
- * A thief that wants several marks top with its number first. While the mark is there nobody has taken
- * anything without a look at it: the owner takes it away before it pops, and another thief with the
- * element. Both only ever need one exchange for that; the thief that had marked may then get one element,
- * as if it had not.
+ * A thief that wants several marks top with its number first. As long as the mark is there nobody has taken
+ * anything since: the owner takes the mark away before it pops, another thief by taking the oldest, each
+ * with the one exchange that it needs, and waits for nobody. The thief that had marked then gets one element
+ * at most, as if it had not.
  *
  * Used as a queue of one writer (the owner never pops), the others take several without any fence.
  *
@@ -22,12 +22,12 @@
  *   D3  whoever takes: seq_cst exchange of top  ->  acquire load of top
  *       the owner: the slot has been read before it is written again; others: no bottom older than
  *       the taker's, which would make the deque look empty, and what the taker did before (P6)
+ *   D4  grow: release store of slots  ->  steal: acquire load                  the copied elements
  *   D5  steal_many: seq_cst exchange that marks top, heavy fence, then the load of bottom
  *         against   pop: store of bottom, light fence, then the load of top
  *       as D2, of all that the thief takes: an owner that sees no mark has its bottom seen. An owner
  *       that takes the mark away by an exchange is seen by who marks after it, and the number keeps
  *       the thief from taking another's mark for its own
- *   D4  grow: release store of slots  ->  steal: acquire load                  the copied elements
  *
  * Relaxed without a word: the owner's loads of bottom and slots, which it alone writes; elements,
  * which D1 and D4 publish, and which are nobody's before an exchange of top or D2.

@@ -47,10 +47,10 @@ static inline struct future *future_of(assay_future *base)
 
 /*
  * What a thread may do while it waits without a limit for a future of its own executor: run that very
- * future while it is pending; and help it where it runs elsewhere, if help is not NULL: run a task that
- * submitted while that ran. So what lies above a waiting task on its stack is what it waits for, or comes
- * from that: they are no more than the tasks are nested. help returns false where there was nothing to
- * run.
+ * future while it is pending; and help it where it runs elsewhere, if help is not NULL: run a task that was
+ * submitted there while it ran. So what lies above a waiting task on its stack is what it waits for, or
+ * comes from that: they are no more than the tasks are nested. help returns false where there was nothing
+ * to run.
  */
 struct runner {
 	const assay_executor *executor;
