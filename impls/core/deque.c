@@ -171,8 +171,8 @@ static size_t take_marked(struct deque *deque, int64_t mark, size_t count)
 
 size_t deque_steal_many(struct deque *deque, struct future **futures, size_t most, int thief)
 {
-	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire), mark,
-		bottom; /* D3 */
+	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 */
+	int64_t mark, bottom;
 	struct slots *slots;
 	size_t count = 0, half;
 

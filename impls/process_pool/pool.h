@@ -96,8 +96,8 @@ struct pool {
 	uint32_t fresh;     /* slots from here on were never used */
 	uint32_t fresh_end; /* have memory up to here */
 	uint64_t ring_tail; /* published or not */
-	/* The slot whose hint was put there last, or, as nothing is before it, the first; UINT32_MAX: of a task that may run by an older hint, before
-	 * others. relaxed: under the mutex, or a hint */
+	/* The slot whose hint was put there last, or, as nothing is before it, the first; UINT32_MAX: of
+	 * a task that may run by an older hint, before others. relaxed: under the mutex, or a hint */
 	_Atomic uint32_t newest;
 	uint64_t ring_end; /* entries of the ring that have memory */
 	uint64_t reaped;   /* entries before are done with */

@@ -94,9 +94,9 @@ void process_pool_step(void);
 
 /*
  * The word of a slot: generation above, status, flags and worker below. A hint is generation and
- * index: it means something only as long as the generation is the slot's and the task not collected: a free
- * slot keeps the word of its last task, DONE or CANCELLED. The lower half, which is a
- * futex, ends with bits of the generation: who is late to sleep does not sleep on another task.
+ * index: it means something only as long as the generation is the slot's and the task not collected: a
+ * free slot keeps the word of its last task, DONE or CANCELLED. The lower half, which is a futex, ends
+ * with bits of the generation: who is late to sleep does not sleep on another task.
  */
 enum status {
 	SLOT_FREE, /* and never used */

@@ -4,9 +4,7 @@
  * nothing else: nothing older, and nothing that nobody can wait for. That a task is run is seen where the
  * awaited one waits for it by other means than the executor's; that it is not, when the worker sleeps.
  */
-#include <assay/backend.h>
-
-#include "validate.h"
+#include "client.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -21,34 +19,6 @@ static assay_future *_Atomic awaited; /* has begun, and has submitted what it is
 static _Atomic int ran;
 static _Atomic bool busy; /* one of two workers is */
 static sem_t gate;
-
-static assay_executor *create(int workers)
-{
-	struct assay_config config = assay_config_default();
-	assay_executor *executor;
-
-	config.workers = workers;
-	config.options = options;
-	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
-	return executor;
-}
-
-static assay_future *submit(assay_executor *executor, assay_function *function,
-			    const void *argument, size_t size)
-{
-	struct assay_task task = {
-		.function = function, .argument = argument, .argument_size = size};
-	assay_future *future;
-
-	MUST(assay_submit(executor, &task, &future) == ASSAY_OK);
-	return future;
-}
-
-static void end(assay_future *future)
-{
-	MUST(assay_future_result(future, ASSAY_FOREVER, NULL, 0) == ASSAY_OK);
-	assay_future_release(future);
-}
 
 static void pass_gate(void)
 {
@@ -91,14 +61,14 @@ static void prune(assay_call *call)
 	assay_future *futures[80];
 
 	for (int i = 0; i < 80; i++) {
-		futures[i] = submit(call->executor, count_run, NULL, 0);
+		futures[i] = client_submit(call->executor, count_run, NULL, 0);
 		if (i == 50)
 			for (int j = 0; j < 50; j++)
 				MUST(assay_future_result(futures[j], ASSAY_FOREVER, NULL, 0) ==
 				     ASSAY_OK);
 	}
 	for (int i = 80; i-- > 0;)
-		end(futures[i]);
+		client_finish(futures[i]);
 	atomic_store(&ran, 0);
 }
 
@@ -149,9 +119,9 @@ static int go_before(assay_call *call)
 	const struct before *before = call->argument;
 
 	if (before->older)
-		*before->older = submit(call->executor, count_run, NULL, 0);
+		*before->older = client_submit(call->executor, count_run, NULL, 0);
 	atomic_store(&awaited,
-		     submit(call->executor, be_awaited, &before->form, sizeof before->form));
+		     client_submit(call->executor, be_awaited, &before->form, sizeof before->form));
 	return ASSAY_OK;
 }
 
@@ -163,10 +133,10 @@ static assay_future *begin(assay_executor *executor, const struct before *before
 	atomic_store(&ran, 0);
 	atomic_store(&awaited, NULL);
 	atomic_store(&waiter, 0);
-	first = submit(executor, wait_here, NULL, 0);
+	first = client_submit(executor, wait_here, NULL, 0);
 	while (!atomic_load(&busy))
 		port_backoff(&step);
-	end(submit(executor, go_before, before, sizeof *before));
+	client_finish(client_submit(executor, go_before, before, sizeof *before));
 	return first;
 }
 
@@ -179,16 +149,16 @@ static void finish(assay_executor *executor)
 static void is_run(void)
 {
 	const struct before before = {.form = {.inner = count_run, .needs = true}};
-	assay_executor *executor = create(2);
+	assay_executor *executor = client_create(2, options);
 
-	end(begin(executor, &before));
+	client_finish(begin(executor, &before));
 	MUST(atomic_load(&ran) == 1);
 	finish(executor);
 }
 
 static void is_not_run(struct form form, bool is_older)
 {
-	assay_executor *executor = create(2);
+	assay_executor *executor = client_create(2, options);
 	assay_future *older = NULL, *first;
 	struct before before = {form, is_older ? &older : NULL};
 	unsigned step = 0;
@@ -200,9 +170,9 @@ static void is_not_run(struct form form, bool is_older)
 	validate_await_sleep(atomic_load(&waiter));
 	MUST(atomic_load(&ran) == 0);
 	sem_post(&gate);
-	end(first);
+	client_finish(first);
 	if (older)
-		end(older);
+		client_finish(older);
 	finish(executor);
 	MUST(atomic_load(&ran) == 1 + is_older);
 }
@@ -213,7 +183,7 @@ static void ends_with_its_thread(void)
 {
 	const struct before before = {.form = {.inner = end_thread, .needs = true}},
 			    after = {.form = {.inner = count_run, .needs = true}};
-	assay_executor *executor = create(2);
+	assay_executor *executor = client_create(2, options);
 	struct assay_outcome outcome;
 
 	for (int i = 0; i < ENDINGS; i++) {
@@ -222,10 +192,10 @@ static void ends_with_its_thread(void)
 		MUST(assay_future_outcome(first, ASSAY_FOREVER, &outcome) == ASSAY_OK);
 		MUST(outcome.error == ASSAY_EDIED);
 		assay_future_release(first);
-		end(atomic_load(&awaited));
+		client_finish(atomic_load(&awaited));
 	}
 	for (int i = 0; i < 2; i++) {
-		end(begin(executor, &after));
+		client_finish(begin(executor, &after));
 		if (i == 0)
 			assay_future_release(atomic_load(&awaited));
 	}
@@ -271,7 +241,7 @@ static int be_left(assay_call *call)
 
 static int leave_and_end(assay_call *call)
 {
-	reuse.left = submit(call->executor, be_left, NULL, 0);
+	reuse.left = client_submit(call->executor, be_left, NULL, 0);
 	pthread_exit(NULL);
 }
 
@@ -300,14 +270,14 @@ static int be_again(assay_call *call)
 
 static int be_source(assay_call *call)
 {
-	assay_future *ends = submit(call->executor, leave_and_end, NULL, 0), *again;
+	assay_future *ends = client_submit(call->executor, leave_and_end, NULL, 0), *again;
 	unsigned step = 0;
 
 	atomic_store(&reuse.ends, ends);
 	while (!atomic_load(&reuse.held))
 		port_backoff(&step);
 	assay_future_release(ends);
-	again = submit(call->executor, be_again, NULL, 0);
+	again = client_submit(call->executor, be_again, NULL, 0);
 	reuse.is_same = again == ends;
 	atomic_store(&reuse.again, again);
 	return ASSAY_OK;
@@ -323,32 +293,32 @@ static int wait_for_again(assay_call *call)
 		port_backoff(&step);
 	waits_for_again = true;
 	atomic_store(&reuse.waiter, gettid());
-	end(atomic_load(&reuse.again));
+	client_finish(atomic_load(&reuse.again));
 	waits_for_again = false;
 	return ASSAY_OK;
 }
 
 static void records_are_used_again(void)
 {
-	assay_executor *executor = create(3);
+	assay_executor *executor = client_create(3, options);
 	assay_future *below, *waits;
 	struct assay_outcome outcome;
 	unsigned step = 0;
 
 	memset(&reuse, 0, sizeof reuse);
-	below = submit(executor, wait_below, NULL, 0);
+	below = client_submit(executor, wait_below, NULL, 0);
 	MUST(assay_future_add_done_callback(below, hold, NULL) == ASSAY_OK);
-	waits = submit(executor, wait_for_again, NULL, 0);
+	waits = client_submit(executor, wait_for_again, NULL, 0);
 	while (atomic_load(&reuse.here) < 2)
 		port_backoff(&step);
-	atomic_store(&reuse.source, submit(executor, be_source, NULL, 0));
-	end(waits);
+	atomic_store(&reuse.source, client_submit(executor, be_source, NULL, 0));
+	client_finish(waits);
 	atomic_store(&reuse.opened, true);
 	MUST(assay_future_outcome(below, ASSAY_FOREVER, &outcome) == ASSAY_OK);
 	MUST(outcome.error == ASSAY_EDIED);
 	assay_future_release(below);
-	end(atomic_load(&reuse.source));
-	end(reuse.left);
+	client_finish(atomic_load(&reuse.source));
+	client_finish(reuse.left);
 	MUST(assay_executor_destroy(executor) == ASSAY_OK);
 	printf("a record that was used again: %s\n", reuse.is_same ? "seen" : "none");
 }
@@ -383,7 +353,7 @@ static void wait_for_child(const struct node *child, assay_future *future)
 	struct wait wait = {child, innermost};
 
 	innermost = &wait;
-	end(future);
+	client_finish(future);
 	innermost = wait.outer;
 }
 
@@ -405,7 +375,7 @@ static int run_node(assay_call *call)
 		const struct node *child = &children[i];
 
 		children[i] = (struct node){node, validate_random(&seed) | 1, node->height - 1};
-		futures[i] = submit(call->executor, run_node, &child, sizeof child);
+		futures[i] = client_submit(call->executor, run_node, &child, sizeof child);
 	}
 	if (seed % 64 == 0)
 		MUST(assay_submit(call->executor, &task, NULL) == ASSAY_OK);
@@ -419,13 +389,13 @@ static int run_node(assay_call *call)
 
 static void grow_trees(int workers, int trees)
 {
-	assay_executor *executor = create(workers);
+	assay_executor *executor = client_create(workers, options);
 
 	for (int i = 0; i < trees; i++) {
 		struct node root = {NULL, 2654435769u * (uint32_t)(i + 1), 9};
 		const struct node *first = &root;
 
-		end(submit(executor, run_node, &first, sizeof first));
+		client_finish(client_submit(executor, run_node, &first, sizeof first));
 	}
 	MUST(assay_executor_destroy(executor) == ASSAY_OK);
 	printf("%d workers: trees of %d tasks; %d that were forgotten ran in none of them\n",

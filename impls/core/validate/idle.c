@@ -4,11 +4,10 @@
  * ever scheduled; nor is one that is idle beside a busy one, nor a client that waits. With either form
  * of the fences.
  */
-#include <assay/backend.h>
 #include <assay/fork_join.h>
 
 #include "../worker.h"
-#include "validate.h"
+#include "client.h"
 
 #include <semaphore.h>
 #include <stdio.h>
@@ -54,44 +53,17 @@ static int pass_gate(assay_call *call)
 	return ASSAY_OK;
 }
 
-static assay_executor *create(int workers, const char *options)
-{
-	struct assay_config config = assay_config_default();
-	assay_executor *executor;
-
-	config.workers = workers;
-	config.options = options;
-	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
-	return executor;
-}
-
-static assay_future *submit(assay_executor *executor, assay_function *function, int argument)
-{
-	struct assay_task task = {
-		.function = function, .argument = &argument, .argument_size = sizeof argument};
-	assay_future *future;
-
-	MUST(assay_submit(executor, &task, &future) == ASSAY_OK);
-	return future;
-}
-
-static void finish(assay_future *future)
-{
-	MUST(assay_future_result(future, ASSAY_FOREVER, NULL, 0) == ASSAY_OK);
-	assay_future_release(future);
-}
-
 /* Every worker has run tasks, and has a deque of children. */
 static void use(assay_executor *executor)
 {
 	assay_future *futures[WORKERS];
 
 	for (int i = 0; i < WORKERS; i++)
-		futures[i] = submit(executor, meet_all, i);
+		futures[i] = client_submit(executor, meet_all, &i, sizeof i);
 	for (int i = 0; i < WORKERS; i++)
-		finish(futures[i]);
+		client_finish(futures[i]);
 	for (int i = 0; i < 1000; i++)
-		finish(submit(executor, fork_some, i));
+		client_finish(client_submit(executor, fork_some, &i, sizeof i));
 }
 
 static void await_idle(assay_executor *executor, uint32_t sleepers)
@@ -106,10 +78,10 @@ static void await_idle(assay_executor *executor, uint32_t sleepers)
 /* If it is much, it takes long enough for a worker that looks now and then to have looked. */
 static void do_something_else(const char *options, int much)
 {
-	assay_executor *executor = create(1, options);
+	assay_executor *executor = client_create(1, options);
 
 	for (int i = validate_rounds(much); i > 0; i--)
-		finish(submit(executor, fork_some, i));
+		client_finish(client_submit(executor, fork_some, &i, sizeof i));
 	MUST(assay_executor_destroy(executor) == ASSAY_OK);
 }
 
@@ -135,7 +107,7 @@ static void *wait_for(void *user)
 {
 	threads[WORKERS] = gettid();
 	sem_post(&inside);
-	finish(user);
+	client_finish(user);
 	return NULL;
 }
 
@@ -146,14 +118,14 @@ int main(void)
 	validate_expect_end(100);
 	MUST(sem_init(&inside, 0, 0) == 0 && sem_init(&gate, 0, 0) == 0);
 	for (int form = 0; form < 2; form++) {
-		assay_executor *executor = create(WORKERS, forms[form]);
+		assay_executor *executor = client_create(WORKERS, forms[form]);
 		pthread_t waiter;
 
 		use(executor);
 		await_idle(executor, WORKERS);
 		watch(forms[form], WORKERS);
 
-		validate_start(&waiter, wait_for, submit(executor, pass_gate, 0));
+		validate_start(&waiter, wait_for, client_submit(executor, pass_gate, NULL, 0));
 		for (int i = 0; i < 2; i++)
 			while (sem_wait(&inside))
 				;

@@ -5,11 +5,10 @@
  * runs, in and after a rest of the workers, and destroy returns. Each case is a process of its own,
  * since there is no way back.
  */
-#include <assay/backend.h>
 #include <assay/fork_join.h>
 
 #include "../worker.h"
-#include "validate.h"
+#include "client.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -60,32 +59,17 @@ static int run_last(assay_call *call)
 	return ASSAY_OK;
 }
 
-static assay_future *submit(assay_executor *executor, assay_function *function)
-{
-	struct assay_task task = {.function = function};
-	assay_future *future;
-
-	MUST(assay_submit(executor, &task, &future) == ASSAY_OK);
-	return future;
-}
-
-static void finish(assay_future *future)
-{
-	MUST(assay_future_result(future, ASSAY_FOREVER, NULL, 0) == ASSAY_OK);
-	assay_future_release(future);
-}
-
 /* Where workers steal from each other, run in place, and close under pushes, they meet by fences. */
 static int run_task(assay_call *call)
 {
 	struct assay_fork children[2];
-	assay_future *next = submit(call->executor, run_last);
+	assay_future *next = client_submit(call->executor, run_last, NULL, 0);
 
 	for (int i = 0; i < 2; i++)
 		assay_fork(call, &children[i], run_child, NULL);
 	for (int i = 2; i-- > 0;)
 		MUST(assay_join(call, &children[i]) == ASSAY_OK);
-	finish(next);
+	client_finish(next);
 	return run_last(call);
 }
 
@@ -95,9 +79,9 @@ static void work(assay_executor *executor)
 	int before = atomic_load(&ran);
 
 	for (int i = 0; i < TASKS; i++)
-		futures[i] = submit(executor, run_task);
+		futures[i] = client_submit(executor, run_task, NULL, 0);
 	for (int i = 0; i < TASKS; i++)
-		finish(futures[i]);
+		client_finish(futures[i]);
 	MUST(atomic_load(&ran) == before + 4 * TASKS);
 }
 
@@ -129,7 +113,7 @@ static int run_case(enum moment moment, bool everywhere)
 			return SKIPPED;
 	}
 	for (int i = 0; i < TASKS; i++) /* what is accepted runs, also beside a shutdown */
-		assay_future_release(submit(executor, run_last));
+		assay_future_release(client_submit(executor, run_last, NULL, 0));
 	MUST(assay_executor_destroy(executor) == ASSAY_OK);
 	MUST(atomic_load(&ran) == 4 * 4 * TASKS + TASKS);
 	return 0;

@@ -4,10 +4,9 @@
  * work is pending, it never lies on the stack of a task that waits, at any depth and in every way of
  * waiting. That it is not run is seen when the worker sleeps. With either form of the fences.
  */
-#include <assay/backend.h>
 #include <assay/fork_join.h>
 
-#include "validate.h"
+#include "client.h"
 
 #include <semaphore.h>
 #include <stdio.h>
@@ -32,28 +31,6 @@ static _Atomic bool elsewhere; /* what it waits for has begun on another */
 static assay_future *far;      /* what the innermost waits for: of another executor */
 static sem_t gate;
 static const char *first_frame, *last_frame;
-
-static assay_executor *create(int workers)
-{
-	struct assay_config config = assay_config_default();
-	assay_executor *executor;
-
-	config.workers = workers;
-	config.options = options;
-	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
-	return executor;
-}
-
-static assay_future *submit(assay_executor *executor, assay_function *function,
-			    const void *argument, size_t size)
-{
-	struct assay_task task = {
-		.function = function, .argument = argument, .argument_size = size};
-	assay_future *future;
-
-	MUST(assay_submit(executor, &task, &future) == ASSAY_OK);
-	return future;
-}
 
 static void pass_gate(void)
 {
@@ -134,7 +111,7 @@ static int wait_for_next(assay_call *call)
 	submit_unrelated(call->executor, link.unrelated);
 	if (link.level > 0) {
 		link.level--;
-		next = submit(call->executor, wait_for_next, &link, sizeof link);
+		next = client_submit(call->executor, wait_for_next, &link, sizeof link);
 	} else {
 		last_frame = &here;
 	}
@@ -168,12 +145,12 @@ static void reset(void)
 static ptrdiff_t wait_deep(enum way way, int unrelated)
 {
 	struct link link = {DEPTH, way, unrelated};
-	assay_executor *executor = create(1), *other = create(1);
+	assay_executor *executor = client_create(1, options), *other = client_create(1, options);
 	assay_future *first;
 
 	reset();
-	far = submit(other, wait_for_gate, NULL, 0);
-	first = submit(executor, wait_for_next, &link, sizeof link);
+	far = client_submit(other, wait_for_gate, NULL, 0);
+	first = client_submit(executor, wait_for_next, &link, sizeof link);
 	validate_await_sleep(await_waiter());
 	submit_unrelated(executor, unrelated);
 	MUST(atomic_load(&ran) == 0);
@@ -213,7 +190,7 @@ static int hold_children(assay_call *call)
 /* What another worker runs is waited for: neither what is pending is run, nor what that forked. */
 static int wait_for_running(assay_call *call)
 {
-	assay_future *held = submit(call->executor, hold_children, NULL, 0);
+	assay_future *held = client_submit(call->executor, hold_children, NULL, 0);
 
 	await_elsewhere();
 	submit_unrelated(call->executor, UNRELATED);
@@ -240,7 +217,7 @@ static int wait_for_child(assay_call *call)
 	assay_fork(call, &child, run_elsewhere, NULL);
 	await_elsewhere();
 	atomic_store(&elsewhere, false);
-	held = submit(call->executor, hold_children, NULL, 0);
+	held = client_submit(call->executor, hold_children, NULL, 0);
 	await_elsewhere();
 	submit_unrelated(call->executor, UNRELATED);
 	atomic_store(&waiter, gettid());
@@ -254,11 +231,11 @@ static int wait_for_child(assay_call *call)
 /* `gates`: workers that are held up while another one waits. All are needed for that. */
 static void wait_beside(assay_function *function, enum way way, int gates)
 {
-	assay_executor *executor = create(1 + gates);
+	assay_executor *executor = client_create(1 + gates, options);
 	assay_future *first;
 
 	reset();
-	first = submit(executor, function, &way, sizeof way);
+	first = client_submit(executor, function, &way, sizeof way);
 	validate_await_sleep(await_waiter());
 	MUST(atomic_load(&ran) == 0);
 	for (int i = 0; i < gates; i++)
