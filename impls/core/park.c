@@ -7,9 +7,16 @@
 /* So many full fences cost about as much as a heavy one, which interrupts every running thread. */
 #define FENCES 512
 
+/* The bit of `fenced`. */
+static uint32_t flag_of(enum park_change change)
+{
+	return UINT32_C(1) << change;
+}
+
 bool park_init(struct park *park, uint32_t workers, bool lopsided)
 {
-	*park = (struct park){.workers = workers, .lopsided = lopsided, .fenced = !lopsided};
+	*park = (struct park){
+		.workers = workers, .lopsided = lopsided, .fenced = lopsided ? 0 : UINT32_MAX};
 	park->asleep = calloc(workers, sizeof *park->asleep);
 	return park->asleep;
 }
@@ -19,31 +26,49 @@ void park_free(struct park *park)
 	free(park->asleep);
 }
 
+/* Before a look for what was pushed by who has not seen the change of counts. */
+static void meet(struct park *park, enum park_change change)
+{
+	uint32_t flag = flag_of(change);
+	bool fenced = atomic_load_explicit(&park->fenced, memory_order_seq_cst) & flag; /* K5 */
+
+	atomic_store_explicit(&park->fences[change], 0, memory_order_relaxed);
+	if (!fenced)
+		atomic_fetch_or_explicit(&park->fenced, flag, memory_order_seq_cst); /* K5 */
+	port_fence_heavy(!fenced);                                                   /* K1 K3 */
+}
+
 void park_announce(struct park *park, uint32_t worker)
 {
-	bool fenced;
-
 	/* relaxed: before the count, which publishes it (K4) */
 	atomic_store_explicit(&park->asleep[worker], 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&park->counts, PARK_SLEEPER - 1,
-				  memory_order_seq_cst);                    /* K1 K4 K5 */
-	fenced = atomic_load_explicit(&park->fenced, memory_order_seq_cst); /* K5 */
-	atomic_store_explicit(&park->fences, 0, memory_order_relaxed);
-	if (!fenced)
-		atomic_store_explicit(&park->fenced, true, memory_order_seq_cst); /* K5 */
-	port_fence_heavy(!fenced);                                                /* K1 */
+				  memory_order_seq_cst); /* K1 K4 K5 */
+	meet(park, PARK_SLEPT);
 }
 
-void park_fence(struct park *park)
+bool park_found(struct park *park)
 {
-	uint32_t fences = atomic_load_explicit(&park->fences, memory_order_relaxed);
+	uint64_t before =
+		atomic_fetch_sub_explicit(&park->counts, 1, memory_order_seq_cst); /* K3 K5 */
 
-	atomic_thread_fence(memory_order_seq_cst); /* K1 */
+	if (park_searchers(before) != 1)
+		return false;
+	meet(park, PARK_STOPPED);
+	return true;
+}
+
+void park_fence(struct park *park, enum park_change change)
+{
+	uint32_t fences = atomic_load_explicit(&park->fences[change], memory_order_relaxed);
+
+	atomic_thread_fence(memory_order_seq_cst); /* K1 K3 */
 	if (!park->lopsided)
 		return;
-	atomic_store_explicit(&park->fences, fences + 1, memory_order_relaxed);
+	atomic_store_explicit(&park->fences[change], fences + 1, memory_order_relaxed);
 	if (fences >= FENCES)
-		atomic_store_explicit(&park->fenced, false, memory_order_seq_cst); /* K5 */
+		atomic_fetch_and_explicit(&park->fenced, ~flag_of(change),
+					  memory_order_seq_cst); /* K5 */
 }
 
 void park_sleep(struct park *park, uint32_t worker)

@@ -7,8 +7,9 @@
  * A worker goes to sleep in three steps: park_announce(), one more look for work, then park_sleep(),
  * or park_withdraw() if the look found something. It comes back from both as a searcher.
  *
- * A heavy fence is a call to the system. So that it is not made for each few tasks, who pushes passes a full
- * fence once somebody has slept (`fenced`), until these have cost as much.
+ * A heavy fence is a call to the system. So that it is not made for each few tasks, who pushes passes
+ * full fences once somebody has slept, or was the last to search, until these have cost as much. Of the
+ * latter only those who rely on a searcher.
  *
  * Ordering
  *   K1  park_announce: the count of sleepers, heavy fence, then the look for work
@@ -17,16 +18,16 @@
  *       serves as the fences.
  *   K2  park_wake: release exchange of the sleeper's word  ->  park_sleep, park_withdraw: acquire load
  *       what it was woken for
- *   K3  park_found: seq_cst decrement of searching, full fence, then the look for more work
- *         against   submit: the push, full fence, then a second load that still sees a searcher
+ *   K3  park_found: seq_cst decrement of searching, heavy fence, then the look for more work
+ *         against   submit: the push, light fence, then park_look's load that still sees a searcher
  *       as K1: whoever relies on a searcher has made its task visible to it
  *   K4  park_announce: the word, then the seq_cst add to counts; take_one: release exchange of them
  *         -> take_one, park_found: acquire
  *       whoever takes a sleeper off the count finds a word that is set; what a wake is for goes
  *       with the count, to whichever sleeper ends up with it
- *   K5  park_announce: seq_cst add to counts, then the load of fenced (true)
- *         against   park_fence: seq_cst store of it (false)  ->  others' loads of it, then of counts
- *       who passes no full fence sees the sleeper that relies on it. It is set to true before a heavy
+ *   K5  park_announce, park_found: seq_cst change of counts, then the load of fenced (set)
+ *         against   park_fence: seq_cst clear of it  ->  others' loads of it, then of counts
+ *       who passes no full fence sees the sleeper, or no searcher any more. The bit is set before a heavy
  *       fence: what was pushed by who has not seen that is there for the look of who set it
  */
 #ifndef PARK_H
@@ -34,14 +35,17 @@
 
 #include "port.h"
 
+/* What a push must not miss: that somebody went to sleep, or that the last searcher stopped. */
+enum park_change { PARK_SLEPT, PARK_STOPPED };
+
 struct park {
 	/* Sleepers above, searchers below: one load tells a submit whether to wake somebody. */
 	_Alignas(PORT_APART) _Atomic uint64_t counts;
-	_Atomic bool fenced;     /* who pushes passes a full fence */
-	_Atomic uint32_t fences; /* passed since somebody went to sleep; relaxed: roughly */
+	_Atomic uint32_t fenced;    /* a bit for each change: who pushes passes a full fence */
+	_Atomic uint32_t fences[2]; /* passed since each; relaxed: roughly */
 	_Alignas(PORT_APART) _Atomic uint32_t *asleep; /* each worker's futex: 1 while it sleeps */
 	uint32_t workers;
-	bool lopsided;          /* fenced is not always true */
+	bool lopsided;          /* fenced is not always set */
 	_Atomic uint64_t parks; /* statistics */
 	_Atomic uint64_t wakes;
 };
@@ -70,14 +74,8 @@ static inline void park_search(struct park *park)
 }
 
 /* The searching caller found work, or gave up. True: nobody searches any more, and the caller must
- * see, after a full fence (K3), whether there is more work. */
-static inline bool park_found(struct park *park)
-{
-	uint64_t before =
-		atomic_fetch_sub_explicit(&park->counts, 1, memory_order_seq_cst); /* K3 */
-
-	return park_searchers(before) == 1;
-}
+ * see whether there is more work (K3). */
+bool park_found(struct park *park);
 
 void park_announce(struct park *park, uint32_t worker);
 /* Until a wake chose this sleeper. */
@@ -86,20 +84,23 @@ void park_sleep(struct park *park, uint32_t worker);
 bool park_withdraw(struct park *park, uint32_t worker);
 
 /* The fence of who pushes, where it is a full one. */
-PORT_RARE void park_fence(struct park *park);
+PORT_RARE void park_fence(struct park *park, enum park_change change);
 
 /* The counts after a push. A searcher among them will find what was pushed; where there is none, a
  * sleeper should be woken, or a worker started. */
 static inline uint64_t park_look(struct park *park)
 {
+	uint32_t fenced;
 	uint64_t counts;
 
-	port_fence_light(true);                                        /* K1 */
-	if (atomic_load_explicit(&park->fenced, memory_order_seq_cst)) /* K5 */
-		park_fence(park);
+	port_fence_light(true);                                             /* K1 K3 */
+	fenced = atomic_load_explicit(&park->fenced, memory_order_seq_cst); /* K5 */
+	if (fenced & 1 << PARK_SLEPT)
+		park_fence(park, PARK_SLEPT);
 	counts = atomic_load_explicit(&park->counts, memory_order_seq_cst); /* K5 */
-	if (park_searchers(counts)) {
-		atomic_thread_fence(memory_order_seq_cst); /* K3 */
+	if (park_searchers(counts) && fenced == 1 << PARK_STOPPED) {
+		park_fence(park, PARK_STOPPED);
+		/* relaxed: behind the fence */
 		counts = atomic_load_explicit(&park->counts, memory_order_relaxed);
 	}
 	return counts;

@@ -250,7 +250,6 @@ static void stop_searching(struct worker *worker)
 	worker->searching = false;
 	if (!park_found(&pool->park))
 		return;
-	atomic_thread_fence(memory_order_seq_cst); /* K3 */
 	if (!queue_looks_empty(pool->queue))
 		rouse(pool);
 	else if (forks_wait(pool))

@@ -89,15 +89,20 @@ static bool announce(void)
 	return saw;
 }
 
-static void withdraw(void)
+/* In either state of the sides: it changes by itself, but not at each meeting. K5 */
+static void turn(enum park_change change)
 {
 	static unsigned meetings;
 
-	/* In either state of the sides: it changes by itself, but not at each meeting. K5 */
 	if (park.lopsided)
-		atomic_store(&park.fenced, ++meetings % 2);
+		atomic_store(&park.fenced, (++meetings % 2) << change);
+}
+
+static void withdraw(void)
+{
 	park_withdraw(&park, 0);
 	park_found(&park);
+	turn(PARK_SLEPT);
 	MUST(atomic_load(&park.counts) == 0);
 }
 
@@ -109,15 +114,24 @@ static void search(void)
 
 static bool push_and_rely(void)
 {
+	write_far();
 	atomic_store_explicit(&stored_left, 1, memory_order_relaxed);
 	return !park_searchers(park_look(&park));
 }
 
 static bool stop_searching(void)
 {
+	bool saw;
+
 	park_found(&park);
-	atomic_thread_fence(memory_order_seq_cst); /* K3, as in worker.c */
-	return atomic_load_explicit(&stored_left, memory_order_relaxed);
+	saw = atomic_load_explicit(&stored_left, memory_order_relaxed);
+	write_far();
+	return saw;
+}
+
+static void turn_stopped(void)
+{
+	turn(PARK_STOPPED);
 }
 
 static struct lanes lanes;
@@ -147,7 +161,7 @@ static bool close_and_look(void)
 static const struct test tests[] = {
 	{"the fences", prepare_fences, pass_light, pass_heavy, finish_nothing},
 	{"a submit and a sleeper", finish_nothing, push_and_look, announce, withdraw},
-	{"a submit and the last searcher", search, push_and_rely, stop_searching, finish_nothing},
+	{"a submit and the last searcher", search, push_and_rely, stop_searching, turn_stopped},
 	{"a push and a close", reopen, open_and_push, close_and_look, finish_nothing},
 };
 

@@ -5,7 +5,7 @@
  * is lost, a producer that waits for its work to be taken waits for ever, and the alarm rings. With
  * either form of the fences.
  *
- * Ordering; K1 and K3 are those of park.h
+ * Ordering; K1 is that of park.h
  *   V1  add: release store of given  ->  take: acquire load     as a queue's push and pop (Q1)
  *   V2  take: release add to taken  ->  produce_slowly: acquire load     what the taker did with it
  *   V3  hunt: seq_cst store of stopping  ->  consume: acquire load, then the last look
@@ -67,12 +67,10 @@ static void rouse(void)
 /* The searcher that finds something wakes the next for the rest, as the pool's workers do. */
 static void stop_searching(bool *searching)
 {
-	if (*searching && park_found(&park)) {
-		atomic_thread_fence(memory_order_seq_cst); /* K3 */
+	if (*searching && park_found(&park))
 		for (int i = 0; i < PRODUCERS; i++)
 			if (!is_empty(&sources[i]))
 				rouse();
-	}
 	*searching = false;
 }
 
