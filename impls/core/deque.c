@@ -280,23 +280,3 @@ void deque_prune(struct deque *deque)
 	atomic_store_explicit(&deque->bottom, bottom + (int64_t)kept,
 			      memory_order_release); /* D1 */
 }
-
-struct future *deque_shift(struct deque *deque)
-{
-	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
-	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
-	int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3 */
-
-	/* No fence: only the owner pops, and it does not pop now. */
-	while (deque_position(top) < bottom) {
-		int64_t position = deque_position(top);
-		struct future *future = atomic_load_explicit(
-			&slots->at[(size_t)position & slots->mask], memory_order_relaxed);
-
-		if (atomic_compare_exchange_weak_explicit(&deque->top, &top, position + 1,
-							  memory_order_seq_cst, /* D3 */
-							  memory_order_acquire))
-			return future;
-	}
-	return NULL;
-}

@@ -135,9 +135,6 @@ struct future *deque_steal_if(struct deque *deque, bool (*fits)(const void *user
  * order, and no more than one of so many equal shares. 0: none, or another was quicker. */
 size_t deque_take(struct deque *deque, struct future **futures, size_t most, size_t shares);
 
-/* The owner: the oldest; NULL if there is none. */
-struct future *deque_shift(struct deque *deque);
-
 /* The owner: takes out what has started already, and gives up its references; at the price of a look
  * at everything, and nobody else finds anything meanwhile. */
 void deque_prune(struct deque *deque);

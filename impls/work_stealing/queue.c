@@ -13,7 +13,7 @@
  *       pushes after its end was visible, and by D1 both are seen or none. queue_end: store of root.task
  *       ->  the task's end (F1 F2), a later task in the same record: who awaits that finds no old root
  *
- * Relaxed without a word: asked, which is a hint, and steals, a statistic.
+ * Relaxed without a word: steals, a statistic.
  */
 #include "../core/lanes.h"
 #include "../core/queue.h"
@@ -21,9 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A thief asks for more where it finds at least so many. */
-#define MANY 16
-/* Pops from one turn of those who wait outside to the next. */
+/* Pops after which a worker looks outside again. */
 #define TURN 61
 /* Tasks taken at once: enough to share the price of a cache line between the cores. */
 #define BATCH 32
@@ -44,17 +42,11 @@ struct root {
 	_Atomic int64_t mark;
 };
 
-/*
- * What a worker remembers, and what it has put outside its deque: a thief takes one task at a time
- * from a deque, and has to make the owner pass a barrier for it. Where there is much more it asks,
- * and finds the older ones here, of which it may take several with one exchange.
- */
+/* What a worker remembers. */
 struct thief {
-	struct deque shared;                     /* its owner never pops */
-	_Alignas(PORT_APART) _Atomic bool asked; /* for the owner, at its next push or pop */
-	uint32_t cursor;                         /* the lane to look at next */
+	_Alignas(PORT_APART) uint32_t cursor; /* the lane to look at next */
 	uint32_t random;
-	uint32_t turn; /* pops until those who wait outside come first */
+	uint32_t turn; /* pops until what was submitted outside comes first */
 	_Atomic uint64_t steals;
 	_Alignas(PORT_APART) struct root roots[ROOTS]; /* outermost first */
 };
@@ -77,7 +69,6 @@ struct queue *queue_create(int workers, bool lopsided)
 	for (int i = 0; i < workers; i++) {
 		queue->thieves[i] = (struct thief){.random = 2654435769u * (uint32_t)(i + 1)};
 		deque_init(&queue->own[i].deque, lopsided);
-		deque_init(&queue->thieves[i].shared, lopsided);
 	}
 	return queue;
 }
@@ -86,59 +77,22 @@ void queue_destroy(struct queue *queue)
 {
 	for (uint32_t i = 0; i < queue->workers; i++)
 		deque_free(&queue->own[i].deque);
-	for (uint32_t i = 0; i < queue->workers; i++)
-		deque_free(&queue->thieves[i].shared);
 	lanes_free(&queue->lanes);
 	free(queue->thieves);
 	free(queue);
 }
 
-/* The owner was asked: moves its oldest tasks to where several can be taken at once. */
-static void share(struct queue *queue, int worker)
-{
-	struct thief *thief = &queue->thieves[worker];
-	struct deque *own = &queue->own[worker].deque;
-	struct future *oldest[BATCH];
-	size_t count = 0;
-
-	atomic_store_explicit(&thief->asked, false, memory_order_relaxed);
-	if (!deque_reserve(&thief->shared, BATCH))
-		return;
-	while (count < BATCH && deque_length(own) > 1 && (oldest[count] = deque_shift(own)))
-		count++;
-	if (count)
-		deque_push_many(&thief->shared, oldest, count);
-}
-
-/* Before a push, so that a close waits for what is moved. */
-PORT_OUTLINE static void share_now(struct queue *queue, int worker)
-{
-	struct lane *lane = &queue->own[worker];
-
-	if (lane_open(&queue->lanes, lane)) {
-		share(queue, worker);
-		lane_done(lane);
-	}
-}
-
 int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
 {
-	struct lane *lane;
+	struct lane *lane = worker == WORKER_NONE ? lanes_mine(&queue->lanes) : &queue->own[worker];
 
-	if (worker == WORKER_NONE) {
-		lane = lanes_mine(&queue->lanes);
-	} else {
-		lane = &queue->own[worker];
-		if (atomic_load_explicit(&queue->thieves[worker].asked, memory_order_relaxed))
-			share_now(queue, worker);
-	}
 	return lane ? lane_push(&queue->lanes, lane, futures, count) : ASSAY_ENOMEM;
 }
 
 /* Of several tasks the first for now, the others for later. */
 static struct future *keep(struct deque *own, struct future **batch, size_t count, bool *moved)
 {
-	*moved = *moved || count > 1;
+	*moved = count > 1;
 	return deque_keep(own, batch, count);
 }
 
@@ -155,18 +109,8 @@ static struct future *take_from_lanes(struct queue *queue, int worker, bool *mov
 	size_t count =
 		lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch, most(queue, own));
 
+	queue->thieves[worker].turn = TURN;
 	return keep(own, batch, count, moved);
-}
-
-/* Until something was taken, or there is nothing: a race lost is no answer. */
-static size_t take_shared(struct queue *queue, int worker, struct deque *shared,
-			  struct future **batch)
-{
-	size_t count = 0;
-
-	while (!count && !deque_looks_empty(shared))
-		count = deque_take(shared, batch, most(queue, &queue->own[worker].deque), 2);
-	return count;
 }
 
 static void count_steals(struct thief *thief, size_t count)
@@ -180,10 +124,8 @@ static struct future *steal_from(struct queue *queue, int worker, uint32_t victi
 {
 	struct deque *own = &queue->own[worker].deque, *deque = &queue->own[victim].deque;
 	struct future *batch[BATCH];
-	size_t count = take_shared(queue, worker, &queue->thieves[victim].shared, batch);
+	size_t count = 0;
 
-	if (!count && deque_length(deque) >= MANY)
-		atomic_store_explicit(&queue->thieves[victim].asked, true, memory_order_relaxed);
 	while (!count && !deque_looks_empty(deque))
 		count = deque_steal_many(deque, batch, most(queue, own), worker);
 	count_steals(&queue->thieves[worker], count);
@@ -221,11 +163,8 @@ static struct future *pop_outside(struct queue *queue)
 	if (lanes_take(&queue->lanes, &cursor, &future, 1))
 		return future;
 	for (uint32_t i = 0; i < queue->workers; i++) {
-		struct deque *deque = &queue->own[i].deque, *shared = &queue->thieves[i].shared;
+		struct deque *deque = &queue->own[i].deque;
 
-		while (!deque_looks_empty(shared))
-			if (deque_take(shared, &future, 1, 1))
-				return future;
 		while (!deque_looks_empty(deque)) {
 			future = deque_steal(deque);
 			if (future)
@@ -235,26 +174,16 @@ static struct future *pop_outside(struct queue *queue)
 	return NULL;
 }
 
-/* The worker was asked to share, or it is the turn of those outside, or its deque is empty. */
+/* It is the turn of those outside, or the deque is empty. */
 PORT_OUTLINE static struct future *pop_with_care(struct queue *queue, int worker, bool *moved)
 {
 	struct thief *thief = &queue->thieves[worker];
-	struct future *future = NULL, *batch[BATCH];
+	struct future *future = NULL;
 
-	if (atomic_load_explicit(&thief->asked, memory_order_relaxed) &&
-	    !lanes_are_closed(&queue->lanes)) {
-		share(queue, worker);
-		*moved = true;
-	}
-	if (!thief->turn) {
-		thief->turn = TURN;
+	if (!thief->turn)
 		future = take_from_lanes(queue, worker, moved);
-	}
 	if (!future)
 		future = deque_pop(&queue->own[worker].deque);
-	if (!future)
-		future = keep(&queue->own[worker].deque, batch,
-			      take_shared(queue, worker, &thief->shared, batch), moved);
 	if (!future)
 		future = take_from_lanes(queue, worker, moved);
 	return future ? future : steal(queue, worker, moved);
@@ -270,8 +199,7 @@ struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 	*moved = false;
 	thief = &queue->thieves[worker];
 	/* Tasks that keep submitting must not keep out what comes from outside. */
-	if (!thief->turn || --thief->turn == 0 ||
-	    atomic_load_explicit(&thief->asked, memory_order_relaxed))
+	if (!thief->turn || --thief->turn == 0)
 		return pop_with_care(queue, worker, moved);
 	future = deque_pop(&queue->own[worker].deque);
 	return future ? future : pop_with_care(queue, worker, moved);
@@ -373,8 +301,7 @@ bool queue_looks_empty(struct queue *queue)
 	if (!lanes_look_empty(&queue->lanes))
 		return false;
 	for (uint32_t i = 0; i < queue->workers; i++)
-		if (!deque_looks_empty(&queue->own[i].deque) ||
-		    !deque_looks_empty(&queue->thieves[i].shared))
+		if (!deque_looks_empty(&queue->own[i].deque))
 			return false;
 	return true;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The deque alone, with either form of the fences. Every element comes out once; the owner gets the
- * latest it has, or what it shifts, the oldest; thieves get the oldest first. Its two uses are raced:
- *   an owner that pushes, pops and shifts, and two thieves that steal one or several: with hardly ever
- *   more than a few elements inside, so that all meet at the last one; and with many, so that arrays are
- *   outgrown under the thieves again and again;
+ * latest it has, thieves get the oldest first. Its two uses are raced:
+ *   an owner that pushes and pops, and two thieves that steal one or several: with hardly ever more than a
+ *   few elements inside, so that all meet at the last one; and with many, so that arrays are outgrown under
+ *   the thieves again and again;
  *   a queue of one writer, from which two others take several at once.
  * What a thief finds in an array that was outgrown meanwhile is made by hand, and what all find where a thief
  * stopped behind its mark.
@@ -29,9 +29,9 @@ static bool over;             /* no round comes any more; read after a meeting *
 static _Atomic uint8_t *out;  /* how often each element came out */
 
 /* What the owner has pushed and has not seen leave: numbers, ascending. */
-static size_t *inside, first_inside, end_inside;
+static size_t *inside, end_inside;
 static size_t pushed; /* from 1 on, so that the slot of a thief that saw nothing is no element */
-static uint64_t popped, shifted;
+static uint64_t popped;
 static size_t most_room;
 
 /* Elements are numbers: what the deque holds is never followed. */
@@ -126,7 +126,7 @@ static void push(size_t count)
 
 static void forget_inside(void)
 {
-	first_inside = end_inside = 0;
+	end_inside = 0;
 }
 
 /* False: others have had everything. */
@@ -138,7 +138,7 @@ static bool pop_latest(void)
 		forget_inside();
 		return false;
 	}
-	MUST(end_inside > first_inside && number_of(element) == inside[--end_inside]);
+	MUST(end_inside > 0 && number_of(element) == inside[--end_inside]);
 	take_out(element);
 	popped++;
 	return true;
@@ -146,7 +146,7 @@ static bool pop_latest(void)
 
 static void pop_if(uint32_t random)
 {
-	size_t count = end_inside - first_inside, wanted;
+	size_t count = end_inside, wanted;
 
 	if (!count)
 		return;
@@ -160,21 +160,6 @@ static void pop_if(uint32_t random)
 	} else {
 		forget_inside();
 	}
-}
-
-static void shift_oldest(void)
-{
-	struct future *element = deque_shift(&deque);
-
-	if (!element) {
-		forget_inside();
-		return;
-	}
-	while (first_inside < end_inside && inside[first_inside] != number_of(element))
-		first_inside++; /* stolen */
-	MUST(first_inside++ < end_inside);
-	take_out(element);
-	shifted++;
 }
 
 /* Bursts of up to `burst`, and hardly less taken out again, or hardly any where bursts are long. */
@@ -193,8 +178,6 @@ static void own(size_t count, size_t burst)
 			uint32_t random = validate_random(&seed) >> 8;
 
 			if (random % 8 == 0)
-				shift_oldest();
-			else if (random % 8 == 1)
 				pop_if(random >> 3);
 			else if (!pop_latest())
 				break;
@@ -236,7 +219,7 @@ static void race(const char *what, void (*act)(size_t count, size_t burst), int 
 	inside = calloc(count, sizeof *inside);
 	MUST(out && inside);
 	pushed = most_room = 0;
-	popped = shifted = 0;
+	popped = 0;
 	over = false;
 	for (int i = 0; i < THIEVES; i++) {
 		thieves[i] = (struct thief){.number = i, .takes = act == feed};
@@ -259,12 +242,12 @@ static void race(const char *what, void (*act)(size_t count, size_t burst), int 
 		validate_join(thieves[i].thread);
 		stolen += thieves[i].stolen;
 	}
-	MUST(popped + shifted + stolen == total);
+	MUST(popped + stolen == total);
 	for (size_t i = 1; i <= total; i++)
 		MUST(atomic_load_explicit(&out[i], memory_order_relaxed) == 1);
-	printf("%s, %s fences: %llu popped, %llu shifted, %llu stolen, room for up to %zu\n", what,
+	printf("%s, %s fences: %llu popped, %llu stolen, room for up to %zu\n", what,
 	       lopsided ? "lopsided" : "full", (unsigned long long)popped,
-	       (unsigned long long)shifted, (unsigned long long)stolen, most_room);
+	       (unsigned long long)stolen, most_room);
 	free((void *)out);
 	free(inside);
 }
@@ -329,7 +312,7 @@ static void halve(void)
 	struct future *batch[100];
 
 	deque_init(&deque, false);
-	MUST(deque_take(&deque, batch, 100, 2) == 0 && !deque_shift(&deque) && !deque_pop(&deque));
+	MUST(deque_take(&deque, batch, 100, 2) == 0 && !deque_pop(&deque));
 	MUST(deque_reserve(&deque, 100));
 	for (size_t i = 1; i <= 100; i++)
 		deque_push(&deque, element_of(i));
@@ -370,9 +353,6 @@ static void pass_a_mark(void)
 		stop_thief(count);
 		MUST(deque_steal_many(&deque, batch, BATCH, 6) == 1 && batch[0] == element_of(1));
 		MUST(atomic_load(&deque.top) == 1);
-		deque_free(&deque);
-		stop_thief(count);
-		MUST(deque_shift(&deque) == element_of(1) && atomic_load(&deque.top) == 1);
 		deque_free(&deque);
 	}
 	stop_thief(40);
