@@ -6,12 +6,14 @@
  */
 #include "client.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 
 #define ENDINGS 40 /* more than tasks on a stack that can be helped */
+#define LINKS 33   /* as many as can on two stacks, and one that those wait for */
 
 static const char *options;
 static _Atomic pid_t waiter;          /* the thread that is to fall asleep */
@@ -323,6 +325,60 @@ static void records_are_used_again(void)
 	printf("a record that was used again: %s\n", reuse.is_same ? "seen" : "none");
 }
 
+/*
+ * Two workers that help each other: each link is submitted by the one before, which waits for it once that
+ * has submitted the next, and runs the next. So they lie on two stacks by turns, until one cannot be helped
+ * any more, or who waits for it may run no more tasks; that one runs the next, the last, itself.
+ */
+static struct {
+	_Atomic bool submitted[LINKS]; /* a link, the next */
+	int helped;                    /* links that are run by turns */
+	pid_t threads[LINKS + 1];
+} chain;
+
+static int be_link(assay_call *call)
+{
+	int link = *(const int *)call->argument, next = link + 1;
+	assay_future *future;
+	unsigned step = 0;
+
+	chain.threads[link] = gettid();
+	if (link == chain.helped)
+		return ASSAY_OK;
+	future = client_submit(call->executor, be_link, &next, sizeof next);
+	atomic_store(&chain.submitted[link], true);
+	while (next < chain.helped && !atomic_load(&chain.submitted[next]))
+		port_backoff(&step);
+	if (next == chain.helped) /* who waits for this one has found nothing to do */
+		validate_await_sleep(chain.threads[link - 1]);
+	client_finish(future);
+	return ASSAY_OK;
+}
+
+static void help_each_other(int tasks_per_worker, int helped)
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *executor;
+
+	config.workers = 2;
+	config.options = options;
+	config.tasks_per_worker = tasks_per_worker;
+	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
+	chain.helped = helped;
+	for (int round = 0; round < 3; round++) {
+		int first = 0;
+
+		for (int i = 0; i < helped; i++)
+			atomic_store(&chain.submitted[i], false);
+		client_finish(client_submit(executor, be_link, &first, sizeof first));
+		for (int i = 2; i < helped; i++)
+			MUST(chain.threads[i] == chain.threads[i - 2]);
+		MUST(chain.threads[1] != chain.threads[0]);
+		MUST(chain.threads[helped] == chain.threads[helped - 1]);
+	}
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+}
+
 /* A tree of tasks that wait for their children in any order. */
 struct node {
 	const struct node *parent;
@@ -428,6 +484,8 @@ int main(void)
 		is_not_run((struct form){.prunes = true}, true);
 		ends_with_its_thread();
 		records_are_used_again();
+		help_each_other(INT_MAX, LINKS);
+		help_each_other(3, 6);
 		for (int workers = 2; workers < 5; workers++)
 			grow_trees(workers, validate_rounds(20));
 	}
