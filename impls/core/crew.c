@@ -182,7 +182,7 @@ void leave(struct worker *worker)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	current_runner = NULL;
 	if (worker->searching)
-		park_found(&pool->park);
+		park_found(&pool->park); /* K3: the look comes below, behind another fence */
 	if (atomic_load_explicit(&pool->stopping, memory_order_acquire)) /* P2 */
 		park_wake_all(&pool->park);
 	pthread_mutex_lock(&pool->mutex);

@@ -81,7 +81,8 @@ static inline struct lane *lanes_mine(struct lanes *lanes)
 	uint32_t number = thread_own_number;
 
 	/* relaxed: this thread has raised the count, or reads it before its push and the fence after
-	 * it: who could miss the push for an older count is seen asleep by this thread (K1) */
+	 * it: who could miss the push for an older count is seen asleep, or to search no more, by
+	 * this thread (K1 K3) */
 	if (number < atomic_load_explicit(&lanes->count, memory_order_relaxed)) {
 		struct lane *lane = lanes_find(lanes, number);
 

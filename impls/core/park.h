@@ -14,8 +14,7 @@
  * Ordering
  *   K1  park_announce: the count of sleepers, heavy fence, then the look for work
  *         against   submit: the push, light fence, then park_look's load of the counts
- *       Either the look sees the task or the load sees the sleeper. A lock that push and pop take
- *       serves as the fences.
+ *       Either the look sees the task or the load sees the sleeper.
  *   K2  park_wake: release exchange of the sleeper's word  ->  park_sleep, park_withdraw: acquire load
  *       what it was woken for
  *   K3  park_found: seq_cst decrement of searching, heavy fence, then the look for more work
@@ -27,8 +26,9 @@
  *       with the count, to whichever sleeper ends up with it
  *   K5  park_announce, park_found: seq_cst change of counts, then the load of fenced (set)
  *         against   park_fence: seq_cst clear of it  ->  others' loads of it, then of counts
- *       who passes no full fence sees the sleeper, or no searcher any more. The bit is set before a heavy
- *       fence: what was pushed by who has not seen that is there for the look of who set it
+ *       who passes no full fence sees the sleeper, or that the searcher has gone. The bit is set before a
+ *       heavy fence: what was pushed by who has not seen it set is there for the look of who set it, if for
+ *       nobody else's; and a searcher on whom that one then relies stops after this fence
  */
 #ifndef PARK_H
 #define PARK_H
@@ -41,8 +41,9 @@ enum park_change { PARK_SLEPT, PARK_STOPPED };
 struct park {
 	/* Sleepers above, searchers below: one load tells a submit whether to wake somebody. */
 	_Alignas(PORT_APART) _Atomic uint64_t counts;
-	_Atomic uint32_t fenced;    /* a bit for each change: who pushes passes a full fence */
-	_Atomic uint32_t fences[2]; /* passed since each; relaxed: roughly */
+	_Atomic uint32_t fenced; /* a bit for each change: who pushes passes a full fence */
+	/* By who pushes, since each change; relaxed: roughly. */
+	_Alignas(PORT_APART) _Atomic uint32_t fences[2];
 	_Alignas(PORT_APART) _Atomic uint32_t *asleep; /* each worker's futex: 1 while it sleeps */
 	uint32_t workers;
 	bool lopsided;          /* fenced is not always set */

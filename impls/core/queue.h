@@ -7,8 +7,8 @@
  * Ordering that every policy keeps
  *   Q1  queue_push of a task  ->  the queue_pop that returns it      the record and its argument
  *   K1  a queue_push, then the pushing thread's light fence (park.h), against a parking worker's
- *       heavy fence, then its queue_pop: one of them sees the other. Likewise a queue_push, then a
- *       full fence, against a full fence, then queue_looks_empty. Plain atomics in push and pop do.
+ *       heavy fence, then its queue_pop: one of them sees the other. Likewise against a heavy fence, then
+ *       queue_looks_empty (K3). Plain atomics in push and pop do.
  *   P6  a queue_pop that took a task, and a later one that found nothing because of it, are ordered.
  */
 #ifndef QUEUE_H

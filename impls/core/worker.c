@@ -250,7 +250,7 @@ static void stop_searching(struct worker *worker)
 	worker->searching = false;
 	if (!park_found(&pool->park))
 		return;
-	if (!queue_looks_empty(pool->queue))
+	if (!queue_looks_empty(pool->queue)) /* K3 */
 		rouse(pool);
 	else if (forks_wait(pool))
 		rouse_for_child(pool);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One ring under one mutex, first in, first out. When it is long, a worker takes several tasks under
- * one lock, and keeps them in a deque of its own where idle workers may steal them. Q1, K1 and P6
- * are the mutex's; for the deques D1 and D3.
+ * one lock, and keeps them in a deque of its own where idle workers may steal them. Q1 and P6 are
+ * the mutex's, for the deques D1 and D3; K1 holds because length and the ends of deques are atomics.
  *
  * Ordering
  *   B1  set_count: release store of length, under the mutex  ->  acquire load without it
