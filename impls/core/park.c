@@ -7,12 +7,6 @@
 /* So many full fences cost about as much as a heavy one, which interrupts every running thread. */
 #define FENCES 512
 
-/* The bit of `fenced`. */
-static uint32_t flag_of(enum park_change change)
-{
-	return UINT32_C(1) << change;
-}
-
 bool park_init(struct park *park, uint32_t workers, bool lopsided)
 {
 	*park = (struct park){
@@ -29,7 +23,7 @@ void park_free(struct park *park)
 /* Before a look for what was pushed by who has not seen the change of counts. */
 static void meet(struct park *park, enum park_change change)
 {
-	uint32_t flag = flag_of(change);
+	uint32_t flag = park_flag(change);
 	bool fenced = atomic_load_explicit(&park->fenced, memory_order_seq_cst) & flag; /* K5 */
 
 	atomic_store_explicit(&park->fences[change], 0, memory_order_relaxed);
@@ -67,7 +61,7 @@ void park_fence(struct park *park, enum park_change change)
 		return;
 	atomic_store_explicit(&park->fences[change], fences + 1, memory_order_relaxed);
 	if (fences >= FENCES)
-		atomic_fetch_and_explicit(&park->fenced, ~flag_of(change),
+		atomic_fetch_and_explicit(&park->fenced, ~park_flag(change),
 					  memory_order_seq_cst); /* K5 */
 }
 

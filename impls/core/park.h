@@ -38,6 +38,12 @@
 /* What a push must not miss: that somebody went to sleep, or that the last searcher stopped. */
 enum park_change { PARK_SLEPT, PARK_STOPPED };
 
+/* Its bit of `fenced`. */
+static inline uint32_t park_flag(enum park_change change)
+{
+	return UINT32_C(1) << change;
+}
+
 struct park {
 	/* Sleepers above, searchers below: one load tells a submit whether to wake somebody. */
 	_Alignas(PORT_APART) _Atomic uint64_t counts;
@@ -96,10 +102,10 @@ static inline uint64_t park_look(struct park *park)
 
 	port_fence_light(true);                                             /* K1 K3 */
 	fenced = atomic_load_explicit(&park->fenced, memory_order_seq_cst); /* K5 */
-	if (fenced & 1 << PARK_SLEPT)
+	if (fenced & park_flag(PARK_SLEPT))
 		park_fence(park, PARK_SLEPT);
 	counts = atomic_load_explicit(&park->counts, memory_order_seq_cst); /* K5 */
-	if (park_searchers(counts) && fenced == 1 << PARK_STOPPED) {
+	if (park_searchers(counts) && fenced == park_flag(PARK_STOPPED)) {
 		park_fence(park, PARK_STOPPED);
 		/* relaxed: behind the fence */
 		counts = atomic_load_explicit(&park->counts, memory_order_relaxed);

@@ -95,7 +95,7 @@ static void turn(enum park_change change)
 	static unsigned meetings;
 
 	if (park.lopsided)
-		atomic_store(&park.fenced, (++meetings % 2) << change);
+		atomic_store(&park.fenced, ++meetings % 2 ? park_flag(change) : 0);
 }
 
 static void withdraw(void)
