@@ -3,7 +3,7 @@
  * A program that is forbidden membarrier(2), as by a sandbox: before it makes a pool, between that and
  * the first submit, or in the middle of its work; in the calling thread alone, or in all. Every task
  * runs, in and after a rest of the workers, and destroy returns. Each case is a process of its own,
- * since there is no way back.
+ * since there is no way back. And what must be there before a barrier is seen in its place: K5 of park.h.
  */
 #include <assay/fork_join.h>
 
@@ -28,13 +28,13 @@ static const char *const moments[] = {"before create", "before the first submit"
 
 static _Atomic int ran;
 
-/* From now on membarrier fails in this thread and those that it starts, or in all there are. */
-static bool forbid(bool everywhere)
+/* From now on membarrier ends so in this thread and those that it starts, or in all there are. */
+static bool forbid(uint32_t action, bool everywhere)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, action),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
@@ -101,15 +101,16 @@ static int run_case(enum moment moment, bool everywhere)
 	assay_executor *executor;
 
 	config.workers = WORKERS;
-	if (moment == BEFORE_CREATE && !forbid(everywhere))
+	if (moment == BEFORE_CREATE && !forbid(SECCOMP_RET_ERRNO | EPERM, everywhere))
 		return SKIPPED;
 	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
-	if (moment == BEFORE_SUBMIT && !forbid(everywhere))
+	if (moment == BEFORE_SUBMIT && !forbid(SECCOMP_RET_ERRNO | EPERM, everywhere))
 		return SKIPPED;
 	for (int round = 0; round < 4; round++) {
 		work(executor);
 		rest(executor);
-		if (moment == AT_REST && round == 0 && !forbid(everywhere))
+		if (moment == AT_REST && round == 0 &&
+		    !forbid(SECCOMP_RET_ERRNO | EPERM, everywhere))
 			return SKIPPED;
 	}
 	for (int i = 0; i < TASKS; i++) /* what is accepted runs, also beside a shutdown */
@@ -133,6 +134,37 @@ static int run_in_child(enum moment moment, bool everywhere)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+static struct park park;
+static enum park_change change;
+static int barriers;
+
+/* In place of a barrier: whoever does not see the bit yet passes it. */
+static void be_barrier(int signal)
+{
+	(void)signal;
+	MUST(atomic_load(&park.fenced) & park_flag(change));
+	barriers++;
+}
+
+/* The bits are set before the barriers. False: there are no barriers, or no seccomp. */
+static bool sets_bits_first(void)
+{
+	MUST(park_init(&park, 1, true));
+	MUST(signal(SIGSYS, be_barrier) != SIG_ERR);
+	if (!port_can_be_lopsided() || !forbid(SECCOMP_RET_TRAP, false))
+		return false;
+	park_search(&park);
+	change = PARK_STOPPED;
+	MUST(park_found(&park) && barriers > 0);
+	barriers = 0;
+	park_search(&park);
+	change = PARK_SLEPT;
+	park_announce(&park, 0);
+	MUST(barriers > 0 && park_withdraw(&park, 0) == false);
+	park_free(&park);
+	return true;
+}
+
 int main(void)
 {
 	int code = 0;
@@ -147,5 +179,6 @@ int main(void)
 					result == SKIPPED ? "there is no seccomp" : "failed");
 			code = code == 0 || code == SKIPPED ? result : code;
 		}
-	return code;
+	validate_expect_end(20);
+	return code || sets_bits_first() ? code : SKIPPED;
 }
