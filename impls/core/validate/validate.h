@@ -34,8 +34,8 @@ int validate_rounds(int count);
 void validate_start(pthread_t *thread, void *(*run)(void *), void *user);
 void validate_join(pthread_t thread);
 
-/* What the kernel says of a thread of this process: its state ('S': it sleeps), and how often it went
- * to sleep and was sent off a processor. */
+/* What the kernel says of a thread of this process: its state ('S': it sleeps; 0: it has
+ * ended), and how often it went to sleep and was sent off a processor. */
 struct validate_thread {
 	char state;
 	uint64_t sleeps;

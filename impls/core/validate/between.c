@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a client does and what a worker does meanwhile, from the end of a task until it sleeps or leaves, in every
+ * order in which they change places no more than three times: one stops before any of its atomic accesses, the
+ * other then acts until it stops before any of its own, the first ends, the other ends. Who needs a lock of
+ * who has stopped comes so far. Nobody may sleep for ever, every task runs once or was cancelled,
+ * and every callback is called once.
+ */
+#include "../worker.h"
+#include "client.h"
+#include "stepper.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+
+#define ENDLESS 1000000 /* orders: it would have ended long before */
+
+struct scenario {
+	const char *what; /* the client does */
+	void (*act)(void);
+	void (*prepare)(void); /* while the worker is held; or NULL */
+	void (*check)(void);   /* when both have acted */
+	size_t capacity;
+	int tasks_per_worker;
+};
+
+static const struct scenario *scenario;
+static assay_executor *executor;
+static assay_future *held;  /* what the worker is held in */
+static assay_future *other; /* another task's */
+static bool was_cancelled;
+static _Atomic int touched, called;
+static int touches, calls; /* how often it is to be */
+
+/* One of the two. */
+struct side {
+	sem_t gate; /* that it waits at before each round */
+	unsigned long stop_at;
+	struct stepper stepper;
+	_Atomic pid_t thread;
+	_Atomic bool begun; /* it has passed the gate */
+	_Atomic bool acted; /* it has come back: the client only */
+};
+
+static struct side client, worker;
+static sem_t inside; /* the worker is at its gate */
+static _Atomic pid_t toucher;
+
+static void pass(sem_t *semaphore)
+{
+	while (sem_wait(semaphore))
+		;
+}
+
+static void begin(struct side *side)
+{
+	pass(&side->gate);
+	stepper_begin(&side->stepper, side->stop_at);
+	atomic_store(&side->begun, true);
+}
+
+static int hold(assay_call *call)
+{
+	(void)call;
+	atomic_store(&worker.thread, gettid());
+	sem_post(&inside);
+	begin(&worker);
+	return ASSAY_OK;
+}
+
+static int touch(assay_call *call)
+{
+	(void)call;
+	atomic_store(&toucher, gettid());
+	atomic_fetch_add(&touched, 1);
+	return ASSAY_OK;
+}
+
+static void act_submit(void)
+{
+	other = client_submit(executor, touch, NULL, 0);
+}
+
+static void check_submit(void)
+{
+	client_finish(other);
+	MUST(atomic_load(&touched) == ++touches);
+}
+
+static void act_result(void)
+{
+	MUST(assay_future_result(held, ASSAY_FOREVER, NULL, 0) == ASSAY_OK);
+}
+
+static void act_wait(void)
+{
+	struct assay_partition partition = {NULL, 0, 0};
+
+	MUST(assay_wait(&held, 1, ASSAY_ALL_COMPLETED, ASSAY_FOREVER, &partition) == ASSAY_OK);
+}
+
+/* Comes, and goes. */
+static void act_wait_briefly(void)
+{
+	struct assay_partition partition = {NULL, 0, 0};
+	int error = assay_wait(&held, 1, ASSAY_ALL_COMPLETED, 0, &partition);
+
+	MUST(error == ASSAY_OK || error == ASSAY_ETIMEDOUT);
+}
+
+static void count_call(assay_future *future, void *user)
+{
+	MUST(future == held && user == &called);
+	MUST(assay_future_state(future) == ASSAY_FINISHED);
+	atomic_fetch_add(&called, 1);
+}
+
+static void act_add_callback(void)
+{
+	MUST(assay_future_add_done_callback(held, count_call, &called) == ASSAY_OK);
+}
+
+static void check_callback(void)
+{
+	calls++;
+	while (atomic_load(&called) < calls)
+		sched_yield();
+	MUST(atomic_load(&called) == calls);
+}
+
+static void prepare_pending(void)
+{
+	other = client_submit(executor, touch, NULL, 0);
+}
+
+static void act_cancel(void)
+{
+	was_cancelled = assay_future_cancel(other);
+}
+
+static void check_cancelled(void)
+{
+	if (!was_cancelled) {
+		check_submit();
+		return;
+	}
+	MUST(assay_future_result(other, ASSAY_FOREVER, NULL, 0) == ASSAY_ECANCELLED);
+	assay_future_release(other);
+}
+
+/* Of the room for one it takes what there is. */
+static void prepare_full(void)
+{
+	assay_future_release(client_submit(executor, touch, NULL, 0));
+	touches++;
+}
+
+static void act_shut_down(void)
+{
+	MUST(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_NOWAIT) == ASSAY_OK);
+}
+
+static void check_ended(void)
+{
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+	executor = NULL;
+}
+
+static const struct scenario scenarios[] = {
+	{"submits", act_submit, NULL, check_submit, ASSAY_UNLIMITED, 0},
+	{"waits for a result", act_result, NULL, NULL, ASSAY_UNLIMITED, 0},
+	{"waits for a set", act_wait, NULL, NULL, ASSAY_UNLIMITED, 0},
+	{"waits for a set, and gives up", act_wait_briefly, NULL, NULL, ASSAY_UNLIMITED, 0},
+	{"adds a callback", act_add_callback, NULL, check_callback, ASSAY_UNLIMITED, 0},
+	{"cancels", act_cancel, prepare_pending, check_cancelled, ASSAY_UNLIMITED, 0},
+	{"submits where it is full", act_submit, prepare_full, check_submit, 1, 0},
+	{"submits to one that leaves", act_submit, NULL, check_submit, ASSAY_UNLIMITED, 1},
+	{"shuts down", act_shut_down, NULL, check_ended, ASSAY_UNLIMITED, 0},
+};
+
+static void create(void)
+{
+	struct assay_config config = assay_config_default();
+
+	config.workers = 1;
+	config.spin_ns = 0;
+	config.queue_capacity = scenario->capacity;
+	if (scenario->tasks_per_worker)
+		config.tasks_per_worker = scenario->tasks_per_worker;
+	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
+}
+
+/* Between two looks; others may need the processor. */
+static void doze(void)
+{
+	_Atomic uint32_t nobody = 0;
+
+	port_sleep(&nobody, 0, assay_deadline_ns(20000));
+}
+
+static void await_end(pid_t thread)
+{
+	while (thread && validate_thread(thread).state)
+		doze();
+}
+
+static void *be_client(void *unused)
+{
+	(void)unused;
+	atomic_store(&client.thread, gettid());
+	for (;;) {
+		begin(&client);
+		if (!scenario)
+			return NULL;
+		scenario->act();
+		stepper_end();
+		atomic_store(&client.acted, true);
+	}
+}
+
+/* Until it has come to its stop (true), or has done what it can without the other. That it waits is looked
+ * at first: who has stopped sleeps, too. */
+static bool await(struct side *side)
+{
+	while (!atomic_load(&side->begun))
+		doze();
+	for (;;) {
+		bool waits = stepper_waits(atomic_load(&side->thread));
+
+		if (stepper_has_stopped(&side->stepper))
+			return true;
+		if (waits || atomic_load(&side->acted))
+			return false;
+		doze();
+	}
+}
+
+static void reset(struct side *side)
+{
+	atomic_store(&side->begun, false);
+	atomic_store(&side->acted, false);
+}
+
+/* What stopped where. */
+struct stops {
+	bool first, second;
+};
+
+static struct stops try(struct side *first, struct side *second)
+{
+	struct stops stops;
+
+	reset(first);
+	reset(second);
+	if (scenario->tasks_per_worker) { /* the next one joins it, and is not to wait */
+		await_end(atomic_load(&worker.thread));
+		await_end(atomic_load(&toucher));
+	}
+	if (!executor)
+		create();
+	held = client_submit(executor, hold, NULL, 0);
+	pass(&inside);
+	if (scenario->prepare)
+		scenario->prepare();
+	sem_post(&first->gate);
+	stops.first = await(first);
+	sem_post(&second->gate);
+	stops.second = await(second);
+	stepper_go_on(&first->stepper);
+	await(first);
+	stepper_go_on(&second->stepper);
+	while (!atomic_load(&client.acted))
+		doze();
+	if (scenario->check)
+		scenario->check();
+	client_finish(held);
+	return stops;
+}
+
+/* Each stops everywhere. Returns how many orders there are. */
+static unsigned long try_all(struct side *first, struct side *second)
+{
+	unsigned long count = 0;
+	struct stops stops;
+
+	for (first->stop_at = 1, stops.first = true; stops.first; first->stop_at++)
+		for (second->stop_at = 1, stops.second = true; stops.second; second->stop_at++) {
+			MUST(++count < ENDLESS);
+			stops = try(first, second);
+		}
+	return count;
+}
+
+int main(void)
+{
+	pthread_t thread;
+
+	MUST(sem_init(&inside, 0, 0) == 0);
+	MUST(sem_init(&client.gate, 0, 0) == 0 && sem_init(&worker.gate, 0, 0) == 0);
+	validate_start(&thread, be_client, NULL);
+	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+		unsigned long clients, workers;
+
+		scenario = &scenarios[i];
+		validate_expect_end(100);
+		clients = try_all(&client, &worker);
+		workers = try_all(&worker, &client);
+		if (executor)
+			check_ended();
+		printf("a client %s: in %lu orders where it begins, and %lu where the worker "
+		       "does\n",
+		       scenario->what, clients, workers);
+	}
+	scenario = NULL;
+	sem_post(&client.gate);
+	validate_join(thread);
+	return 0;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* The labels are those of stepper.h. What begins with __tsan_ is the interface between the compilers
+ * and ThreadSanitizer's runtime (LLVM's compiler-rt, sanitizer/tsan_interface_atomic.h). */
+#include "stepper.h"
+
+#include <limits.h>
+#include <string.h>
+
+enum stage { AHEAD, STOPPED, PAST };
+
+static _Thread_local struct stepper *current;
+static _Atomic pid_t yielder; /* the last thread that did */
+
+void stepper_begin(struct stepper *stepper, unsigned long stop_at)
+{
+	stepper->stop_at = stop_at;
+	stepper->steps = 0;
+	/* relaxed: who is to see these is told so by other means */
+	atomic_store_explicit(&stepper->stage, AHEAD, memory_order_relaxed);
+	atomic_store_explicit(&yielder, 0, memory_order_relaxed);
+	current = stop_at == STEPPER_NEVER ? NULL : stepper;
+}
+
+void stepper_end(void)
+{
+	current = NULL;
+}
+
+bool stepper_has_stopped(struct stepper *stepper)
+{
+	return atomic_load_explicit(&stepper->stage, memory_order_acquire) == STOPPED; /* V3 */
+}
+
+void stepper_go_on(struct stepper *stepper)
+{
+	atomic_store_explicit(&stepper->stage, PAST, memory_order_release); /* V4 */
+	port_wake(&stepper->stage, 1);
+}
+
+static void stop(struct stepper *stepper)
+{
+	uint32_t stage = AHEAD;
+
+	current = NULL;
+	if (atomic_compare_exchange_strong_explicit(&stepper->stage, &stage, STOPPED,
+						    memory_order_release, /* V3 */
+						    memory_order_relaxed))
+		while (atomic_load_explicit(&stepper->stage, memory_order_acquire) == /* V4 */
+		       STOPPED)
+			port_sleep(&stepper->stage, STOPPED, ASSAY_FOREVER);
+}
+
+static void step(void)
+{
+	struct stepper *stepper = current;
+
+	if (stepper && ++stepper->steps == stepper->stop_at)
+		stop(stepper);
+}
+
+/* port_backoff() calls it: who has to wait for somebody does not sleep always. */
+int sched_yield(void)
+{
+	/* relaxed: a hint that is given again and again */
+	atomic_store_explicit(&yielder, gettid(), memory_order_relaxed);
+	return (int)syscall(SYS_sched_yield);
+}
+
+bool stepper_waits(pid_t thread)
+{
+	char state = validate_thread(thread).state;
+
+	return state == 'S' || state == 0 ||
+	       atomic_load_explicit(&yielder, memory_order_relaxed) == thread;
+}
+
+/* What the compilers call before a plain access: that is no step. */
+
+#define PLAIN(name)                              \
+	void __tsan_##name(const void *address); \
+	void __tsan_##name(const void *address)  \
+	{                                        \
+		(void)address;                   \
+	}
+
+PLAIN(read1)
+PLAIN(read2)
+PLAIN(read4)
+PLAIN(read8)
+PLAIN(read16)
+PLAIN(write1)
+PLAIN(write2)
+PLAIN(write4)
+PLAIN(write8)
+PLAIN(write16)
+PLAIN(unaligned_read2)
+PLAIN(unaligned_read4)
+PLAIN(unaligned_read8)
+PLAIN(unaligned_read16)
+PLAIN(unaligned_write2)
+PLAIN(unaligned_write4)
+PLAIN(unaligned_write8)
+PLAIN(unaligned_write16)
+
+#define RANGE(name)                                           \
+	void __tsan_##name(const void *address, size_t size); \
+	void __tsan_##name(const void *address, size_t size)  \
+	{                                                     \
+		(void)address;                                \
+		(void)size;                                   \
+	}
+
+RANGE(read_range)
+RANGE(write_range)
+
+/* And in place of an atomic one. In the order of the program, whatever order was asked for. */
+
+#define FETCH(type, bits, name)                                                     \
+	type __tsan_atomic##bits##_##name(_Atomic type *at, type value, int order); \
+	type __tsan_atomic##bits##_##name(_Atomic type *at, type value, int order)  \
+	{                                                                           \
+		(void)order;                                                        \
+		step();                                                             \
+		return atomic_##name(at, value);                                    \
+	}
+
+/* Of gcc: whether it was exchanged. */
+#define EXCHANGES(type, bits, name)                                                               \
+	bool __tsan_atomic##bits##_compare_exchange_##name(_Atomic type *at, type *expected,      \
+							   type value, int order, int otherwise); \
+	bool __tsan_atomic##bits##_compare_exchange_##name(_Atomic type *at, type *expected,      \
+							   type value, int order, int otherwise)  \
+	{                                                                                         \
+		(void)order;                                                                      \
+		(void)otherwise;                                                                  \
+		step();                                                                           \
+		return atomic_compare_exchange_strong(at, expected, value);                       \
+	}
+
+/* Of clang: what was there. */
+#define ATOMIC(type, bits)                                                                     \
+	type __tsan_atomic##bits##_load(_Atomic type *at, int order);                          \
+	type __tsan_atomic##bits##_load(_Atomic type *at, int order)                           \
+	{                                                                                      \
+		(void)order;                                                                   \
+		step();                                                                        \
+		return atomic_load(at);                                                        \
+	}                                                                                      \
+	void __tsan_atomic##bits##_store(_Atomic type *at, type value, int order);             \
+	void __tsan_atomic##bits##_store(_Atomic type *at, type value, int order)              \
+	{                                                                                      \
+		(void)order;                                                                   \
+		step();                                                                        \
+		atomic_store(at, value);                                                       \
+	}                                                                                      \
+	type __tsan_atomic##bits##_compare_exchange_val(_Atomic type *at, type expected,       \
+							type value, int order, int otherwise); \
+	type __tsan_atomic##bits##_compare_exchange_val(_Atomic type *at, type expected,       \
+							type value, int order, int otherwise)  \
+	{                                                                                      \
+		(void)order;                                                                   \
+		(void)otherwise;                                                               \
+		step();                                                                        \
+		atomic_compare_exchange_strong(at, &expected, value);                          \
+		return expected;                                                               \
+	}                                                                                      \
+	EXCHANGES(type, bits, strong)                                                          \
+	EXCHANGES(type, bits, weak)                                                            \
+	FETCH(type, bits, exchange)                                                            \
+	FETCH(type, bits, fetch_add)                                                           \
+	FETCH(type, bits, fetch_sub)                                                           \
+	FETCH(type, bits, fetch_or)                                                            \
+	FETCH(type, bits, fetch_and)
+
+ATOMIC(uint8_t, 8)
+ATOMIC(uint32_t, 32)
+ATOMIC(uint64_t, 64)
+
+void __tsan_atomic_thread_fence(int order);
+void __tsan_atomic_thread_fence(int order)
+{
+	(void)order;
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void __tsan_atomic_signal_fence(int order);
+void __tsan_atomic_signal_fence(int order)
+{
+	(void)order;
+}
+
+void __tsan_init(void);
+void __tsan_init(void)
+{
+}
+
+void __tsan_func_entry(void *caller);
+void __tsan_func_entry(void *caller)
+{
+	(void)caller;
+}
+
+void __tsan_func_exit(void);
+void __tsan_func_exit(void)
+{
+}
