@@ -172,6 +172,13 @@ static void give_up(struct pool *pool)
 	break_pool(pool);
 }
 
+void stand_aside(struct worker *worker)
+{
+	/* relaxed: P5 has the fence */
+	atomic_store_explicit(&worker->helping, 1, memory_order_relaxed);
+	grow_if_short(worker->pool);
+}
+
 void leave(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
@@ -193,9 +200,12 @@ void leave(struct worker *worker)
 		/* While this slot is still taken, so that leaving threads do not pile up; and not
 		 * under the mutex, which the other's thread-local destructors may need. */
 		pthread_mutex_unlock(&pool->mutex);
+		stand_aside(worker);
 		pthread_join(before, NULL);
 		pthread_mutex_lock(&pool->mutex);
 	}
+	/* relaxed: under the mutex, with alive */
+	atomic_store_explicit(&worker->helping, 0, memory_order_relaxed);
 	worker->alive = false;
 	worker->to_join = true;
 	atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_relaxed);
@@ -283,7 +293,8 @@ void wake_or_grow(struct pool *pool)
 
 void rouse_for_child(struct pool *pool)
 {
-	if (park_wake(&pool->park) ||
+	/* In a child that a task forked there is nobody to be woken or started. */
+	if (settings_are_orphaned(&pool->settings) || park_wake(&pool->park) ||
 	    atomic_load_explicit(&pool->stopping, memory_order_relaxed)) /* a hint */
 		return;
 	pthread_mutex_lock(&pool->mutex);

@@ -250,7 +250,7 @@ bool deque_pop_if(struct deque *deque, const struct future *wanted)
 	       deque_pop(deque);
 }
 
-void deque_prune(struct deque *deque)
+size_t deque_prune(struct deque *deque)
 {
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
@@ -279,4 +279,5 @@ void deque_prune(struct deque *deque)
 	atomic_store_explicit(&deque->pruned, bottom + (int64_t)kept, memory_order_relaxed);
 	atomic_store_explicit(&deque->bottom, bottom + (int64_t)kept,
 			      memory_order_release); /* D1 */
+	return (size_t)(bottom - top) - kept;
 }

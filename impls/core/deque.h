@@ -136,8 +136,8 @@ struct future *deque_steal_if(struct deque *deque, bool (*fits)(const void *user
 size_t deque_take(struct deque *deque, struct future **futures, size_t most, size_t shares);
 
 /* The owner: takes out what has started already, and gives up its references; at the price of a look
- * at everything, and nobody else finds anything meanwhile. */
-void deque_prune(struct deque *deque);
+ * at everything, and nobody else finds anything meanwhile. Returns how many these were. */
+size_t deque_prune(struct deque *deque);
 
 /* Elements that the owner's array holds. */
 static inline size_t deque_room(struct deque *deque)

@@ -62,16 +62,19 @@ struct lane *lanes_attach(struct lanes *lanes)
 	return lane;
 }
 
-bool lane_reserve(struct lane *lane, size_t count)
+bool lane_reserve(struct lanes *lanes, struct lane *lane, size_t count)
 {
 	struct deque *deque = &lane->deque;
+	size_t room = deque_room(deque), more = count, gone;
 
-	if (lane->left && deque_length(deque) + (int64_t)count > (int64_t)deque_room(deque) &&
-	    2 * lane->left >= deque_room(deque)) {
-		lane->left = 0;
-		deque_prune(deque);
+	if (deque_length(deque) + (int64_t)count > (int64_t)room &&
+	    2 * atomic_load_explicit(&lanes->left, memory_order_relaxed) >= room) {
+		gone = deque_prune(deque);
+		atomic_fetch_sub_explicit(&lanes->left, gone, memory_order_relaxed);
+		/* So that the next look at everything is as many pushes away. */
+		more = gone < room / 4 ? count + room / 4 : count;
 	}
-	return deque_reserve(deque, count);
+	return deque_reserve(deque, more);
 }
 
 static void await_pusher(struct lane *lane)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Submissions, sharded by submitter: every thread that submits has a lane of its own, a queue of one
- * writer from which any worker takes. A push is two plain stores; producers never meet. What one
+ * writer from which any worker takes. A push is a few plain stores; producers never meet. What one
  * thread submits stays in order.
  *
  * Memory: a lane lives as long as the lanes do, and is passed on to a later thread when its own ends
@@ -29,7 +29,6 @@ struct lane {
 	/* Beside bottom, written by the same thread. */
 	_Alignas(PORT_APART) _Atomic uint64_t pushed;
 	_Atomic uint32_t pushing;
-	uint32_t left; /* the owner's: futures it ran where they were, whose entries may be here */
 };
 
 #define LANE_BLOCKS 28
@@ -42,6 +41,9 @@ struct lanes {
 	_Atomic bool closed;
 	bool lopsided;
 	uint32_t shares; /* one for each worker, and never all of a lane for one */
+	/* Futures that were run where they were, whose entries may still be in some lane. relaxed: whether a look
+	 * is worth it. */
+	_Alignas(PORT_APART) _Atomic uint64_t left;
 };
 
 void lanes_init(struct lanes *lanes, int workers, bool lopsided);
@@ -117,9 +119,15 @@ static inline void lane_done(struct lane *lane)
 	atomic_store_explicit(&lane->pushing, 0, memory_order_release); /* E2 */
 }
 
-/* Room where there was none seen: where the owner has left many entries behind, these go before the
- * lane grows. False without memory. */
-PORT_RARE bool lane_reserve(struct lane *lane, size_t count);
+/* The future was started by who waits for it, and its entry stays where it is. */
+static inline void lanes_leave(struct lanes *lanes)
+{
+	atomic_fetch_add_explicit(&lanes->left, 1, memory_order_relaxed);
+}
+
+/* Room where there was none seen: where many entries were left behind, those of this lane go before it
+ * grows. False without memory. */
+PORT_RARE bool lane_reserve(struct lanes *lanes, struct lane *lane, size_t count);
 
 /* Opens, pushes, counts and is done. ASSAY_ESHUTDOWN, ASSAY_ENOMEM: nothing was pushed. */
 static inline int lane_push(struct lanes *lanes, struct lane *lane, struct future *const *futures,
@@ -129,7 +137,7 @@ static inline int lane_push(struct lanes *lanes, struct lane *lane, struct futur
 
 	if (__builtin_expect(!lane_open(lanes, lane), 0))
 		return ASSAY_ESHUTDOWN;
-	if (__builtin_expect(deque_is_full(deque, count), 0) && !lane_reserve(lane, count)) {
+	if (__builtin_expect(deque_is_full(deque, count), 0) && !lane_reserve(lanes, lane, count)) {
 		lane_done(lane);
 		return ASSAY_ENOMEM;
 	}

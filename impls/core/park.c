@@ -44,7 +44,7 @@ void park_announce(struct park *park, uint32_t worker)
 bool park_found(struct park *park)
 {
 	uint64_t before =
-		atomic_fetch_sub_explicit(&park->counts, 1, memory_order_seq_cst); /* K3 K5 */
+		atomic_fetch_sub_explicit(&park->counts, 1, memory_order_seq_cst); /* K3 K4 K5 */
 
 	if (park_searchers(before) != 1)
 		return false;

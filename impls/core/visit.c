@@ -9,7 +9,10 @@ void arrive(struct pool *pool, struct visit *visit,
 {
 	*visit = (struct visit){.pool = pool, .outer = visits, .before = current_runner};
 	if (run) {
-		visit->runner = (struct runner){&pool->base, pool->settings.forks, run, NULL};
+		visit->runner = (struct runner){.outer = current_runner,
+						.executor = &pool->base,
+						.forks = pool->settings.forks,
+						.run = run};
 		current_runner = &visit->runner;
 	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit->cancellable);

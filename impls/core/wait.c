@@ -21,6 +21,11 @@
 /* Before a worker waits like any thread it looks so often for what it could help with. */
 #define HELP_LOOKS 16
 
+/* Before a worker runs one of a set it looks so often whether somebody else has taken it, and so long at
+ * most: who seemed to be free may be held up. */
+#define OTHERS_LOOK_NS 50000
+#define OTHERS_MOST_NS 1000000000
+
 _Thread_local struct runner *current_runner;
 
 /* The average wait of this thread, recent ones first; and its waits of the longer kind. */
@@ -110,17 +115,21 @@ PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 	return word;
 }
 
-/* The future is of the executor that the calling thread works for. */
-static bool is_own(const struct future *future)
+/* What the calling thread is where it works for the future's executor; or NULL. */
+static struct runner *find_runner(const struct future *future)
 {
-	return current_runner && current_runner->executor == future->home;
+	struct runner *runner = current_runner;
+
+	while (runner && runner->executor != future->home)
+		runner = runner->outer;
+	return runner;
 }
 
 /* In a child that a task forked nobody will ever end what was pending. relaxed: as in
  * settings_are_orphaned() */
-static bool is_lost(void)
+static bool is_lost(const struct runner *runner)
 {
-	return current_runner->forks != atomic_load_explicit(&port_forks, memory_order_relaxed);
+	return runner->forks != atomic_load_explicit(&port_forks, memory_order_relaxed);
 }
 
 /* A wait that never ends by itself. [RES-14] */
@@ -131,9 +140,8 @@ static bool is_unlimited(int64_t timeout_ns)
 }
 
 /* Runs it, or what it has submitted, as long as there is any; returns the last word seen. */
-static uint64_t help(struct future *future)
+static uint64_t help(struct runner *runner, struct future *future)
 {
-	struct runner *runner = current_runner;
 	uint64_t word = ASSAY_PENDING;
 
 	if (future_is_pending(future))
@@ -154,11 +162,12 @@ static uint64_t help(struct future *future)
 PORT_OUTLINE static int outcome_late(struct future *future, int64_t timeout_ns,
 				     struct assay_outcome *outcome)
 {
+	struct runner *runner = is_unlimited(timeout_ns) ? find_runner(future) : NULL;
 	uint64_t word = ASSAY_PENDING;
 
-	if (is_own(future) && is_unlimited(timeout_ns)) {
-		if (!is_lost())
-			word = help(future);
+	if (runner) {
+		if (!is_lost(runner))
+			word = help(runner, future);
 		else if (future_is_pending(future))
 			return ASSAY_EUNREACHABLE;
 	}
@@ -186,7 +195,7 @@ int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome
 bool wait_helps_op(assay_future *base)
 {
 	/* What is running is not helped by anything; what is pending may help later no more. */
-	return is_own(future_of(base)) && future_is_pending(future_of(base));
+	return find_runner(future_of(base)) && future_is_pending(future_of(base));
 }
 
 static void wake_signal(struct assay_signal *signal)
@@ -194,19 +203,11 @@ static void wake_signal(struct assay_signal *signal)
 	port_wake((_Atomic uint32_t *)&signal->state, 1);
 }
 
-int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeout_ns)
+/* Until somebody sets the signal, or the deadline: false. */
+static bool sleep_until_set(struct assay_signal *signal, int64_t deadline_ns, bool in_time)
 {
-	int64_t deadline_ns = assay_deadline_ns(timeout_ns);
 	uint32_t state = ASSAY_SIGNAL_CLEAR;
-	bool in_time = timeout_ns > 0;
 
-	if (wait_helps_op(base) && is_unlimited(timeout_ns)) {
-		if (is_lost())
-			return ASSAY_EUNREACHABLE;
-		current_runner->run(current_runner, future_of(base));
-		if (!future_is_pending(future_of(base)))
-			return ASSAY_OK; /* early, to be asked with the next one */
-	}
 	signal->wake = wake_signal;
 	if (in_time &&
 	    __atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_PARKED,
@@ -220,8 +221,41 @@ int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeou
 	if (state == ASSAY_SIGNAL_PARKED &&
 	    __atomic_compare_exchange_n(&signal->state, &state, (uint32_t)ASSAY_SIGNAL_CLEAR, false,
 					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) /* G2 G1 */
-		return ASSAY_ETIMEDOUT;
-	return __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE) == ASSAY_SIGNAL_SET /* G1 */
+		return false;
+	return __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE) == ASSAY_SIGNAL_SET; /* G1 */
+}
+
+/* Who runs one of a set cannot return before that is done, though another is [WAIT-3]: as long as somebody
+ * else is free to take it, that one does. True: the signal was set. */
+static bool leave_to_others(const struct runner *runner, struct future *future,
+			    struct assay_signal *signal)
+{
+	int64_t end_ns = assay_deadline_ns(OTHERS_MOST_NS);
+	bool is_set = false;
+
+	while (!is_set && future_is_pending(future) && runner->has_others &&
+	       runner->has_others(runner) && assay_clock_ns() < end_ns)
+		is_set = sleep_until_set(signal, assay_deadline_ns(OTHERS_LOOK_NS), true);
+	return is_set;
+}
+
+int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeout_ns)
+{
+	struct future *future = future_of(base);
+	struct runner *runner =
+		is_unlimited(timeout_ns) && future_is_pending(future) ? find_runner(future) : NULL;
+
+	if (runner) {
+		if (is_lost(runner))
+			return ASSAY_EUNREACHABLE;
+		if (leave_to_others(runner, future, signal))
+			return ASSAY_OK;
+		if (future_is_pending(future))
+			runner->run(runner, future);
+		if (!future_is_pending(future))
+			return ASSAY_OK; /* early, to be asked with the next one */
+	}
+	return sleep_until_set(signal, assay_deadline_ns(timeout_ns), timeout_ns > 0)
 		       ? ASSAY_OK
 		       : ASSAY_ETIMEDOUT;
 }

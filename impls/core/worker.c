@@ -6,6 +6,7 @@
 #include "fork.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Where looking for work was of no use for long, one search of so many looks. */
 #define SPIN_EVERY 16
@@ -81,6 +82,8 @@ void stack_ended(void *user)
 			end_task(activation);
 	}
 	worker->joins = 0;
+	/* What else lies on the stack may take long: until it leaves this worker is as good as busy. */
+	stand_aside(worker);
 }
 
 /* A task that this worker has started. */
@@ -187,6 +190,27 @@ static bool help_awaited(struct runner *runner, struct future *awaited)
 	if (run_popped(worker, future))
 		spend(worker);
 	return true;
+}
+
+/* As seen without any fence: a worker that runs nothing, or one that is still to be started. */
+static bool has_others(const struct runner *runner)
+{
+	struct worker *self = (struct worker *)runner;
+	struct pool *pool = self->pool;
+	int busy = 0, alive = atomic_load_explicit(&pool->alive, memory_order_relaxed);
+
+	/* relaxed: a hint, asked for again */
+	for (int i = 0; i < pool->settings.config.workers; i++) {
+		struct worker *worker = &pool->workers[i];
+
+		busy += atomic_load_explicit(&worker->started, memory_order_relaxed) !=
+				atomic_load_explicit(&worker->finished, memory_order_relaxed) ||
+			atomic_load_explicit(&worker->helping, memory_order_relaxed) ||
+			atomic_load_explicit(&worker->notifying, memory_order_relaxed);
+	}
+	return busy < alive ||
+	       (is_growing(pool) && !atomic_load_explicit(&pool->refused, memory_order_relaxed) &&
+		!atomic_load_explicit(&pool->stopping, memory_order_relaxed));
 }
 
 /* A task, if there is one. */
@@ -327,11 +351,13 @@ void *worker_main(void *user)
 	struct pool *pool = worker->pool;
 	const struct assay_config *config = &pool->settings.config;
 	bool failed = false;
-	char name[16];
+	char name[16], number[8];
 
 	home = pool;
 	current_worker = worker;
-	snprintf(name, sizeof name, "%.11s_%u", config->name, (unsigned)worker->index % 1000);
+	snprintf(number, sizeof number, "_%d", worker->index);
+	snprintf(name, sizeof name, "%.*s%s", (int)(sizeof name - 1 - strlen(number)), config->name,
+		 number);
 	pthread_setname_np(pthread_self(), name);
 	pthread_cleanup_push(thread_ended, worker);
 	if (config->initializer)
@@ -344,8 +370,11 @@ void *worker_main(void *user)
 		break_pool(pool);
 	} else {
 		worker->initialized = true;
-		worker->runner = (struct runner){&pool->base, pool->settings.forks, run_awaited,
-						 pool->helps ? help_awaited : NULL};
+		worker->runner = (struct runner){.executor = &pool->base,
+						 .forks = pool->settings.forks,
+						 .run = run_awaited,
+						 .help = pool->helps ? help_awaited : NULL,
+						 .has_others = has_others};
 		current_runner = &worker->runner;
 		/* Like one that was woken: it sees to the next when it finds something. */
 		worker->searching = true;

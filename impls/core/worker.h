@@ -69,8 +69,9 @@ struct worker {
 	_Atomic uint64_t finished;
 	_Atomic uint64_t failed;
 	_Atomic uint64_t cancelled;
-	_Atomic uint64_t steals;    /* of children; the queue counts those of tasks */
-	_Atomic uint32_t helping;   /* 1 while it runs a child of another worker's task */
+	_Atomic uint64_t steals; /* of children; the queue counts those of tasks */
+	_Atomic uint32_t
+		helping; /* 1 while it runs a child of another worker's task, or stands aside */
 	_Atomic uint32_t notifying; /* tasks it has counted and calls the callbacks of */
 	_Atomic uint32_t taking;    /* 1 from before a pop until the task is started or dropped */
 };
@@ -271,6 +272,10 @@ PORT_RARE void end_broken(struct pool *pool, struct future *future);
 
 /* What a started thread does. */
 void *worker_main(void *user);
+
+/* For a worker that will take nothing any more, though it may be long until it leaves: what waits gets another
+ * one. */
+void stand_aside(struct worker *worker);
 
 /* The last act of a worker's thread. */
 void leave(struct worker *worker);

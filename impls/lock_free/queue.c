@@ -152,12 +152,9 @@ struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 /* First in, first out: the latest is not next. Its entry stays behind. */
 bool queue_take_back(struct queue *queue, int worker, const struct future *wanted)
 {
-	struct lane *lane = lanes_mine(&queue->lanes);
-
 	(void)worker;
 	(void)wanted;
-	if (lane)
-		lane->left++;
+	lanes_leave(&queue->lanes);
 	return false;
 }
 

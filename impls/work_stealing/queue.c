@@ -207,11 +207,10 @@ struct future *queue_pop(struct queue *queue, int worker, bool *moved)
 
 bool queue_take_back(struct queue *queue, int worker, const struct future *wanted)
 {
-	struct lane *own = &queue->own[worker];
-	bool taken = deque_pop_if(&own->deque, wanted);
+	bool taken = deque_pop_if(&queue->own[worker].deque, wanted);
 
 	if (!taken)
-		own->left++;
+		lanes_leave(&queue->lanes);
 	return taken;
 }
 

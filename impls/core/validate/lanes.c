@@ -236,7 +236,7 @@ static void close_under(int rounds, bool lopsided)
 		unsigned step = 0;
 
 		lanes_init(&lanes, 2, lopsided);
-		other = (struct lane){.left = 0};
+		other = (struct lane){.pushing = 0};
 		deque_init(&other.deque, lopsided);
 		atomic_store(&closed, false);
 		atomic_store(&accepted, 0);

@@ -107,7 +107,7 @@ static uint64_t run_in_place(struct future *future)
 	uint64_t runs = future_start_left(future);
 
 	if (runs) {
-		lane->left++;
+		lanes_leave(&lanes);
 		MUST(!future_settle(future, run(future)));
 	}
 	assay_future_release(&future->base);
@@ -230,6 +230,35 @@ static void leave_alone(uint32_t stay)
 	lanes_free(&lanes);
 }
 
+/* Who waits is another thread than who submits, and two submit, one of them more: what is left behind is in their
+ * lanes, and none of these grows. */
+static void leave_in_two(void)
+{
+	static struct lane two[2];
+	struct future *future;
+
+	lanes_init(&lanes, 2, false);
+	for (int i = 0; i < 2; i++)
+		deque_init(&two[i].deque, false);
+	for (uint32_t number = 0; number < 5 * ROUND; number++) {
+		struct lane *into = &two[number % 5 == 0];
+
+		future = future_create(NULL, run_nothing, &number, sizeof number, 2);
+		MUST(future && lane_push(&lanes, into, &future, 1) == ASSAY_OK);
+		MUST(future_start_left(future));
+		lanes_leave(&lanes);
+		MUST(!future_settle(future, (struct future_outcome){0}));
+		assay_future_release(&future->base);
+	}
+	for (int i = 0; i < 2; i++) {
+		MUST(deque_room(&two[i].deque) <= 512);
+		while (deque_take(&two[i].deque, &future, 1, 1))
+			future_release_entry(future);
+		deque_free(&two[i].deque);
+	}
+	lanes_free(&lanes);
+}
+
 /* Where the entry went first, the outcome is for all clients. */
 static void outlive_entry(void)
 {
@@ -255,6 +284,7 @@ int main(void)
 	outlive_entry();
 	leave_alone(1);
 	leave_alone(100);
+	leave_in_two();
 	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--)
 		hunt(validate_rounds(50), lopsided);
 	return 0;

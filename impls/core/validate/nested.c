@@ -246,6 +246,56 @@ static void wait_beside(assay_function *function, enum way way, int gates)
 	assay_future_release(first);
 }
 
+/*
+ * A worker that acts for another pool meanwhile still is its own pool's only worker: where that pool's callback
+ * waits for something of it, it runs it.
+ */
+static assay_executor *guest_of;
+
+static void wait_as_guest(assay_future *future, void *user)
+{
+	(void)user;
+	MUST(assay_future_state(future) == ASSAY_CANCELLED);
+	MUST(assay_future_result(far, ASSAY_FOREVER, NULL, 0) == ASSAY_OK);
+}
+
+static int cancel_there(assay_call *call)
+{
+	far = client_submit(call->executor, run_unrelated, NULL, 0);
+	atomic_fetch_add(&submitted, 1);
+	MUST(assay_executor_shutdown(guest_of, ASSAY_SHUTDOWN_CANCEL_PENDING |
+						       ASSAY_SHUTDOWN_NOWAIT) == ASSAY_OK);
+	MUST(assay_future_is_done(far));
+	return ASSAY_OK;
+}
+
+static int announce_and_wait(assay_call *call)
+{
+	atomic_store(&elsewhere, true);
+	return wait_for_gate(call);
+}
+
+static void be_guest(void)
+{
+	assay_executor *executor = client_create(1, options);
+	assay_future *held, *pending;
+
+	reset();
+	guest_of = client_create(1, options);
+	held = client_submit(guest_of, announce_and_wait, NULL, 0);
+	await_elsewhere();
+	pending = client_submit(guest_of, run_unrelated, NULL, 0);
+	MUST(assay_future_add_done_callback(pending, wait_as_guest, NULL) == ASSAY_OK);
+	client_finish(client_submit(executor, cancel_there, NULL, 0));
+	sem_post(&gate);
+	client_finish(held);
+	assay_future_release(pending);
+	assay_future_release(far);
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+	MUST(assay_executor_destroy(guest_of) == ASSAY_OK);
+	MUST(atomic_load(&ran) == atomic_load(&submitted));
+}
+
 int main(void)
 {
 	static const char *const forms[] = {NULL, "fences=full"};
@@ -263,6 +313,7 @@ int main(void)
 			wait_beside(wait_for_running, way, 1);
 		}
 		wait_beside(wait_for_child, RESULT, 2);
+		be_guest();
 	}
 	return 0;
 }

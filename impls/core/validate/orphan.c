@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What returns in a process that it forked (a task, a callback, a child on another worker, an
- * initializer) ends that process: it has the worker's stack, but is no worker. It runs nothing more,
- * and its parent never notices.
+ * initializer) ends that process: it has the worker's stack, but is no worker. It runs nothing more
+ * but what it forks and joins itself, and its parent never notices.
  */
 #include <assay/backend.h>
 #include <assay/fork_join.h>
 
-#include "validate.h"
+#include "client.h"
 
 #include <semaphore.h>
 #include <sys/mman.h>
@@ -20,6 +20,7 @@
 static struct shared {
 	_Atomic int ran;    /* of the TASKS */
 	_Atomic int forked; /* children that ended as they must */
+	_Atomic int joined; /* in children: what they forked in their turn */
 } * shared;
 
 /* Returns in both processes; in the parent when the child is gone, and true. */
@@ -94,6 +95,40 @@ static int fork_elsewhere(assay_call *call)
 	while (!atomic_load(&begun))
 		port_backoff(&step);
 	return assay_join(call, &child) ? ASSAY_ENOMEM : count_task(call);
+}
+
+static int set_frame(assay_call *call, void *frame)
+{
+	(void)call;
+	*(int *)frame = 1;
+	return ASSAY_OK;
+}
+
+/* The process that a task forked may fork children and join them: it runs them itself. */
+static int fork_and_join(assay_call *call)
+{
+	struct assay_fork children[3];
+	int frames[3] = {0};
+
+	if (fork_here())
+		return count_task(call);
+	for (int i = 0; i < 3; i++)
+		assay_fork(call, &children[i], set_frame, &frames[i]);
+	for (int i = 3; i-- > 0;)
+		MUST(assay_join(call, &children[i]) == ASSAY_OK && frames[i] == 1);
+	atomic_fetch_add(&shared->joined, 1);
+	return ASSAY_OK;
+}
+
+/* There are workers to be had, and nobody to start them. */
+static void run_fork_and_join(void)
+{
+	assay_executor *executor = client_create(4, NULL);
+
+	atomic_store(&shared->joined, 0);
+	client_finish(client_submit(executor, fork_and_join, NULL, 0));
+	MUST(atomic_load(&shared->joined) == 1);
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
 }
 
 static void keep_silent(void *user, enum assay_severity severity, const char *message)
@@ -225,6 +260,7 @@ int main(void)
 		run(fork_in_task, NULL, NULL);
 		run(fork_elsewhere, NULL, NULL);
 		run(pass_gate, fork_in_callback, NULL);
+		run_fork_and_join();
 		run(count_task, NULL, fork_in_initializer);
 		run_broken();
 	}

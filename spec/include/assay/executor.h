@@ -325,7 +325,7 @@ struct assay_statistics {
 	uint64_t broken;        /* tasks that never started because the executor broke */
 	uint64_t steals;        /* tasks taken from another worker's queue; 0 where there is none */
 	uint64_t parks;         /* times a worker went to sleep */
-	uint64_t wakes;         /* times a submit woke or started a worker */
+	uint64_t wakes;         /* times a worker was woken or started */
 };
 
 /* Flags of assay_executor_shutdown(). */

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker that will take nothing any more but is not gone yet is none: what waits gets another one. Its
+ * thread ends inside a task, and a cleanup handler of an outer frame takes long; or it joins the thread
+ * that had its place before, whose destructors wait for tasks.
+ */
+#include "client.h"
+
+#include <semaphore.h>
+
+#define WORKERS 3
+
+static sem_t gates[2], begun;
+static pthread_key_t key;
+static assay_executor *pool;
+
+static void pass(sem_t *semaphore)
+{
+	while (sem_wait(semaphore))
+		;
+}
+
+static void pass_first(void *unused)
+{
+	(void)unused;
+	pass(&gates[0]);
+}
+
+static int end_thread(assay_call *call)
+{
+	(void)call;
+	pthread_exit(NULL);
+}
+
+static int nest_end(assay_call *call)
+{
+	pthread_cleanup_push(pass_first, NULL);
+	client_finish(client_submit(call->executor, end_thread, NULL, 0));
+	pthread_cleanup_pop(0);
+	return ASSAY_OK;
+}
+
+static int pass_second(assay_call *call)
+{
+	(void)call;
+	sem_post(&begun);
+	pass(&gates[1]);
+	return ASSAY_OK;
+}
+
+static int open_gates(assay_call *call)
+{
+	(void)call;
+	sem_post(&gates[0]);
+	sem_post(&gates[1]);
+	return ASSAY_OK;
+}
+
+/* Of three workers one unwinds and one is held: the third runs what lets them go on. */
+static void unwind(void)
+{
+	assay_future *ended, *held;
+
+	pool = client_create(WORKERS, NULL);
+	ended = client_submit(pool, nest_end, NULL, 0);
+	MUST(assay_future_result(ended, ASSAY_FOREVER, NULL, 0) == ASSAY_EDIED);
+	held = client_submit(pool, pass_second, NULL, 0);
+	pass(&begun);
+	client_finish(client_submit(pool, open_gates, NULL, 0));
+	client_finish(held);
+	assay_future_release(ended);
+	MUST(assay_executor_destroy(pool) == ASSAY_OK);
+}
+
+static int do_nothing(assay_call *call)
+{
+	(void)call;
+	return ASSAY_OK;
+}
+
+/* By then its place is another's, who joins this thread after one task. */
+static void submit_late(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 2; i++)
+		client_finish(client_submit(pool, do_nothing, NULL, 0));
+	sem_post(&begun);
+}
+
+static int set_key(assay_call *call)
+{
+	MUST(pthread_setspecific(key, call) == 0);
+	return ASSAY_OK;
+}
+
+static void be_joined(void)
+{
+	struct assay_config config = assay_config_default();
+
+	MUST(pthread_key_create(&key, submit_late) == 0);
+	config.workers = WORKERS;
+	config.tasks_per_worker = 1;
+	MUST(assay_executor_create(&assay_backend, &config, &pool) == ASSAY_OK);
+	client_finish(client_submit(pool, set_key, NULL, 0));
+	pass(&begun);
+	MUST(assay_executor_destroy(pool) == ASSAY_OK);
+}
+
+int main(void)
+{
+	validate_expect_end(60);
+	MUST(sem_init(&gates[0], 0, 0) == 0 && sem_init(&gates[1], 0, 0) == 0);
+	MUST(sem_init(&begun, 0, 0) == 0);
+	for (int round = validate_rounds(20); round > 0; round--)
+		unwind();
+	be_joined();
+	return 0;
+}
