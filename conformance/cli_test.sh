@@ -114,8 +114,14 @@ for scale in '' x 0 -1 nan inf 1s; do
 done
 expect 0 '1 passed' env ASSAY_TIME_SCALE=1.5 "$conform" run inline "$one"
 
-expect 2 "--clause 'can-1000'; nearest are CAN-" "$conform" run inline --clause can-1000
-expect 2 "--test 'can_1_'; nearest are can_1_" "$conform" run inline --test can_1_
+expect 2 "--clause 'can-1000' matches no test; nearest are CAN-" "$conform" run inline --clause can-1000
+expect 2 "--test 'can_1_' matches no test; nearest are can_1_" "$conform" run inline --test can_1_
+expect 2 "--clause 'NOPE-1' matches no test; nearest are" "$conform" run inline -c CFG-24,NOPE-1
+expect 2 "--clause '' matches no test" "$conform" run inline -c ,CFG-24
+expect 2 "--clause '' matches no test" "$conform" run inline -c CFG-24,
+expect 2 "--test 'nope' matches no test" "$conform" run inline "$one,nope"
+expect 2 "no test matches both --clause 'CAN-1' and --test 'sub_1_*'" \
+	"$conform" run inline -c CAN-1 -t 'sub_1_*'
 none=$("$conform" list clauses | awk '$5 == 0 { print $1; exit }')
 if [ -n "$none" ]; then
 	expect 2 "clause $none has no test: " "$conform" run inline --clause "$none"

@@ -173,8 +173,6 @@ static bool prepare(const struct request *request, struct campaign *campaign)
 		return false;
 	}
 	campaign->tests = suite_select(&request->selection, &campaign->count);
-	if (!campaign->tests)
-		suite_explain_nothing(&request->selection);
 	campaign->is_filtered = request->selection.clauses || request->selection.tests;
 	return campaign->tests;
 }
@@ -204,7 +202,7 @@ int command_run(int argc, char **argv)
 
 	if (code)
 		return code;
-	if (!output_can_be_written(request.file))
+	if (!suite_can_select(&request.selection) || !output_can_be_written(request.file))
 		return EXIT_CANNOT;
 	campaigns = choose_backends(argv + optind, &count);
 	is_ready = count > 0;

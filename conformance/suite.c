@@ -94,10 +94,9 @@ static size_t collect_names(const char **names, bool of_clauses)
 	return count;
 }
 
-static void say_nearest(const char *option, const char *patterns, bool of_clauses)
+static void say_nearest(const char *option, const char *pattern, bool of_clauses)
 {
 	size_t all, count;
-	char wanted[256];
 	const char **names;
 
 	suite_tests(&all);
@@ -105,9 +104,8 @@ static void say_nearest(const char *option, const char *patterns, bool of_clause
 	if (!names)
 		give_up("list names");
 	count = collect_names(names, of_clauses);
-	snprintf(wanted, sizeof wanted, "%.*s", (int)strcspn(patterns, ","), patterns);
-	nearest_first(wanted, names, count);
-	fprintf(stderr, "assay-conform: no test matches %s '%s'; nearest are", option, patterns);
+	nearest_first(pattern, names, count);
+	fprintf(stderr, "assay-conform: %s '%s' matches no test; nearest are", option, pattern);
 	for (size_t i = 0; i < count && i < 5; i++)
 		fprintf(stderr, "%s %s", i ? "," : "", names[i]);
 	fputc('\n', stderr);
@@ -115,45 +113,74 @@ static void say_nearest(const char *option, const char *patterns, bool of_clause
 }
 
 /* The first clause that matches: when no test does, it has none. */
-static const struct clause *find_clause(const char *patterns)
+static const struct clause *find_clause(const char *pattern)
 {
 	const struct catalogue *catalogue = catalogue_load();
 
 	for (size_t i = 0; i < catalogue->count; i++)
-		if (matches_any(patterns, catalogue->clauses[i].id))
+		if (matches_any(pattern, catalogue->clauses[i].id))
 			return &catalogue->clauses[i];
 	return NULL;
 }
 
-static bool selects(const char *clauses, const char *tests)
+static bool selects(const struct selection *selection)
 {
 	size_t count;
-	const struct test **found =
-		suite_select(&(struct selection){.clauses = clauses, .tests = tests}, &count);
+	const struct test **found = suite_select(selection, &count);
 
 	free(found);
 	return found;
 }
 
-void suite_explain_nothing(const struct selection *selection)
+static bool is_clause_tested(const char *pattern)
 {
 	const struct clause *clause;
 
-	if (selection->clauses && !selects(selection->clauses, NULL)) {
-		clause = find_clause(selection->clauses);
-		if (clause)
-			fprintf(stderr, "assay-conform: clause %s has no test: %s\n", clause->id,
-				clause->untested ? clause->untested : "no reason is given");
-		else
-			say_nearest("--clause", selection->clauses, true);
-	} else if (selection->tests && !selects(NULL, selection->tests)) {
-		say_nearest("--test", selection->tests, false);
-	} else {
-		fprintf(stderr,
-			"assay-conform: no test matches both --clause '%s' and --test '%s'\n",
-			selection->clauses ? selection->clauses : "*",
-			selection->tests ? selection->tests : "*");
+	if (selects(&(struct selection){.clauses = pattern}))
+		return true;
+	clause = find_clause(pattern);
+	if (clause)
+		fprintf(stderr, "assay-conform: clause %s has no test: %s\n", clause->id,
+			clause->untested ? clause->untested : "no reason is given");
+	else
+		say_nearest("--clause", pattern, true);
+	return false;
+}
+
+static bool is_test_there(const char *pattern)
+{
+	if (selects(&(struct selection){.tests = pattern}))
+		return true;
+	say_nearest("--test", pattern, false);
+	return false;
+}
+
+/* Every pattern of the list is good; NULL has none. */
+static bool are_all(const char *patterns, bool (*is_good)(const char *pattern))
+{
+	char pattern[256];
+
+	while (patterns) {
+		size_t length = strcspn(patterns, ",");
+
+		snprintf(pattern, sizeof pattern, "%.*s", (int)length, patterns);
+		if (!is_good(pattern))
+			return false;
+		patterns = patterns[length] ? patterns + length + 1 : NULL;
 	}
+	return true;
+}
+
+bool suite_can_select(const struct selection *selection)
+{
+	if (!are_all(selection->clauses, is_clause_tested) ||
+	    !are_all(selection->tests, is_test_there))
+		return false;
+	if (selects(selection))
+		return true;
+	fprintf(stderr, "assay-conform: no test matches both --clause '%s' and --test '%s'\n",
+		selection->clauses, selection->tests);
+	return false;
 }
 
 /* Shared by the jobs of one campaign. */

@@ -18,9 +18,9 @@ struct selection {
 /* A new array of the tests that match both; NULL if there is none. */
 const struct test **suite_select(const struct selection *selection, size_t *count);
 
-/* After suite_select() found nothing: says on the standard error what does not match, and what would
- * be near. */
-void suite_explain_nothing(const struct selection *selection);
+/* Every pattern matches a test, and some test matches both lists. False after a message that says
+ * what does not, and what would be near. */
+bool suite_can_select(const struct selection *selection);
 
 /* The tests of one backend. */
 struct campaign {
