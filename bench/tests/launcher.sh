@@ -65,6 +65,8 @@ expect 2 'needs a value' report --workload
 ran 0 'bad input'
 [ "$(cat out/conformance.json)" = earlier ] || complain "bad input replaced an earlier file"
 
+expect 8 'No tests were found' "$assay" test --no-build -R nosuch
+
 # Resumed: what was found holds, and is judged again.
 clock() {
 	report inline --workload instrument_clock "$@"
