@@ -118,6 +118,9 @@ printf "$format$format"
 END
 chmod +x stubs/*
 STATUS=installed PATH=$PWD/stubs:$PATH expect 0 'Asio' "$assay" list rivals --no-install
+STATUS=installed PATH=$PWD/stubs:$PATH ASSAY_BUILD_DIR=/proc/x \
+	expect 2 "cannot make the build directory '/proc/x' (ASSAY_BUILD_DIR)" \
+	"$assay" list rivals --no-install
 STATUS=not-installed PATH=$PWD/stubs:$PATH expect 2 'missing packages: gcc' "$assay" list rivals --no-install
 
 # A full disk is an error, with a message, whoever writes.
