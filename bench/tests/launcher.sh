@@ -67,6 +67,12 @@ ran 0 'bad input'
 
 expect 8 'No tests were found' "$assay" test --no-build -R nosuch
 
+# Before a revision is built.
+expect 2 "'--bogus'" "$assay" compare HEAD HEAD --bogus x --no-build
+expect 2 "'--bogus'" "$assay" compare --bogus HEAD HEAD --no-build
+expect 2 "--scale 'huge'" "$assay" compare HEAD HEAD --scale huge --no-build
+expect 2 "'--rounds' requires an argument" "$assay" compare HEAD HEAD --rounds --no-build
+
 # Resumed: what was found holds, and is judged again.
 clock() {
 	report inline --workload instrument_clock "$@"
