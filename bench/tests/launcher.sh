@@ -61,9 +61,16 @@ expect 2 "there is no backend 'nosuch'" report --backend 'inline,nosuch'
 expect 2 "there is no backend 'nosuch'" report nosuch
 expect 2 'cannot load backend' report ./nosuch.so
 expect 2 'unknown option' report --speed 9
+expect 2 "unknown option '--full=1'" report --full=1
 expect 2 'needs a value' report --workload
 ran 0 'bad input'
 [ "$(cat out/conformance.json)" = earlier ] || complain "bad input replaced an earlier file"
+expect 2 "there is no backend 'nosuch'" report nosuch -o new/out
+expect 2 "'5000': expected a whole number" report inline --workers=5000 --output=new/out
+expect 2 "there is no workload 'nosuch'" report inline --workload=nosuch -onew/out
+[ ! -e new ] || complain "bad input left a directory"
+expect 0 'Usage: assay' report --help
+expect 0 'Usage: assay' report inline -h
 
 expect 8 'No tests were found' "$assay" test --no-build -R nosuch
 
