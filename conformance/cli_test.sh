@@ -122,6 +122,11 @@ expect 2 "--clause '' matches no test" "$conform" run inline -c CFG-24,
 expect 2 "--test 'nope' matches no test" "$conform" run inline "$one,nope"
 expect 2 "no test matches both --clause 'CAN-1' and --test 'sub_1_*'" \
 	"$conform" run inline -c CAN-1 -t 'sub_1_*'
+# What is unsupported is no success.
+expect 1 'nothing was tested: all ' "$conform" run inline -c CAN-2
+expect_not 'passed'
+expect 1 'nothing was tested' "$conform" run inline ./choosy.so -c CAN-2
+expect 0 ' passed, 0 failed, ' "$conform" run inline -c CFG-24,CAN-2
 none=$("$conform" list clauses | awk '$5 == 0 { print $1; exit }')
 if [ -n "$none" ]; then
 	expect 2 "clause $none has no test: " "$conform" run inline --clause "$none"

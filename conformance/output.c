@@ -118,9 +118,31 @@ static void print_failure(FILE *out, const struct campaign *campaign, size_t i)
 	}
 }
 
+size_t count_tested(const struct campaign *campaigns, size_t count)
+{
+	size_t tested = 0;
+
+	for (size_t c = 0; c < count; c++)
+		tested +=
+			campaigns[c].count - tally_of(&campaigns[c]).verdicts[VERDICT_UNSUPPORTED];
+	return tested;
+}
+
+static void print_summary(FILE *out, size_t passed, size_t failed, size_t unsupported)
+{
+	if (passed + failed == 0) {
+		fprintf(out, "nothing was tested: all %zu tests are unsupported\n", unsupported);
+		return;
+	}
+	fprintf(out, "%zu passed, %zu failed", passed, failed);
+	if (unsupported)
+		fprintf(out, ", %zu unsupported", unsupported);
+	fputc('\n', out);
+}
+
 void output_text(FILE *out, const struct campaign *campaigns, size_t count)
 {
-	size_t passed = 0, failed = 0;
+	size_t passed = 0, failed = 0, unsupported = 0;
 
 	for (size_t c = 0; c < count; c++) {
 		const struct campaign *campaign = &campaigns[c];
@@ -145,8 +167,9 @@ void output_text(FILE *out, const struct campaign *campaigns, size_t count)
 			fputc('\n', out);
 		passed += tally.verdicts[VERDICT_PASS];
 		failed += tally_failed(&tally);
+		unsupported += tally.verdicts[VERDICT_UNSUPPORTED];
 	}
-	fprintf(out, "%zu passed, %zu failed\n", passed, failed);
+	print_summary(out, passed, failed, unsupported);
 }
 
 static void output_tap(FILE *out, const struct campaign *campaigns, size_t count)

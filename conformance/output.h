@@ -19,6 +19,9 @@ struct tally tally_of(const struct campaign *campaign);
 /* Tests that are neither pass nor unsupported. */
 size_t tally_failed(const struct tally *tally);
 
+/* Tests of all campaigns that are not unsupported. */
+size_t count_tested(const struct campaign *campaigns, size_t count);
+
 /* Writes the results of all campaigns. */
 typedef void output_format(FILE *out, const struct campaign *campaigns, size_t count);
 

@@ -128,7 +128,8 @@ static int write_results(const struct request *request, const struct campaign *c
 	free(text);
 	if (error)
 		return EXIT_CANNOT;
-	return all_good(campaigns, count) ? EXIT_GOOD : EXIT_SHORT;
+	return all_good(campaigns, count) && count_tested(campaigns, count) ? EXIT_GOOD
+									    : EXIT_SHORT;
 }
 
 /* One campaign for each backend named, or for every one there is, with no more than its path. Fewer
