@@ -132,6 +132,42 @@ if [ -n "$none" ]; then
 	expect 2 "clause $none has no test: " "$conform" run inline --clause "$none"
 fi
 
+# Interrupted while a test hangs, which holds the gate open as long as it lives.
+mkfifo gate
+cat >stuck.c <<'END'
+#include <assay/backend.h>
+#include <fcntl.h>
+#include <unistd.h>
+static int create(const struct assay_config *config, assay_executor **executor)
+{
+	(void)config;
+	(void)executor;
+	if (write(open("gate", O_WRONLY), "x\n", 2) == 2)
+		pause();
+	return ASSAY_ERESOURCE;
+}
+const struct assay_backend assay_backend = {
+	.abi = ASSAY_ABI, .name = "stuck", .summary = "never returns",
+	.capabilities = ASSAY_CAP_SHARED_MAPPINGS, .create = create,
+	.extension = assay_default_extension,
+};
+END
+"$cc" -D_GNU_SOURCE -I "$include" -shared -fPIC -o stuck.so stuck.c || exit 2
+"$conform" run stuck.so $some -o interrupted.json 2>words &
+job=$!
+exec 3<gate
+read -r _ <&3
+kill -INT $job
+wait $job
+ended=$?
+cat <&3
+exec 3<&-
+expect 0 '; nothing was written' grep -E 'interrupted after 0 of [0-9]+ tests' words
+if [ $ended != 2 ] || [ -e interrupted.json ]; then
+	echo "interrupted: expected exit code 2 and no file, saw $ended" >&2
+	wrong=$((wrong + 1))
+fi
+
 # Beside a program that was moved away from its build tree there are no mutants.
 cp "$conform" bin/moved
 expect 2 'mutants exist in a build tree only' bin/moved list mutants

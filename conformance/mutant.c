@@ -71,7 +71,7 @@ static bool is_killed_by(struct campaign *campaign, const char *clause)
 		printf("%s survives: clause %s has no test\n", campaign->facts.name, clause);
 		return false;
 	}
-	campaign_run(campaign, NULL);
+	campaign_run(campaign, NULL, NULL);
 	for (size_t i = 0; i < campaign->count; i++) {
 		const struct result *result = &campaign->results[i];
 

@@ -7,6 +7,7 @@
 #include <record.h>
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,19 +95,61 @@ static bool all_good(const struct campaign *campaigns, size_t count)
 	return true;
 }
 
-/* Runs everything up to `repeat` times; stops at the first round that is not good. */
-static void run_rounds(const struct request *request, struct campaign *campaigns, size_t count)
+static volatile sig_atomic_t is_interrupted;
+
+static void interrupt(int signal_number)
+{
+	(void)signal_number;
+	is_interrupted = true;
+}
+
+static void listen_for_signals(void)
+{
+	struct sigaction action = {.sa_handler = interrupt};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+/* After the campaign of this place was interrupted with so many of its tests done. */
+static void say_interrupted(const struct campaign *campaigns, size_t count, size_t place,
+			    size_t done)
+{
+	size_t total = 0;
+
+	for (size_t c = 0; c < count; c++) {
+		done += c < place ? campaigns[c].count : 0;
+		total += campaigns[c].count;
+	}
+	fprintf(stderr, "assay-conform: interrupted after %zu of %zu tests; nothing was written\n",
+		done, total);
+}
+
+/* Runs everything up to `repeat` times; stops at the first round that is not good. False after a
+ * message: interrupted. */
+static bool run_rounds(const struct request *request, struct campaign *campaigns, size_t count)
 {
 	bool is_terminal = isatty(STDERR_FILENO);
 	int round = 0;
 
+	listen_for_signals();
 	do {
-		for (size_t c = 0; c < count; c++)
-			campaign_run(&campaigns[c], is_terminal ? show_progress : NULL);
+		for (size_t c = 0; c < count; c++) {
+			size_t done = campaign_run(
+				&campaigns[c], is_terminal ? show_progress : NULL, &is_interrupted);
+
+			if (is_interrupted) {
+				fputs(is_terminal ? "\r\033[K" : "", stderr);
+				say_interrupted(campaigns, count, c, done);
+				return false;
+			}
+		}
 		round++;
 	} while (round < request->repeat && all_good(campaigns, count));
 	if (request->repeat > 1)
 		fprintf(stderr, "assay-conform: %d of %d rounds run\n", round, request->repeat);
+	return true;
 }
 
 static int write_results(const struct request *request, const struct campaign *campaigns,
@@ -210,10 +253,8 @@ int command_run(int argc, char **argv)
 	for (size_t c = 0; c < count && is_ready; c++)
 		is_ready = prepare(&request, &campaigns[c]) && is_name_new(campaigns, c);
 	code = EXIT_CANNOT;
-	if (is_ready) {
-		run_rounds(&request, campaigns, count);
+	if (is_ready && run_rounds(&request, campaigns, count))
 		code = write_results(&request, campaigns, count);
-	}
 	for (size_t c = 0; campaigns && campaigns[c].path; c++)
 		campaign_free(&campaigns[c]);
 	free(campaigns);

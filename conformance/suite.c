@@ -238,27 +238,38 @@ static void *map_shared(size_t size)
 	return memory;
 }
 
-/* Until every job has ended. A job that ends otherwise than by having nothing left to do has said
- * why; without its results there is no answer. */
+/* True: it has ended. A job that ends otherwise than by having nothing left to do, or at a signal that
+ * has reached this process, too, has said why; without its results there is no answer. */
+static bool has_ended(pid_t job, const volatile sig_atomic_t *is_interrupted)
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_PID, (id_t)job, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		give_up("watch a job");
+	if (info.si_pid && (info.si_code != CLD_EXITED || info.si_status != 0) &&
+	    !(is_interrupted && *is_interrupted)) {
+		fprintf(stderr, "assay-conform: a job ended with %s %d\n",
+			info.si_code == CLD_EXITED ? "status" : "signal", info.si_status);
+		exit(2);
+	}
+	return info.si_pid;
+}
+
+/* Until every job has ended; when interrupted they are told to, also one that does not listen yet. */
 static void await_jobs(const struct campaign *campaign, const struct progress *progress,
-		       void (*report)(const struct campaign *, size_t), const pid_t *jobs)
+		       void (*report)(const struct campaign *, size_t),
+		       const volatile sig_atomic_t *is_interrupted, const pid_t *jobs)
 {
 	int left = campaign->jobs;
 
 	while (left > 0) {
 		left = 0;
 		for (int i = 0; i < campaign->jobs; i++) {
-			siginfo_t info = {0};
-
-			if (waitid(P_PID, (id_t)jobs[i], &info, WEXITED | WNOHANG | WNOWAIT) < 0)
-				give_up("watch a job");
-			left += info.si_pid == 0;
-			if (info.si_pid && (info.si_code != CLD_EXITED || info.si_status != 0)) {
-				fprintf(stderr, "assay-conform: a job ended with %s %d\n",
-					info.si_code == CLD_EXITED ? "status" : "signal",
-					info.si_status);
-				exit(2);
-			}
+			if (has_ended(jobs[i], is_interrupted))
+				continue;
+			left++;
+			if (is_interrupted && *is_interrupted)
+				kill(jobs[i], SIGTERM);
 		}
 		if (report)
 			report(campaign, __atomic_load_n(&progress->done, __ATOMIC_ACQUIRE));
@@ -267,10 +278,12 @@ static void await_jobs(const struct campaign *campaign, const struct progress *p
 	}
 }
 
-void campaign_run(struct campaign *campaign, void (*report)(const struct campaign *, size_t))
+size_t campaign_run(struct campaign *campaign, void (*report)(const struct campaign *, size_t),
+		    const volatile sig_atomic_t *is_interrupted)
 {
 	struct progress *progress = map_shared(sizeof *progress);
 	pid_t parent = getpid();
+	size_t done;
 	/* Reachable in the tests' processes too, or LeakSanitizer would report it there. */
 	pid_t *jobs = campaign->job_ids = calloc((size_t)campaign->jobs, sizeof *jobs);
 
@@ -286,12 +299,14 @@ void campaign_run(struct campaign *campaign, void (*report)(const struct campaig
 		if (jobs[i] == 0)
 			be_a_job(campaign, progress, parent);
 	}
-	await_jobs(campaign, progress, report, jobs);
+	await_jobs(campaign, progress, report, is_interrupted, jobs);
 	for (int i = 0; i < campaign->jobs; i++)
 		waitpid(jobs[i], NULL, 0);
 	free(jobs);
 	campaign->job_ids = NULL;
+	done = progress->done;
 	munmap(progress, sizeof *progress);
+	return done;
 }
 
 void campaign_reset(struct campaign *campaign)

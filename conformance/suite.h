@@ -5,6 +5,8 @@
 
 #include "runner.h"
 
+#include <signal.h>
+
 /* All tests in the order of the catalogue: by chapter and clause, never by link order. The array
  * is the library's, its end marked by NULL. */
 const struct test *const *suite_tests(size_t *count);
@@ -37,8 +39,10 @@ struct campaign {
 	pid_t *job_ids;   /* while it runs */
 };
 
-/* Runs all tests and fills results. progress is called now and then with the number done. */
-void campaign_run(struct campaign *campaign, void (*progress)(const struct campaign *, size_t));
+/* Runs all tests and fills results. progress is called now and then with the number done. When
+ * is_interrupted (NULL: never) becomes true, the tests are ended. Returns the number done. */
+size_t campaign_run(struct campaign *campaign, void (*progress)(const struct campaign *, size_t),
+		    const volatile sig_atomic_t *is_interrupted);
 
 /* Back to where no test was selected. */
 void campaign_reset(struct campaign *campaign);
