@@ -112,6 +112,12 @@ for scale in '' x 0 -1 nan inf 1s; do
 	expect 2 "ASSAY_TIME_SCALE takes a number above 0, at most 1000000, not '$scale'" \
 		env ASSAY_TIME_SCALE="$scale" "$conform" run inline "$one"
 done
+for seconds in '' x 1s -1; do
+	expect 2 "ASSAY_TORTURE_SECONDS takes a whole number from 0 to 999999, not '$seconds'" \
+		env ASSAY_TORTURE_SECONDS="$seconds" "$conform" run inline "$one"
+done
+expect 0 "ASSAY_BACKEND_PATH: '/nonexistent' is no directory" \
+	env ASSAY_BACKEND_PATH="$backends:/nonexistent" "$conform" run inline "$one"
 expect 0 '1 passed' env ASSAY_TIME_SCALE=1.5 "$conform" run inline "$one"
 
 expect 2 "--clause 'can-1000' matches no test; nearest are CAN-" "$conform" run inline --clause can-1000

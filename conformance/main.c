@@ -65,6 +65,7 @@ static const char help[] =
 	"  ASSAY_BACKEND_PATH   directories of backends, separated by colons\n"
 	"  ASSAY_TIME_SCALE     a factor for every time limit, above 0; more than 1 on a slow\n"
 	"                       machine\n"
+	"  ASSAY_TORTURE_SECONDS  how much longer than usual each test of STR-7 takes\n"
 	"\n"
 	"exit code\n"
 	"  0  every test passed or is unsupported, and not all are unsupported\n"
@@ -110,6 +111,13 @@ static bool is_time_scale_good(void)
 	return false;
 }
 
+static bool is_torture_good(void)
+{
+	const char *text = getenv("ASSAY_TORTURE_SECONDS");
+
+	return !text || option_number("ASSAY_TORTURE_SECONDS", text, 0, 999999) >= 0;
+}
+
 int refuse_usage(void)
 {
 	fprintf(stderr, "assay-conform: see assay-conform --help\n");
@@ -146,7 +154,7 @@ int main(int argc, char **argv)
 		return puts("assay " ASSAY_VERSION) < 0 ? EXIT_CANNOT : after_output(EXIT_GOOD);
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
-			if (!is_time_scale_good())
+			if (!is_time_scale_good() || !is_torture_good())
 				return EXIT_CANNOT;
 			argv[1] = program; /* what getopt_long() puts before its messages */
 			return after_output(commands[i].run(argc - 1, argv + 1));

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SUFFIX ".so"
@@ -77,8 +78,17 @@ struct backend_file *backends_in(const char *directory, size_t *count)
 	return add_directory(NULL, count, directory);
 }
 
+static void warn_of_missing(const char *directory)
+{
+	struct stat status;
+
+	if (stat(directory, &status) || !S_ISDIR(status.st_mode))
+		fprintf(stderr, "assay: ASSAY_BACKEND_PATH: '%s' is no directory\n", directory);
+}
+
 struct backend_file *backends_find(size_t *count)
 {
+	static bool has_warned;
 	const char *directories = getenv("ASSAY_BACKEND_PATH");
 	struct backend_file *backends = NULL;
 	char directory[PATH_MAX + 16];
@@ -88,10 +98,14 @@ struct backend_file *backends_find(size_t *count)
 		int length = (int)strcspn(directories, ":");
 
 		snprintf(directory, sizeof directory, "%.*s", length, directories);
-		if (length > 0)
+		if (length > 0) {
+			if (!has_warned)
+				warn_of_missing(directory);
 			backends = add_directory(backends, count, directory);
+		}
 		directories += length + (directories[length] == ':');
 	}
+	has_warned = true;
 	assay_backend_directory(directory, sizeof directory);
 	return add_directory(backends, count, directory);
 }
