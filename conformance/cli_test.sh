@@ -43,7 +43,20 @@ expect 0 'inline: 1 tests' "$conform" run own.so "$one"
 expect_not 'untested'
 expect 2 "cannot read the backend 'missing.so'" "$conform" run missing.so
 expect 2 "two backends 'inline'" "$conform" run inline ./own.so "$one"
-expect 2 "two backends 'inline'" "$conform" run inline inline "$one"
+expect 2 "'inline' is given twice" "$conform" run inline inline "$one"
+
+expect 2 "there is no command 'frob'; expected run, list, check or mutant" "$conform" frob
+expect 2 'expected a command: run, list, check or mutant' "$conform"
+expect 2 "cannot list 'frobs'; expected backends, clauses, tests or mutants" "$conform" list frobs
+expect 2 "unexpected argument 'extra'" "$conform" list clauses extra
+expect 2 'list needs one of backends, clauses, tests or mutants' "$conform" list
+
+# Patterns add up, nothing else can be said twice.
+two=$("$conform" list tests | awk 'NR == 2 { print $2 }')
+expect 0 'inline: 2 tests' "$conform" run inline "$one" -t "$two"
+expect 2 '--output is given twice' "$conform" run inline "$one" -o 1 --output=2
+expect 2 '--options is given twice' "$conform" run inline --options= --options=
+expect 2 '--format is given twice' "$conform" list tests -f text -f json
 
 # By a signal that no sanitizer handles.
 cat >crashing.c <<'END'
@@ -95,6 +108,16 @@ for file in . '' missing/file "$(printf '%0300d' 0)" dangling; do
 done
 expect 0 'inline: 1 tests' "$conform" run inline "$one" -f json -o results.json
 expect 0 'assay-conformance/1' cat results.json
+
+# Without --format the ending decides.
+for pair in json=assay-conformance/1 xml='<testsuites' tap='TAP version' txt='inline: 1 tests'; do
+	expect 0 '' "$conform" run inline "$one" -o "named.${pair%%=*}"
+	expect 0 "${pair#*=}" cat "named.${pair%%=*}"
+done
+expect 0 '' "$conform" run inline "$one" -f tap -o named.json
+expect 0 'TAP version' cat named.json
+expect 0 '' "$conform" list clauses -o named.json
+expect 0 '"clauses"' cat named.json
 
 for what in backends clauses tests mutants; do
 	expect 0 '' "$conform" list $what -o list.txt

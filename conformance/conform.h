@@ -4,6 +4,8 @@
 #ifndef CONFORM_H
 #define CONFORM_H
 
+#include <getopt.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum exit_code {
@@ -23,6 +25,10 @@ struct backend_file *mutants_find(size_t *count);
 
 /* A whole number from low to high, or -1 after a message that names the option. */
 int option_number(const char *option, const char *text, int low, int high);
+
+/* Notes in seen, by the letter, that getopt_long() met an option. False after a message: not for the
+ * first time. */
+bool option_is_new(const struct option *options, int letter, bool *seen);
 
 /* After getopt_long() met something wrong and said so. */
 int refuse_usage(void);

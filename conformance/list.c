@@ -6,7 +6,6 @@
 
 #include <record.h>
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,16 +237,23 @@ static int read_options(int argc, char **argv, bool *is_json, const char **file)
 	static const struct option options[] = {{"format", required_argument, NULL, 'f'},
 						{"output", required_argument, NULL, 'o'},
 						{0}};
-	const char *format = "text";
+	bool seen[128] = {false};
+	const char *format = NULL;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "f:o:", options, NULL)) != -1) {
+		if (option != '?' && !option_is_new(options, option, seen))
+			return EXIT_CANNOT;
 		if (option == 'f')
 			format = optarg;
 		else if (option == 'o')
 			*file = optarg;
 		else
 			return refuse_usage();
+	}
+	if (!format) {
+		*is_json = strcmp(format_of_file(*file), "json") == 0;
+		return EXIT_GOOD;
 	}
 	*is_json = strcmp(format, "json") == 0;
 	if (*is_json || strcmp(format, "text") == 0)
@@ -270,9 +276,20 @@ int command_list(int argc, char **argv)
 
 	if (code)
 		return code;
-	for (size_t i = 0; i < sizeof lists / sizeof *lists && optind + 1 == argc; i++)
+	if (optind == argc) {
+		fprintf(stderr,
+			"assay-conform: list needs one of backends, clauses, tests or mutants\n");
+		return EXIT_CANNOT;
+	}
+	if (optind + 1 < argc) {
+		fprintf(stderr, "assay-conform: unexpected argument '%s'\n", argv[optind + 1]);
+		return EXIT_CANNOT;
+	}
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		if (strcmp(argv[optind], lists[i].what) == 0)
 			return write_list(&lists[i], is_json, file);
-	fprintf(stderr, "assay-conform: list what? backends, clauses, tests or mutants\n");
+	fprintf(stderr,
+		"assay-conform: cannot list '%s'; expected backends, clauses, tests or mutants\n",
+		argv[optind]);
 	return EXIT_CANNOT;
 }

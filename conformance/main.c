@@ -21,25 +21,25 @@ static const char help[] =
 	"  Runs the tests on each backend: by name, from the directories in ASSAY_BACKEND_PATH "
 	"and\n"
 	"  ../lib/assay beside this program; by path, with a slash or ending in .so; all that are\n"
-	"  found if none is given. Each test is a process of its own with a deadline; whatever it "
-	"leaves behind is\n"
-	"  killed. A test that needs a capability which the backend does not claim is "
-	"unsupported.\n"
+	"  found if none is given. Each test is a process of its own with a deadline; whatever it\n"
+	"  leaves behind is killed. A test that needs a capability which the backend does not\n"
+	"  claim is unsupported.\n"
 	"\n"
-	"  -c, --clause GLOB    only tests of these clauses; several patterns with commas: "
-	"'CAN-*,RES-1'\n"
-	"  -t, --test GLOB      only tests with these names\n"
+	"  -c, --clause GLOB    only tests of these clauses; several patterns with commas, or the\n"
+	"                       option again: 'CAN-*,RES-1'\n"
+	"  -t, --test GLOB      only tests with these names, likewise\n"
 	"  -w, --workers N      workers where the test does not care (default 2)\n"
-	"      --options TEXT   the backend's own options, for every executor that a test makes "
-	"without any:\n"
-	"                       'fences=full'\n"
+	"      --options TEXT   the backend's own options, for every executor that a test makes\n"
+	"                       without any: 'fences=full'\n"
 	"  -j, --jobs N         tests at the same time (default 1)\n"
 	"  -r, --repeat N       run everything N times, stop at the first round with a failure\n"
-	"  -f, --format FORMAT  text (default), json, junit or tap\n"
+	"  -f, --format FORMAT  text, json, junit or tap; without it the ending of FILE decides:\n"
+	"                       .json, .xml for junit, .tap, any other for text\n"
 	"  -o, --output FILE    write there; the text goes to the standard output as well\n"
 	"\n"
 	"list\n"
-	"  Shows what there is. Mutants exist in a build tree only.\n"
+	"  Shows what there is. Mutants exist in a build tree only. Without --format a FILE that\n"
+	"  ends in .json gets JSON.\n"
 	"\n"
 	"check\n"
 	"  Holds the chapters in spec/ against the tests: each clause has tests or says why not, "
@@ -90,6 +90,18 @@ int option_number(const char *option, const char *text, int low, int high)
 		return -1;
 	}
 	return (int)number;
+}
+
+bool option_is_new(const struct option *options, int letter, bool *seen)
+{
+	if (!seen[letter]) {
+		seen[letter] = true;
+		return true;
+	}
+	while (options->val != letter)
+		options++;
+	fprintf(stderr, "assay-conform: --%s is given twice\n", options->name);
+	return false;
 }
 
 /* The tests would take anything else for 1. Above the limit nanoseconds would not fit. */
@@ -159,8 +171,12 @@ int main(int argc, char **argv)
 			argv[1] = program; /* what getopt_long() puts before its messages */
 			return after_output(commands[i].run(argc - 1, argv + 1));
 		}
-	fprintf(stderr,
-		"assay-conform: expected a command (run, list, check or mutant), saw '%s'\n",
-		argc > 1 ? argv[1] : "nothing");
+	if (argc > 1)
+		fprintf(stderr,
+			"assay-conform: there is no command '%s'; expected run, list, check or "
+			"mutant\n",
+			argv[1]);
+	else
+		fprintf(stderr, "assay-conform: expected a command: run, list, check or mutant\n");
 	return refuse_usage();
 }

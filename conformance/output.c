@@ -268,6 +268,20 @@ static void output_junit(FILE *out, const struct campaign *campaigns, size_t cou
 	fputs("</testsuites>\n", out);
 }
 
+const char *format_of_file(const char *file)
+{
+	static const struct {
+		const char *ending;
+		const char *format;
+	} endings[] = {{".json", "json"}, {".xml", "junit"}, {".tap", "tap"}};
+	const char *ending = file ? strrchr(file, '.') : NULL;
+
+	for (size_t i = 0; ending && i < sizeof endings / sizeof *endings; i++)
+		if (strcmp(ending, endings[i].ending) == 0)
+			return endings[i].format;
+	return "text";
+}
+
 output_format *output_named(const char *name)
 {
 	static const struct {

@@ -32,6 +32,9 @@ void output_json(FILE *out, const struct campaign *campaigns, size_t count);
  * lose its results; NULL and "-" are the standard output. */
 bool output_can_be_written(const char *file);
 
+/* The name of the format that the ending of the file says; NULL, the standard output, is text. */
+const char *format_of_file(const char *file);
+
 /* The format of this name; NULL if there is none. */
 output_format *output_named(const char *name);
 

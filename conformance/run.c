@@ -6,26 +6,38 @@
 
 #include <record.h>
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct request {
-	struct selection selection;
+	char *clauses; /* patterns with commas; NULL: all */
+	char *tests;
 	const char *options; /* of the backends; NULL: none */
 	int workers;
 	int jobs;
 	int repeat;
 	output_format *format;
-	const char *format_name;
 	const char *file; /* NULL: standard output */
 };
 
+/* Adds patterns to a list. */
+static void add_patterns(char **list, const char *patterns)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%s%s%s", *list ? *list : "", *list ? "," : "", patterns) < 0) {
+		perror("assay-conform: cannot keep the patterns");
+		exit(EXIT_CANNOT);
+	}
+	free(*list);
+	*list = longer;
+}
+
 static int read_options(int argc, char **argv, struct request *request)
 {
-	enum { OPTIONS = 256 }; /* without a letter */
+	enum { OPTIONS = 1 }; /* without a letter */
 	static const struct option options[] = {
 		{"clause", required_argument, NULL, 'c'},
 		{"test", required_argument, NULL, 't'},
@@ -37,13 +49,17 @@ static int read_options(int argc, char **argv, struct request *request)
 		{"options", required_argument, NULL, OPTIONS},
 		{0},
 	};
+	bool seen[128] = {false};
+	const char *format = NULL;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:t:w:j:r:f:o:", options, NULL)) != -1) {
+		if (!strchr("ct?", option) && !option_is_new(options, option, seen))
+			return EXIT_CANNOT;
 		if (option == 'c')
-			request->selection.clauses = optarg;
+			add_patterns(&request->clauses, optarg);
 		else if (option == 't')
-			request->selection.tests = optarg;
+			add_patterns(&request->tests, optarg);
 		else if (option == 'w')
 			request->workers = option_number("--workers", optarg, 1, 1024);
 		else if (option == 'j')
@@ -51,7 +67,7 @@ static int read_options(int argc, char **argv, struct request *request)
 		else if (option == 'r')
 			request->repeat = option_number("--repeat", optarg, 1, 1000000000);
 		else if (option == 'f')
-			request->format = output_named(request->format_name = optarg);
+			format = optarg;
 		else if (option == 'o')
 			request->file = optarg;
 		else if (option == OPTIONS)
@@ -61,11 +77,14 @@ static int read_options(int argc, char **argv, struct request *request)
 	}
 	if (request->workers < 0 || request->jobs < 0 || request->repeat < 0)
 		return EXIT_CANNOT;
+	if (!format)
+		format = format_of_file(request->file);
+	request->format = output_named(format);
 	if (!request->format) {
 		fprintf(stderr,
 			"assay-conform: there is no format '%s'; there are text, json, junit and "
 			"tap\n",
-			request->format_name);
+			format);
 		return EXIT_CANNOT;
 	}
 	return EXIT_GOOD;
@@ -203,7 +222,8 @@ static struct campaign *choose_backends(char **names, size_t *count)
 	return campaigns;
 }
 
-static bool prepare(const struct request *request, struct campaign *campaign)
+static bool prepare(const struct request *request, const struct selection *selection,
+		    struct campaign *campaign)
 {
 	char message[2048];
 
@@ -216,8 +236,8 @@ static bool prepare(const struct request *request, struct campaign *campaign)
 		fprintf(stderr, "assay-conform: %s\n", message);
 		return false;
 	}
-	campaign->tests = suite_select(&request->selection, &campaign->count);
-	campaign->is_filtered = request->selection.clauses || request->selection.tests;
+	campaign->tests = suite_select(selection, &campaign->count);
+	campaign->is_filtered = selection->clauses || selection->tests;
 	return campaign->tests;
 }
 
@@ -226,37 +246,50 @@ static bool is_name_new(const struct campaign *campaigns, size_t c)
 {
 	for (size_t i = 0; i < c; i++)
 		if (strcmp(campaigns[i].facts.name, campaigns[c].facts.name) == 0) {
-			fprintf(stderr,
-				"assay-conform: there are two backends '%s': '%s' and '%s'; "
-				"expected each name once\n",
-				campaigns[c].facts.name, campaigns[i].path, campaigns[c].path);
+			if (strcmp(campaigns[i].path, campaigns[c].path) == 0)
+				fprintf(stderr, "assay-conform: '%s' is given twice\n",
+					campaigns[c].facts.name);
+			else
+				fprintf(stderr,
+					"assay-conform: there are two backends '%s': '%s' and "
+					"'%s'; expected each name once\n",
+					campaigns[c].facts.name, campaigns[i].path,
+					campaigns[c].path);
 			return false;
 		}
 	return true;
 }
 
-int command_run(int argc, char **argv)
+static int run(const struct request *request, char **names)
 {
-	struct request request = {
-		.workers = 2, .jobs = 1, .repeat = 1, .format = output_text, .format_name = "text"};
+	const struct selection selection = {request->clauses, request->tests};
 	struct campaign *campaigns;
 	size_t count;
 	bool is_ready;
-	int code = read_options(argc, argv, &request);
+	int code = EXIT_CANNOT;
 
-	if (code)
-		return code;
-	if (!suite_can_select(&request.selection) || !output_can_be_written(request.file))
+	if (!suite_can_select(&selection) || !output_can_be_written(request->file))
 		return EXIT_CANNOT;
-	campaigns = choose_backends(argv + optind, &count);
+	campaigns = choose_backends(names, &count);
 	is_ready = count > 0;
 	for (size_t c = 0; c < count && is_ready; c++)
-		is_ready = prepare(&request, &campaigns[c]) && is_name_new(campaigns, c);
-	code = EXIT_CANNOT;
-	if (is_ready && run_rounds(&request, campaigns, count))
-		code = write_results(&request, campaigns, count);
+		is_ready = prepare(request, &selection, &campaigns[c]) && is_name_new(campaigns, c);
+	if (is_ready && run_rounds(request, campaigns, count))
+		code = write_results(request, campaigns, count);
 	for (size_t c = 0; campaigns && campaigns[c].path; c++)
 		campaign_free(&campaigns[c]);
 	free(campaigns);
+	return code;
+}
+
+int command_run(int argc, char **argv)
+{
+	struct request request = {.workers = 2, .jobs = 1, .repeat = 1};
+	int code = read_options(argc, argv, &request);
+
+	if (!code)
+		code = run(&request, argv + optind);
+	free(request.clauses);
+	free(request.tests);
 	return code;
 }
