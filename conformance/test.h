@@ -2,7 +2,7 @@
 /*
  * What a conformance test is made of.
  *
- *	ASSAY_TEST(can_1_cancelled_task_never_runs, .clause = "CAN-1", .needs = ASSAY_CAP_ASYNCHRONOUS)
+ *	ASSAY_TEST(can_1_cancelled_by_its_submitter, .clause = "CAN-1", .needs = ASSAY_CAP_ASYNCHRONOUS)
  *	{
  *		assay_executor *executor = executor_new(s, 1);
  *		struct occupied workers = occupy_workers(s, executor, 1);
