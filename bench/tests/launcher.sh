@@ -76,6 +76,7 @@ expect 8 'No tests were found' "$assay" test --no-build -R nosuch
 
 # Before a revision is built.
 expect 2 "'--bogus'" "$assay" compare HEAD HEAD --bogus x --no-build
+grep -q Building said && complain "compare built before it looked at its options"
 expect 2 "'--bogus'" "$assay" compare --bogus HEAD HEAD --no-build
 expect 2 "--scale 'huge'" "$assay" compare HEAD HEAD --scale huge --no-build
 expect 2 "'--rounds' requires an argument" "$assay" compare HEAD HEAD --rounds --no-build
