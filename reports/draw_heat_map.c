@@ -40,6 +40,21 @@ static unsigned text_colour(int step)
 	return colour_of(step < LIGHT_STEPS ? "heat_low" : "heat_high", -1);
 }
 
+/* What is compared with is in no colour of its own. */
+static unsigned box_colour(const struct results *results, const struct cell *cell)
+{
+	if (!cell || !(cell->ratio > 0) || !backend_competes(&results->backends[cell->backend]))
+		return colour_of("absent", -1);
+	return colour_of("heat", step_of(cell->ratio));
+}
+
+static unsigned number_colour(const struct results *results, const struct cell *cell)
+{
+	return backend_competes(&results->backends[cell->backend])
+		       ? text_colour(step_of(cell->ratio))
+		       : colour_of("muted", -1);
+}
+
 static bool is_column(const struct backend *backend)
 {
 	return backend->executor && backend->measured;
@@ -112,19 +127,16 @@ static void add_boxes(struct drawing *drawing, const struct results *results)
 			const struct row *row = &results->rows[i];
 			const struct cell *cell =
 				results_cell(results, row->workload, j, row->workers);
-			unsigned colour = colour_of("absent", -1);
 
-			if (!is_column(&results->backends[j]))
-				continue;
-			if (cell && cell->ratio > 0)
-				colour = colour_of("heat", step_of(cell->ratio));
-			add_box(drawing, column_left(results, j), row_top(results, i),
-				column_width(results), ROW, colour);
+			if (is_column(&results->backends[j]))
+				add_box(drawing, column_left(results, j), row_top(results, i),
+					column_width(results), ROW, box_colour(results, cell));
 		}
 }
 
 /* The ratio, or why there is none. */
-static void add_number(struct drawing *drawing, const struct cell *cell, double x, double y)
+static void add_number(struct drawing *drawing, const struct results *results,
+		       const struct cell *cell, double x, double y)
 {
 	char ratio[VALUE_SIZE];
 
@@ -134,7 +146,7 @@ static void add_number(struct drawing *drawing, const struct cell *cell, double 
 		drawing_label(drawing, x, y, "failed", colour_of("bad", -1));
 	else if (cell->ratio > 0) {
 		value_ratio(ratio, cell->ratio);
-		drawing_label(drawing, x, y - 8, ratio, text_colour(step_of(cell->ratio)));
+		drawing_label(drawing, x, y - 8, ratio, number_colour(results, cell));
 	}
 }
 
@@ -148,7 +160,7 @@ static void add_median(struct drawing *drawing, const struct results *results,
 	if (series) {
 		value_format(value, series->median, series->unit);
 		if (cell->ratio > 0)
-			drawing_label(drawing, x, y + 9, value, text_colour(step_of(cell->ratio)));
+			drawing_label(drawing, x, y + 9, value, number_colour(results, cell));
 		else
 			drawing_label(drawing, x, y, value, colour_of("foreground", -1));
 	} else if (cell && !cell->failures) {
@@ -172,7 +184,7 @@ static void add_cells(struct drawing *drawing, const struct results *results, bo
 			if (medians)
 				add_median(drawing, results, cell, x, y);
 			else
-				add_number(drawing, cell, x, y);
+				add_number(drawing, results, cell, x, y);
 		}
 }
 

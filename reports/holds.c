@@ -37,23 +37,21 @@ int holds(const char *path, char *const *backends, size_t count)
 	const cJSON *context = cJSON_GetObjectItemCaseSensitive(file, "context");
 	const char *name = record_difference(context, now);
 	struct text why = {0};
-	int failed;
+	int code;
 
-	if (!file) {
-		text_add(&why, "it cannot be read");
-	} else if (name) {
-		text_add(&why, "its ");
+	if (name) {
+		text_add(&why, "the field \"");
 		text_line(&why, name);
-		text_add(&why, " is another than now");
+		text_add(&why, "\" of its context has changed");
 	} else if (!are_the_same(cJSON_GetObjectItemCaseSensitive(file, "backends"), backends,
 				 count)) {
 		text_add(&why, "it is of other backends");
 	}
-	if (why.length)
+	if (file && why.length)
 		fprintf(stderr, "assay-report: '%s' does not hold: %s\n", path, why.data);
-	failed = why.length ? -1 : 0;
+	code = !file ? 2 : why.length ? 1 : 0;
 	cJSON_Delete(file);
 	cJSON_Delete(now);
 	text_free(&why);
-	return failed;
+	return code;
 }

@@ -149,6 +149,34 @@ void page_code(struct page *page, const char *string)
 	text_add(&page->out, "</code>");
 }
 
+static void add_part(struct page *page, const char *start, size_t length, bool code)
+{
+	struct text part = {0};
+
+	text_bytes(&part, start, length);
+	if (code)
+		page_code(page, part.data);
+	else
+		add_escaped(page, part.data);
+	text_free(&part);
+}
+
+void page_prose(struct page *page, const char *string)
+{
+	while (*string) {
+		const char *open = strchr(string, '`');
+		const char *close = open ? strchr(open + 1, '`') : NULL;
+
+		if (!close) {
+			add_escaped(page, string);
+			return;
+		}
+		add_part(page, string, (size_t)(open - string), false);
+		add_part(page, open + 1, (size_t)(close - open - 1), true);
+		string = close + 1;
+	}
+}
+
 void page_link(struct page *page, const char *anchor, const char *format, ...)
 {
 	va_list arguments;

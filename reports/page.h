@@ -38,6 +38,8 @@ void page_say(struct page *page, const char *format, ...) __attribute__((format(
 void page_strong(struct page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void page_muted(struct page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void page_code(struct page *page, const char *string);
+/* Text in which what stands between backticks is code. */
+void page_prose(struct page *page, const char *string);
 void page_link(struct page *page, const char *anchor, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void page_break(struct page *page);

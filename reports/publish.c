@@ -36,6 +36,19 @@ static int make_plots(const char *temporary)
 	return failed;
 }
 
+static bool is_directory(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static int refuse(const char *path)
+{
+	fprintf(stderr, "assay-report: '%s' is not a directory\n", path);
+	return -1;
+}
+
 int publish_begin(struct publication *publication, const char *directory)
 {
 	*publication = (struct publication){.directory = strdup(directory)};
@@ -45,6 +58,8 @@ int publish_begin(struct publication *publication, const char *directory)
 		publication->made = true;
 	else if (errno != EEXIST)
 		return complain("make the directory", directory);
+	else if (!is_directory(directory))
+		return refuse(directory);
 	publication->temporary = join(directory, ".report.XXXXXX");
 	if (!mkdtemp(publication->temporary)) {
 		complain("make a temporary directory in", directory);

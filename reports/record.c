@@ -94,8 +94,10 @@ static int write_output(const char *text)
 	fflush(stdout);
 	if (write_unsignalled(STDOUT_FILENO, text, strlen(text)) == 0)
 		return 0;
-	fprintf(stderr, "%s: cannot write to the standard output: %s\n",
-		program_invocation_short_name, strerror(errno));
+	/* A reader that has gone, as head does, has what it wanted. */
+	if (errno != EPIPE)
+		fprintf(stderr, "%s: cannot write to the standard output: %s\n",
+			program_invocation_short_name, strerror(errno));
 	return -1;
 }
 

@@ -26,7 +26,7 @@ const char *record_difference(const cJSON *context, const cJSON *other);
  * a temporary file beside it, flushed to the disk, renamed. A symbolic link stays, and the file that
  * it leads to is replaced. What is no file, as a device or a FIFO, is written to as it is. NULL or
  * "-" is the standard output. Returns 0, or -1 after a message on the standard error that names the
- * program and the file; then the earlier file is untouched and no temporary file is left.
+ * program and the file (none if nobody reads the standard output any more); then the earlier file is untouched and no temporary file is left.
  */
 int record_write(const char *path, const char *text);
 

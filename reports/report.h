@@ -10,10 +10,11 @@
 /* The whole of it, in the page's format. */
 void report_write(struct page *page, const struct results *results, const struct plots *plots);
 
-/* The same in short on standard output, and where the page is. */
-void report_terminal(const struct results *results, const char *directory);
+/* The same in short on standard output, and where the page is: 0, or -1 after a message. */
+int report_terminal(const struct results *results, const char *directory);
 
-/* In the summary already: what the machine did to the times, and what measuring them costs. */
+/* In the summary already: when and where, what the machine did to the times, and what measuring them costs. */
+void report_head(struct page *page, const struct results *results);
 void report_noise(struct page *page, const struct results *results);
 void report_instrument(struct page *page, const struct results *results);
 void report_summary(struct page *page, const struct results *results);

@@ -8,7 +8,8 @@ static void say_field(struct page *page, const char *name, const char *value)
 	if (!value)
 		return;
 	page_paragraph(page, "note");
-	page_say(page, "%s: %s", name, value);
+	page_say(page, "%s: ", name);
+	page_prose(page, value);
 	page_paragraph_end(page);
 }
 
@@ -103,9 +104,11 @@ static void say_clause(struct page *page, const struct results *results,
 		     clause->title ? clause->title : "");
 	if (clause->statement) {
 		page_paragraph(page, NULL);
-		if (clause->level)
-			page_strong(page, "%s. ", clause->level);
-		page_say(page, "%s", clause->statement);
+		if (clause->level) {
+			page_strong(page, "%s.", clause->level);
+			page_say(page, " ");
+		}
+		page_prose(page, clause->statement);
 		page_paragraph_end(page);
 	}
 	if (!clause->listed)

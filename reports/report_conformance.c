@@ -7,7 +7,9 @@
 
 static const char *verdict_class(enum verdict verdict)
 {
-	return verdict == VERDICT_NOT_RUN ? "notrun" : verdict_name(verdict);
+	return verdict == VERDICT_NOT_RUN  ? "notrun"
+	       : verdict == VERDICT_PARTLY ? "partly"
+					   : verdict_name(verdict);
 }
 
 static bool starts_chapter(const struct results *results, size_t clause)
@@ -86,6 +88,20 @@ static void matrix_header(struct page *page, const struct results *results)
 		}
 }
 
+static void say_cell(struct page *page, const struct results *results, const struct clause *clause,
+		     size_t backend)
+{
+	enum verdict verdict = clause->cells[backend];
+	size_t passed = clause_count(results, clause, backend, VERDICT_PASS);
+
+	page_say(page, "%s ", verdict_symbol(verdict));
+	if (verdict == VERDICT_PARTLY)
+		page_say(page, "%zu of %zu", passed,
+			 passed + clause_count(results, clause, backend, VERDICT_UNSUPPORTED));
+	else
+		page_say(page, "%s", verdict_name(verdict));
+}
+
 static void matrix_row(struct page *page, const struct results *results,
 		       const struct clause *clause)
 {
@@ -104,8 +120,7 @@ static void matrix_row(struct page *page, const struct results *results,
 			continue;
 		describe_cell(&tip, results, clause, i);
 		page_cell(page, verdict_class(clause->cells[i]), tip.data);
-		page_say(page, "%s %s", verdict_symbol(clause->cells[i]),
-			 verdict_name(clause->cells[i]));
+		say_cell(page, results, clause, i);
 		text_free(&tip);
 	}
 }
@@ -211,10 +226,11 @@ static void legend(struct page *page)
 	page_paragraph(page, "note");
 	page_say(page, "The worst of a clause's tests decides its cell. ");
 	page_say(page,
-		 "✓ pass: every test passed. ✗ fail, timeout, crash, sanitizer: a test did. ");
+		 "✓ pass: every test passed. ◐ in part: every test that applies passed; the others "
+		 "need what the executor does not claim. ✗ fail, timeout, crash, sanitizer: a test "
+		 "did. ");
 	page_say(page, "? unresolved: a test could not establish what it needs. ");
-	page_say(page,
-		 "○ unsupported: a test needs a capability that the executor does not claim. ");
+	page_say(page, "○ unsupported: every test needs what the executor does not claim. ");
 	page_say(page, "− untested: the suite has no test; the clause says why. ");
 	page_say(page, "· not run: the suite has tests that were left out of this run.");
 	page_paragraph_end(page);

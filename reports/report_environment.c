@@ -5,12 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Beyond these a table of wall times speaks of the neighbours too. */
-#define LOAD_LIMIT 0.5      /* runnable threads for each allowed processor, before the bench */
-#define PRESSURE_LIMIT 20.0 /* % of the time in which something waited for a processor */
-#define STEAL_LIMIT 1.0     /* % of the time that the hypervisor took */
-#define OTHERS_LIMIT 3.0    /* % of the time that other programs took */
-
 static void say_number(struct text *text, double value)
 {
 	if (value == floor(value) && fabs(value) < 1e15)
@@ -122,23 +116,9 @@ static void context_table(struct page *page, const struct results *results)
 	page_table_end(page);
 }
 
-/* The number under this name in the context or in its part `machine`; NaN if there is none. */
-static double number_of(const cJSON *context, const char *name)
-{
-	const cJSON *machine = cJSON_GetObjectItemCaseSensitive(context, "machine");
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(machine, name);
+static void warn(struct page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-	if (!json_is_number(item))
-		item = cJSON_GetObjectItemCaseSensitive(context, name);
-	if (cJSON_IsArray(item))
-		item = item->child;
-	return json_is_number(item) ? item->valuedouble : NAN;
-}
-
-static void warn(struct page *page, size_t *count, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void warn(struct page *page, size_t *count, const char *format, ...)
+static void warn(struct page *page, const char *format, ...)
 {
 	struct text sentence = {0};
 	va_list arguments;
@@ -150,36 +130,87 @@ static void warn(struct page *page, size_t *count, const char *format, ...)
 	page_say(page, "%s", sentence.data);
 	page_paragraph_end(page);
 	text_free(&sentence);
-	++*count;
 }
 
-static bool says(const cJSON *context, const char *name, const char *value)
+static const char *string_of(const cJSON *context, const char *name)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(context, name);
+	const char *string = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(context, name));
 
-	return cJSON_IsString(item) && strcmp(item->valuestring, value) == 0;
+	return string ? string : "";
 }
 
-static void warn_of_build(struct page *page, const cJSON *context, size_t *count)
+static double cells_cut(const cJSON *context)
 {
-	const cJSON *sanitizer = cJSON_GetObjectItemCaseSensitive(context, "sanitizer");
-	const cJSON *cells_cut = cJSON_GetObjectItemCaseSensitive(context, "cells_cut");
-	double cut = cJSON_IsNumber(cells_cut) ? cells_cut->valuedouble : 0;
+	const cJSON *cut = cJSON_GetObjectItemCaseSensitive(context, "cells_cut");
 
-	if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(context, "complete")))
-		warn(page, count, "The bench was interrupted: repetitions are missing.");
+	return json_is_number(cut) ? cut->valuedouble : 0;
+}
+
+static bool is_interrupted(const cJSON *context)
+{
+	return cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(context, "complete"));
+}
+
+static bool is_tiny(const cJSON *context)
+{
+	return strcmp(string_of(context, "scale"), "tiny") == 0;
+}
+
+/* What a reader has to know before any figure; in full in the section on the environment. */
+static void say_restrictions(struct text *line, const cJSON *context)
+{
+	double cut = cells_cut(context);
+
+	if (is_interrupted(context))
+		text_add(line, "; interrupted");
 	if (cut > 0)
-		warn(page, count, "The time of the bench was over: %.0f cell%s not measured.", cut,
+		text_format(line, "; %.0f cell%s not measured", cut, cut > 1 ? "s" : "");
+	if (string_of(context, "sanitizer")[0])
+		text_format(line, "; sanitizer %s", string_of(context, "sanitizer"));
+}
+
+void report_head(struct page *page, const struct results *results)
+{
+	const cJSON *context =
+		results->bench_context ? results->bench_context : results->conformance_context;
+	const cJSON *cpus = cJSON_GetObjectItemCaseSensitive(context, "allowed_cpus");
+	struct text line = {0};
+
+	text_add(&line, string_of(context, "date"));
+	if (string_of(context, "cpu_model")[0])
+		text_format(&line, "; %s", string_of(context, "cpu_model"));
+	if (json_is_number(cpus))
+		text_format(&line, ", %.0f processor%s", cpus->valuedouble,
+			    cpus->valuedouble == 1 ? "" : "s");
+	if (string_of(context, "scale")[0])
+		text_format(&line, "; scale %s%s", string_of(context, "scale"),
+			    is_tiny(context) ? ": the times mean little" : "");
+	say_restrictions(&line, context);
+	if (line.length) {
+		page_paragraph(page, "note");
+		page_say(page, "%s.", line.data);
+		page_paragraph_end(page);
+	}
+	text_free(&line);
+}
+
+static void warn_of_build(struct page *page, const cJSON *context)
+{
+	const char *sanitizer = string_of(context, "sanitizer");
+	double cut = cells_cut(context);
+
+	if (is_interrupted(context))
+		warn(page, "The bench was interrupted: repetitions are missing.");
+	if (cut > 0)
+		warn(page, "The time of the bench was over: %.0f cell%s not measured.", cut,
 		     cut > 1 ? "s were" : " was");
-	if (cJSON_IsString(sanitizer) && sanitizer->valuestring[0])
-		warn(page, count, "Built with a sanitizer (%s): the times mean nothing.",
-		     sanitizer->valuestring);
-	if (says(context, "build_type", "Debug"))
-		warn(page, count, "Built without optimization: the times mean little.");
-	if (says(context, "scale", "tiny"))
-		warn(page, count,
-		     "Run at the scale 'tiny', which shows that the bench works; the "
-		     "times mean little.");
+	if (sanitizer[0])
+		warn(page, "Built with a sanitizer (%s): the times mean nothing.", sanitizer);
+	if (strcmp(string_of(context, "build_type"), "Debug") == 0)
+		warn(page, "Built without optimization: the times mean little.");
+	if (is_tiny(context))
+		warn(page, "Run at the scale 'tiny', which shows that the bench works; the "
+			   "times mean little.");
 }
 
 /* The bench's own judgement of the run; NULL: it found nothing to say. */
@@ -193,60 +224,50 @@ static const char *judgement(const cJSON *context)
 	return cJSON_IsString(noise) ? noise->valuestring : "no reason given";
 }
 
-static void warn_of_noise(struct page *page, const cJSON *context, size_t *count)
+static void warn_of_noise(struct page *page, const cJSON *context)
 {
 	const cJSON *machine = cJSON_GetObjectItemCaseSensitive(context, "machine");
 
 	if (cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(machine, "noisy")))
-		warn(page, count,
+		warn(page,
 		     "It is not known whether the machine was quiet: the run was too short to "
 		     "tell.");
 	if (judgement(context))
-		warn(page, count, "The machine was too noisy for a claim about times: %s.",
+		warn(page, "The machine was too noisy for a claim about times: %s.",
 		     judgement(context));
 }
 
 void report_noise(struct page *page, const struct results *results)
 {
-	size_t count = 0;
-
-	warn_of_noise(page, results->bench_context, &count);
+	warn_of_noise(page, results->bench_context);
 }
 
-/* Comparisons with what is not known (NaN) are false: no warning. */
+/* The shares that the bench judges the machine by, and its judgement. */
+static void say_judgement(struct page *page, const cJSON *context)
+{
+	const cJSON *machine = cJSON_GetObjectItemCaseSensitive(context, "machine");
+	const cJSON *others = cJSON_GetObjectItemCaseSensitive(machine, "others_ratio");
+	const cJSON *steal = cJSON_GetObjectItemCaseSensitive(machine, "steal_ratio");
+	bool quiet = cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(machine, "noisy"));
+
+	if (!json_is_number(others) || !json_is_number(steal))
+		return;
+	page_say(page,
+		 "During the bench other programs took %.0f %% of the processors' time and the "
+		 "hypervisor %.1f %%%s. ",
+		 100 * others->valuedouble, 100 * steal->valuedouble,
+		 quiet ? ": quiet enough" : "");
+}
+
 static void noise(struct page *page, const struct results *results)
 {
 	const cJSON *context = results->bench_context;
-	double load = number_of(context, "load_1min_before");
-	double pressure = 100 * number_of(context, "pressure_cpu_before");
-	double steal = 100 * number_of(context, "steal_ratio");
-	double others = 100 * number_of(context, "others_ratio");
-	double cpus = number_of(context, "allowed_cpus");
-	size_t count = 0;
 
 	page_heading(page, 3, "noise", "How quiet the machine was");
-	warn_of_noise(page, context, &count);
-	warn_of_build(page, context, &count);
-	if (load > LOAD_LIMIT * cpus)
-		warn(page, &count,
-		     "The load average before the bench was %.2f on %.0f processors: other work "
-		     "ran.",
-		     load, cpus);
-	if (pressure > PRESSURE_LIMIT)
-		warn(page, &count,
-		     "In %.0f %% of the 10 s before the bench something waited for a processor.",
-		     pressure);
-	if (others > OTHERS_LIMIT)
-		warn(page, &count,
-		     "Other programs took %.0f %% of the processors' time during the bench.",
-		     others);
-	if (steal > STEAL_LIMIT)
-		warn(page, &count,
-		     "The hypervisor took %.1f %% of the processors' time during the bench.",
-		     steal);
+	warn_of_noise(page, context);
+	warn_of_build(page, context);
 	page_paragraph(page, "note");
-	if (count == 0)
-		page_say(page, "Nothing that was recorded speaks of disturbance. ");
+	say_judgement(page, context);
 	page_say(page,
 		 "Every repetition is a point in the plots: trust a difference that is larger "
 		 "than the spread of the points. Compare only what one machine measured in "

@@ -18,14 +18,15 @@ static const struct series *series_of(const struct results *results, const char 
 	return NULL;
 }
 
-static void say(struct page *page, const struct series *series, const char *before)
+static void say(struct page *page, const struct series *series, const char *before,
+		const char *after)
 {
 	char value[VALUE_SIZE];
 
 	if (!series)
 		return;
 	value_format(value, series->median, series->unit);
-	page_say(page, "%s%s", before, value);
+	page_say(page, "%s%s%s", before, value, after);
 }
 
 /* The first thing that a reader of small figures should know. */
@@ -38,17 +39,14 @@ void report_instrument(struct page *page, const struct results *results)
 	if (!loop)
 		return;
 	page_paragraph(page, "note");
-	say(page, loop, "The instrument costs ");
-	page_say(page, " an operation");
-	say(page, bare, " (an empty loop without it: ");
-	page_say(page, "%s", bare ? ")" : "");
-	say(page, series_of(results, "instrument_clock", "wall_per_op"),
-	    ", a reading of the clock ");
-	say(page, series_of(results, "instrument_latency", "wall_per_op"),
-	    ", a latency of nothing with its share of the percentiles ");
-	say(page, latency, " (of which it shows ");
-	page_say(page, "%s", latency ? ")" : "");
-	say(page, series_of(results, "instrument_sample", "wall_per_op"), ", a sample of nothing ");
+	say(page, loop, "What measuring itself costs: ", " an operation");
+	say(page, bare, " (a bare loop: ", ")");
+	say(page, series_of(results, "instrument_clock", "wall_per_op"), "; ",
+	    " to read the clock");
+	say(page, series_of(results, "instrument_latency", "wall_per_op"), "; ",
+	    " to take and store a latency");
+	say(page, latency, ", of which ", " are in the latency");
+	say(page, series_of(results, "instrument_sample", "wall_per_op"), "; ", " a sample");
 	page_say(page, ".");
 	page_paragraph_end(page);
 }

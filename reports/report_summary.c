@@ -19,7 +19,8 @@ static bool is_conformant(const struct backend *backend)
 {
 	return backend->conformed && failed_clauses(backend) == 0 &&
 	       backend->clauses[VERDICT_UNRESOLVED] == 0 &&
-	       backend->clauses[VERDICT_NOT_RUN] == 0 && backend->clauses[VERDICT_PASS] > 0;
+	       backend->clauses[VERDICT_NOT_RUN] == 0 &&
+	       backend->clauses[VERDICT_PASS] + backend->clauses[VERDICT_PARTLY] > 0;
 }
 
 const char *report_verdict(const struct backend *backend)
@@ -46,10 +47,12 @@ static void say_verdict(struct page *page, const struct results *results,
 	if (page->format == PAGE_HTML)
 		page_swatch(page, backend->colour);
 	page_strong(page, "%s: %s", backend->name, report_verdict(backend));
-	page_say(page, ". %zu clause%s: %zu pass, %zu fail, %zu unsupported, %zu untested",
-		 results->clause_count, results->clause_count == 1 ? "" : "s",
-		 clauses[VERDICT_PASS], failed_clauses(backend), clauses[VERDICT_UNSUPPORTED],
-		 clauses[VERDICT_UNTESTED]);
+	page_say(page, ". %zu clause%s: %zu pass", results->clause_count,
+		 results->clause_count == 1 ? "" : "s", clauses[VERDICT_PASS]);
+	if (clauses[VERDICT_PARTLY])
+		page_say(page, ", %zu in part", clauses[VERDICT_PARTLY]);
+	page_say(page, ", %zu fail, %zu unsupported, %zu untested", failed_clauses(backend),
+		 clauses[VERDICT_UNSUPPORTED], clauses[VERDICT_UNTESTED]);
 	if (clauses[VERDICT_UNRESOLVED])
 		page_say(page, ", %zu unresolved", clauses[VERDICT_UNRESOLVED]);
 	if (clauses[VERDICT_NOT_RUN])
@@ -88,6 +91,16 @@ static bool told_apart(const struct series *best, const struct series *other)
 	return other->median > TIE * best->median && other->lower > best->upper;
 }
 
+/* Whether a cell may be the lowest of a row. */
+static const struct series *competing(const struct results *results, const struct row *row,
+				      const struct cell *cell, const char *metric)
+{
+	if (cell->workload != row->workload || cell->workers != row->workers ||
+	    !backend_competes(&results->backends[cell->backend]))
+		return NULL;
+	return cell_comparable(cell, metric);
+}
+
 /* The cell of a row with the lowest median of a metric among those that ran without a failure. */
 static const struct cell *lowest(const struct results *results, const struct row *row,
 				 const char *metric, const struct series *above)
@@ -97,12 +110,10 @@ static const struct cell *lowest(const struct results *results, const struct row
 
 	for (size_t i = 0; i < results->cell_count; i++) {
 		const struct cell *cell = &results->cells[i];
-		const struct series *series = cell_series(cell, metric);
+		const struct series *series = competing(results, row, cell, metric);
 
-		if (cell->workload != row->workload || cell->workers != row->workers ||
-		    cell->failures || !series || !results->backends[cell->backend].executor)
-			continue;
-		if ((!above || told_apart(above, series)) && (!found || series->median < least)) {
+		if (series && (!above || told_apart(above, series)) &&
+		    (!found || series->median < least)) {
 			found = cell;
 			least = series->median;
 		}
@@ -134,15 +145,43 @@ static void say_best(struct page *page, const struct results *results, const str
 	say_answer(page, results, best, metric);
 	for (size_t i = 0; i < results->cell_count; i++) {
 		const struct cell *cell = &results->cells[i];
-		const struct series *series = cell_series(cell, metric);
+		const struct series *series = competing(results, row, cell, metric);
 
-		if (cell == best || cell->workload != row->workload ||
-		    cell->workers != row->workers || cell->failures || !series ||
-		    !results->backends[cell->backend].executor || told_apart(first, series))
+		if (cell == best || !series || told_apart(first, series))
 			continue;
 		page_break(page);
 		page_muted(page, "≈ ");
 		say_answer(page, results, cell, metric);
+	}
+}
+
+/* Nobody was asked what an interrupted run did not come to. */
+static bool is_unknown(const struct results *results, const struct row *row, size_t backend,
+		       const char *metric)
+{
+	const struct cell *cell = results_cell(results, row->workload, backend, row->workers);
+	const cJSON *complete =
+		cJSON_GetObjectItemCaseSensitive(results->bench_context, "complete");
+
+	if (!results->backends[backend].measured || !backend_competes(&results->backends[backend]))
+		return false;
+	return cell ? !cell->unsupported && !cell_comparable(cell, metric)
+		    : cJSON_IsFalse(complete);
+}
+
+/* Those that may be better than the best that is known. */
+static void say_unknown(struct page *page, const struct results *results, const struct row *row,
+			const char *metric)
+{
+	const char *before = "not known: ";
+
+	for (size_t i = 0; i < results->backend_count; i++) {
+		if (!is_unknown(results, row, i, metric))
+			continue;
+		if (before[0] == 'n')
+			page_break(page);
+		page_muted(page, "%s%s", before, results->backends[i].name);
+		before = ", ";
 	}
 }
 
@@ -173,7 +212,7 @@ static void decision_row(struct page *page, const struct results *results, const
 	text_free(&name);
 	page_cell(page, "name", NULL);
 	page_muted(page, "%s", value_metric(workload->metric));
-	page_cell(page, "name", NULL);
+	page_cell(page, "lowest", NULL);
 	if (best) {
 		const struct series *first = cell_series(best, workload->metric);
 
@@ -182,6 +221,7 @@ static void decision_row(struct page *page, const struct results *results, const
 	} else {
 		page_muted(page, "none ran");
 	}
+	say_unknown(page, results, row, workload->metric);
 	page_cell(page, "name", NULL);
 	if (next) {
 		value_next(ratio, results, next);
@@ -195,6 +235,19 @@ static void decision_row(struct page *page, const struct results *results, const
 		say_answer(page, results, cpu, "cpu_per_op");
 	else
 		page_muted(page, "–");
+}
+
+/* What hands nothing over has no rivals in what it costs to hand something over. */
+static void say_references(struct page *page, const struct results *results)
+{
+	const char *before = " Never the lowest, since tasks run in the thread that submits: ";
+
+	for (size_t i = 0; i < results->backend_count; i++)
+		if (results->backends[i].measured && results->backends[i].in_caller) {
+			page_say(page, "%s%s", before, results->backends[i].name);
+			before = ", ";
+		}
+	page_say(page, "%s", before[0] == ',' ? "." : "");
 }
 
 static void decisions(struct page *page, const struct results *results)
@@ -219,16 +272,20 @@ static void decisions(struct page *page, const struct results *results)
 	page_table_end(page);
 	page_paragraph(page, "note");
 	page_say(page,
-		 "Medians of this machine and these runs. Executors whose medians differ by less "
-		 "than %.0f %%, or the middle halves of whose repetitions overlap, are not told "
-		 "apart (≈): of those, take the simplest. †: not conformant, or undecided.",
+		 "Medians of this machine and these runs. ≈: not told apart from the lowest, "
+		 "because the medians differ by less than %.0f %% or the middle halves of the "
+		 "repetitions overlap. The second means that this run cannot tell, not that they "
+		 "are equal. Not known: no value, or of fewer than half of the repetitions. †: not "
+		 "conformant, or undecided.",
 		 100 * (TIE - 1));
+	say_references(page, results);
 	page_paragraph_end(page);
 }
 
 void report_summary(struct page *page, const struct results *results)
 {
 	page_heading(page, 1, "verdict", "Assay report");
+	report_head(page, results);
 	say_verdicts(page, results);
 	report_noise(page, results);
 	report_instrument(page, results);

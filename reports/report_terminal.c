@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The report in short, for a terminal: conformance, and each workload relative to its best. */
+#include "record.h"
 #include "report.h"
 #include "value.h"
 
@@ -28,15 +29,38 @@ static void add_name(struct text *line, const char *name, int width)
 }
 
 /* The last cell is padded as the others are, but no line ends in blanks. */
-static void print_line(struct text *line)
+static void end_line(struct text *out, struct text *line)
 {
 	while (line->length > 0 && line->data[line->length - 1] == ' ')
 		line->length--;
-	printf("%.*s\n", (int)line->length, line->data ? line->data : "");
+	text_bytes(out, line->data, line->length);
+	text_add(out, "\n");
 	text_free(line);
 }
 
-static void print_conformance(const struct results *results)
+/* A line of its own, where there is something to say. */
+static void add_parts(struct text *out, const struct results *results)
+{
+	struct text line = {0};
+	size_t parts = 0;
+
+	add_cell(&line, "  in part", NAME_WIDTH);
+	for (size_t i = 0; i < results->backend_count; i++) {
+		const struct backend *backend = &results->backends[i];
+		char cell[32];
+
+		if (!backend->executor)
+			continue;
+		snprintf(cell, sizeof cell, "%zu", backend->clauses[VERDICT_PARTLY]);
+		add_cell(&line, backend->conformed ? cell : "", COLUMN_WIDTH);
+		parts += backend->clauses[VERDICT_PARTLY];
+	}
+	if (parts)
+		end_line(out, &line);
+	text_free(&line);
+}
+
+static void add_conformance(struct text *out, const struct results *results)
 {
 	struct text line = {0};
 
@@ -52,7 +76,8 @@ static void print_conformance(const struct results *results)
 			 backend->clauses[VERDICT_PASS], results->clause_count);
 		add_cell(&line, cell, COLUMN_WIDTH);
 	}
-	print_line(&line);
+	end_line(out, &line);
+	add_parts(out, results);
 }
 
 static void add_measurement(struct text *line, const struct results *results,
@@ -78,17 +103,18 @@ static void add_measurement(struct text *line, const struct results *results,
 	}
 }
 
-void report_terminal(const struct results *results, const char *directory)
+int report_terminal(const struct results *results, const char *directory)
 {
-	struct text line = {0};
+	struct text out = {0}, line = {0};
+	int failed;
 
 	add_cell(&line, "", NAME_WIDTH);
 	for (size_t i = 0; i < results->backend_count; i++)
 		if (results->backends[i].executor)
 			add_name(&line, results->backends[i].name, COLUMN_WIDTH);
-	print_line(&line);
+	end_line(&out, &line);
 	if (results->conformance_context)
-		print_conformance(results);
+		add_conformance(&out, results);
 	for (size_t i = 0; i < results->row_count; i++) {
 		const struct row *row = &results->rows[i];
 		struct text name = {0};
@@ -103,9 +129,13 @@ void report_terminal(const struct results *results, const char *directory)
 				add_measurement(
 					&line, results,
 					results_cell(results, row->workload, j, row->workers));
-		print_line(&line);
+		end_line(&out, &line);
 	}
-	printf("\n%s%s/report.html\n",
-	       results->row_count ? "Medians, each as a multiple of the lowest in its row.\n" : "",
-	       directory);
+	text_format(&out, "\n%s%s/report.html\n",
+		    results->row_count ? "Medians, each as a multiple of the lowest in its row.\n"
+				       : "",
+		    directory);
+	failed = record_write(NULL, out.data);
+	text_free(&out);
+	return failed;
 }

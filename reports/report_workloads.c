@@ -133,7 +133,10 @@ void report_heat_map(struct page *page, const struct results *results, const str
 	page_paragraph(page, "note");
 	page_say(page,
 		 "The median of each executor as a multiple of the lowest in its row; 1.00 is "
-		 "the best. The mean counts the rows that have a value, and says how many.");
+		 "the best. The mean counts the rows that have a value, and says how many. What "
+		 "runs "
+		 "tasks in the thread that submits is shown beside the others and never the "
+		 "lowest.");
 	page_paragraph_end(page);
 	heat_table(page, results);
 	if (plots->heat_map.svg)
@@ -170,6 +173,16 @@ static void range_cell(struct page *page, const struct series *series)
 	page_say(page, "%s – %s", least, most);
 }
 
+/* "4 of 5": a median of four may lack the worst of five. */
+static void say_repetitions(struct page *page, const struct cell *cell, const struct series *series)
+{
+	size_t count = !series ? 0 : series->together ? cell->repetitions : series->count;
+
+	if (count < cell->repetitions)
+		page_say(page, "%zu of ", count);
+	page_say(page, "%zu", cell->repetitions);
+}
+
 static void cell_row(struct page *page, const struct results *results, const struct cell *cell,
 		     bool tail)
 {
@@ -184,10 +197,12 @@ static void cell_row(struct page *page, const struct results *results, const str
 	report_backend(page, &results->backends[cell->backend]);
 	if (!results->backends[cell->backend].executor)
 		page_muted(page, " (no executor)");
+	if (results->backends[cell->backend].in_caller)
+		page_muted(page, " (in the caller)");
 	page_cell(page, NULL, NULL);
 	page_say(page, "%d", cell->workers);
 	page_cell(page, NULL, NULL);
-	page_say(page, "%zu", cell->repetitions);
+	say_repetitions(page, cell, series);
 	if (cell->failures)
 		page_say(page, " + %zu failed", cell->failures);
 	value_cell(page, cell, workload->metric);
@@ -237,9 +252,9 @@ static void failed_cells(struct page *page, const struct results *results, size_
 		if (cell->workload != index || !cell->failures)
 			continue;
 		page_paragraph(page, "warning");
-		page_strong(page, "%s, %d worker%s: ", results->backends[cell->backend].name,
+		page_strong(page, "%s, %d worker%s:", results->backends[cell->backend].name,
 			    cell->workers, cell->workers == 1 ? "" : "s");
-		page_say(page, "%zu failed: %s", cell->failures, cell->message);
+		page_say(page, " %zu failed: %s", cell->failures, cell->message);
 		page_paragraph_end(page);
 	}
 }
@@ -292,6 +307,9 @@ static void medians(struct page *page, const struct results *results, size_t ind
 		value_format(value, series->median, series->unit);
 		page_say(page, "%s%s %s", separator,
 			 results->backends[results->cells[i].backend].name, value);
+		if (!series->together && series->count < results->cells[i].repetitions)
+			page_say(page, " (%zu of %zu)", series->count,
+				 results->cells[i].repetitions);
 		separator = ", ";
 	}
 	page_say(page, ".");

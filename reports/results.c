@@ -12,6 +12,7 @@ static const struct {
 	const char *name, *symbol;
 } verdicts[VERDICTS] = {
 	[VERDICT_PASS] = {"pass", "✓"},
+	[VERDICT_PARTLY] = {"in\u00A0part", "◐"},
 	[VERDICT_UNSUPPORTED] = {"unsupported", "○"},
 	[VERDICT_UNRESOLVED] = {"unresolved", "?"},
 	[VERDICT_FAIL] = {"fail", "✗"},
@@ -35,6 +36,11 @@ const char *verdict_symbol(enum verdict verdict)
 bool verdict_is_failure(enum verdict verdict)
 {
 	return verdict >= VERDICT_FAIL && verdict <= VERDICT_CRASH;
+}
+
+bool backend_competes(const struct backend *backend)
+{
+	return backend->executor && !backend->in_caller;
 }
 
 /* The bench's names for rows that run the work without an executor. */
@@ -100,6 +106,13 @@ bool results_are_good(const struct results *results)
 		if (results->cells[i].failures)
 			return false;
 	return true;
+}
+
+bool results_are_empty(const struct results *results)
+{
+	return (!results->trees[1] && !results->trees[2]) ||
+	       (results->trees[1] && !results->outcome_count) ||
+	       (results->trees[2] && !results->cell_count);
 }
 
 void results_free(struct results *results)

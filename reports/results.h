@@ -16,6 +16,7 @@
  */
 enum verdict {
 	VERDICT_PASS,
+	VERDICT_PARTLY, /* of a clause: tests passed, and the others are unsupported */
 	VERDICT_UNSUPPORTED,
 	VERDICT_UNRESOLVED,
 	VERDICT_FAIL,
@@ -64,7 +65,8 @@ struct backend {
 	const char *name;
 	const char *summary; /* what it is; NULL if the file does not say */
 	bool executor;       /* false: a row without an executor, to compare with */
-	bool conformed;      /* it occurs in the conformance file */
+	bool in_caller; /* its tasks ran in the thread that submits: compared with, never best */
+	bool conformed; /* it occurs in the conformance file */
 	bool measured;
 	int colour;
 	size_t clauses[VERDICTS]; /* how many clauses ended so */
@@ -77,6 +79,8 @@ struct series {
 	const char *note; /* why a value is not known */
 	double *values;   /* in the order of the repetitions */
 	size_t count;
+	size_t asked;  /* repetitions that say something of it */
+	bool together; /* the one value is of all repetitions */
 	double median, least, most;
 	double lower, upper; /* quartiles: the middle half lies between them */
 };
@@ -90,11 +94,11 @@ struct cell {
 	int workers;
 	struct series series[CELL_SERIES];
 	size_t series_count;
-	size_t repetitions;
+	size_t repetitions; /* that did not fail; not each need have given a value */
 	size_t failures;
 	bool unsupported;    /* there is nothing to measure; a note says why */
 	const char *message; /* of the first failure */
-	double ratio;        /* to the best executor of its row; 0: there is none */
+	double ratio;        /* to the best executor of its row; 0: none, or too few values */
 };
 
 struct workload {
@@ -141,6 +145,8 @@ void results_free(struct results *results);
 /* Every test passed or is unsupported, and no measurement failed: as the programs that wrote the files
  * judged them. */
 bool results_are_good(const struct results *results);
+/* No file of results was given, or one without any. */
+bool results_are_empty(const struct results *results);
 
 /* The parts of it, in this order: results_clauses.c, results_tests.c, results_bench.c. */
 int results_read_clauses(struct results *results, const char *path, const cJSON *tree);
@@ -156,10 +162,19 @@ bool verdict_is_failure(enum verdict verdict);
 const char *verdict_name(enum verdict verdict); /* as in the files */
 const char *verdict_symbol(enum verdict verdict);
 
+/* How many tests of a clause ended so on a backend. */
+size_t clause_count(const struct results *results, const struct clause *clause, size_t backend,
+		    enum verdict verdict);
+
+/* An executor that may be the best of a row. */
+bool backend_competes(const struct backend *backend);
+
 /* NULL if the cell has no values of it. */
 const struct series *cell_series(const struct cell *cell, const char *metric);
 /* The values to compare by; NULL if the cell failed or has none. */
 const struct series *cell_primary(const struct results *results, const struct cell *cell);
+/* The values of a metric if at least half of the repetitions gave one, and none failed; else NULL. */
+const struct series *cell_comparable(const struct cell *cell, const char *metric);
 /* NULL if there is none. */
 const struct cell *results_cell(const struct results *results, size_t workload, size_t backend,
 				int workers);

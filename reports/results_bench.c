@@ -22,6 +22,7 @@ struct sample {
 	bool ok;
 	bool known; /* value is a number */
 	bool unsupported;
+	bool together; /* of all repetitions */
 	double value;
 	size_t position;
 };
@@ -164,6 +165,22 @@ static int read_value(const struct place *place, const cJSON *object, struct sam
 	return 0;
 }
 
+/* Percentiles of all of them together stand behind the last. */
+static double repetitions_of(const struct results *results)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(results->bench_context, "repetitions");
+
+	return json_is_number(item) ? item->valuedouble : INFINITY;
+}
+
+/* What gave a value without a worker gave it in the thread that submits. */
+static bool ran_in_caller(const cJSON *object)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, "workers_effective");
+
+	return json_is_number(item) && item->valuedouble == 0;
+}
+
 static int read_sample(struct results *results, const struct place *place, const cJSON *object,
 		       struct sample *sample)
 {
@@ -180,12 +197,16 @@ static int read_sample(struct results *results, const struct place *place, const
 	    read_value(place, object, sample))
 		return -1;
 	sample->unsupported = cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(object, "supported"));
+	sample->together = sample->repetition >= repetitions_of(results);
 	sample->workers = (int)workers;
 	sample->workload = workload_of(results, workload);
 	sample->backend = results_backend(results, backend);
 	results->backends[sample->backend].measured = true;
-	if (results->backends[sample->backend].executor)
+	if (results->backends[sample->backend].executor) {
 		results->workloads[sample->workload].has_executors = true;
+		results->backends[sample->backend].in_caller |=
+			sample->known && ran_in_caller(object);
+	}
 	return 0;
 }
 
@@ -272,11 +293,15 @@ static int add_sample(const struct place *place, struct cell *cell, const struct
 	    (!series->unit || !sample->unit || strcmp(series->unit, sample->unit) != 0))
 		return json_refuse(place, "expected the unit of \"%s\" to be the same in all rows",
 				   sample->metric);
+	series->asked += !sample->together;
 	if (!sample->known) {
 		series->note = sample->message ? sample->message : "not known";
 		cell->unsupported |= sample->unsupported;
 		return 0;
 	}
+	if (sample->together && series->count)
+		return 0;
+	series->together = sample->together;
 	series->values = reallocate(series->values, series->count + 1, sizeof *series->values);
 	series->values[series->count++] = sample->value;
 	return 0;
@@ -331,8 +356,8 @@ static int make_cells(struct results *results, const char *path, const struct sa
 			struct series *series = &results->cells[i].series[j];
 
 			summarize(series);
-			if (series->count > results->cells[i].repetitions)
-				results->cells[i].repetitions = series->count;
+			if (series->asked > results->cells[i].repetitions)
+				results->cells[i].repetitions = series->asked;
 		}
 	return 0;
 }
@@ -355,13 +380,18 @@ static void choose_metrics(struct results *results, const struct sample *samples
 	}
 }
 
+static const struct series *compared(const struct results *results, const struct cell *cell)
+{
+	return cell_comparable(cell, results->workloads[cell->workload].metric);
+}
+
 static void make_rows(struct results *results)
 {
 	results->rows = allocate(results->cell_count, sizeof *results->rows);
 	for (size_t i = 0; i < results->cell_count; i++) {
 		const struct cell *cell = &results->cells[i];
 		struct row *row = &results->rows[results->row_count];
-		const struct series *series = cell_primary(results, cell);
+		const struct series *series = compared(results, cell);
 
 		if (!results->backends[cell->backend].executor)
 			continue;
@@ -373,7 +403,8 @@ static void make_rows(struct results *results)
 				.workload = cell->workload, .workers = cell->workers, .best = -1};
 			results->row_count++;
 		}
-		if (series && (row->best < 0 || series->median < row->best))
+		if (series && backend_competes(&results->backends[cell->backend]) &&
+		    (row->best < 0 || series->median < row->best))
 			row->best = series->median;
 	}
 	for (size_t i = 1; i < results->row_count; i++)
@@ -397,7 +428,7 @@ static void relate(struct results *results)
 {
 	for (size_t i = 0; i < results->cell_count; i++) {
 		struct cell *cell = &results->cells[i];
-		const struct series *series = cell_primary(results, cell);
+		const struct series *series = compared(results, cell);
 		const struct row *row = row_of(results, cell);
 
 		/* Nonsense such as 1e30 to 1e-300 has no ratio, nor has anything to nothing. */
@@ -419,6 +450,14 @@ const struct series *cell_series(const struct cell *cell, const char *metric)
 const struct series *cell_primary(const struct results *results, const struct cell *cell)
 {
 	return cell->failures ? NULL : cell_series(cell, results->workloads[cell->workload].metric);
+}
+
+const struct series *cell_comparable(const struct cell *cell, const char *metric)
+{
+	const struct series *series = cell->failures ? NULL : cell_series(cell, metric);
+
+	return series && (series->together || 2 * series->count >= cell->repetitions) ? series
+										      : NULL;
 }
 
 const struct cell *results_cell(const struct results *results, size_t workload, size_t backend,
@@ -452,9 +491,10 @@ int results_read_bench(struct results *results, const char *path, const cJSON *t
 	place.array = "results";
 	cJSON_ArrayForEach(object, list)
 	{
-		samples[count].position = place.index++;
+		samples[count].position = place.index;
 		failed = failed || read_sample(results, &place, object, &samples[count]);
 		count++;
+		place.index++;
 		if (failed)
 			break;
 	}

@@ -25,6 +25,18 @@ static int read_test_list(const struct place *place, const cJSON *object, struct
 	return 0;
 }
 
+static int check_level(const struct place *place, const char *level)
+{
+	static const char *const levels[] = {"MUST", "SHOULD", "MAY"};
+
+	for (size_t i = 0; level && i < sizeof levels / sizeof *levels; i++)
+		if (strcmp(level, levels[i]) == 0)
+			return 0;
+	return level ? json_refuse(place, "the level is \"%.60s\"; expected MUST, SHOULD or MAY",
+				   level)
+		     : 0;
+}
+
 static int read_clause(const struct place *place, const cJSON *object, struct clause *clause)
 {
 	*clause = (struct clause){.listed = true};
@@ -39,7 +51,7 @@ static int read_clause(const struct place *place, const cJSON *object, struct cl
 	    json_string(place, object, "choice", true, &clause->choice) ||
 	    json_string(place, object, "profile", true, &clause->profile) ||
 	    json_string(place, object, "untested", true, &clause->untested) ||
-	    read_test_list(place, object, clause))
+	    check_level(place, clause->level) || read_test_list(place, object, clause))
 		return -1;
 	return 0;
 }

@@ -14,7 +14,7 @@ static int read_verdict(const struct place *place, const cJSON *object, enum ver
 	if (json_string(place, object, "verdict", false, &name))
 		return -1;
 	for (enum verdict i = VERDICT_PASS; i < VERDICT_UNTESTED; i++)
-		if (strcmp(name, verdict_name(i)) == 0) {
+		if (i != VERDICT_PARTLY && strcmp(name, verdict_name(i)) == 0) {
 			*verdict = i;
 			return 0;
 		}
@@ -109,6 +109,17 @@ static bool incomplete(const struct results *results, const struct clause *claus
 	return run < clause->tests;
 }
 
+size_t clause_count(const struct results *results, const struct clause *clause, size_t backend,
+		    enum verdict verdict)
+{
+	size_t count = 0;
+
+	for (size_t i = clause->first; i < clause->first + clause->count; i++)
+		count += results->outcomes[i].backend == backend &&
+			 results->outcomes[i].verdict == verdict;
+	return count;
+}
+
 static void judge_clause(struct results *results, struct clause *clause)
 {
 	enum verdict none = clause->tests || clause->count ? VERDICT_NOT_RUN : VERDICT_UNTESTED;
@@ -125,6 +136,9 @@ static void judge_clause(struct results *results, struct clause *clause)
 	for (size_t i = 0; i < results->backend_count; i++) {
 		if (clause->cells[i] < VERDICT_UNRESOLVED && incomplete(results, clause, i))
 			clause->cells[i] = VERDICT_NOT_RUN;
+		if (clause->cells[i] == VERDICT_UNSUPPORTED &&
+		    clause_count(results, clause, i, VERDICT_PASS))
+			clause->cells[i] = VERDICT_PARTLY;
 		results->backends[i].clauses[clause->cells[i]]++;
 	}
 }
@@ -185,10 +199,11 @@ int results_read_tests(struct results *results, const char *path, const cJSON *t
 	{
 		struct outcome *outcome = &results->outcomes[results->outcome_count];
 
-		outcome->position = place.index++;
+		outcome->position = place.index;
 		if (read_outcome(results, &place, object, outcome))
 			return -1;
 		results->outcome_count++;
+		place.index++;
 	}
 	if (results->outcome_count)
 		qsort(results->outcomes, results->outcome_count, sizeof *results->outcomes,

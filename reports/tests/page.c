@@ -73,6 +73,23 @@ static void test_values(void)
 	check_value(1e30, "ns", "1e+21 s");
 }
 
+static void check_prose(enum page_format format, const char *string, const char *expected)
+{
+	struct page page = {.format = format};
+
+	page_prose(&page, string);
+	check(page.out.data, expected, "prose");
+	text_free(&page.out);
+}
+
+static void test_prose(void)
+{
+	check_prose(PAGE_HTML, "a `b<c` d", "a <code>b&lt;c</code> d");
+	check_prose(PAGE_HTML, "`b``c`", "<code>b</code><code>c</code>");
+	check_prose(PAGE_HTML, "one ` alone", "one ` alone");
+	check_prose(PAGE_MARKDOWN, "`a_b`", "<code>a\\_b</code>");
+}
+
 static void test_table(void)
 {
 	struct page page = {.format = PAGE_MARKDOWN};
@@ -95,6 +112,7 @@ int main(void)
 {
 	test_escapes();
 	test_values();
+	test_prose();
 	test_table();
 	return failures ? 1 : 0;
 }

@@ -88,6 +88,11 @@ static void close_output(void)
 	}
 }
 
+static void fill_output(void)
+{
+	dup2(open("/dev/full", O_WRONLY), STDOUT_FILENO);
+}
+
 /* Root writes where nobody may. */
 static void become_nobody(void)
 {
@@ -144,8 +149,8 @@ static void test_unwritable(void)
 	check(mkdir("taken", 0700) == 0 && write_in_child(nothing, "taken", "x") == 1 &&
 		      complains_of("taken"),
 	      "a directory in the place of the file is an error");
-	check(write_in_child(close_output, "-", "x") == 1 && complains_of("standard output"),
-	      "a broken pipe is an error, not the end");
+	check(write_in_child(close_output, "-", "x") == 1 && !complains_of("standard output"),
+	      "a broken pipe is an error without a word, not the end");
 	check(rmdir("closed") == 0 && rmdir("taken") == 0 && unlink("stderr") == 0 &&
 		      count_names() == 1,
 	      "nothing is left of it");
@@ -210,7 +215,7 @@ static void test_messages(void)
 	check(write_in_child(nothing, ".", "x") == 1 && complains_of("'.': is a directory"),
 	      "a directory is an error that says so");
 	check(complains_of("reports_record: cannot write"), "a message names the program");
-	check(write_in_child(close_output, "-", "x") == 1 &&
+	check(write_in_child(fill_output, "-", "x") == 1 &&
 		      complains_of("reports_record: cannot write to the standard output"),
 	      "that of the standard output too");
 	check(unlink("stderr") == 0 && count_names() == 1, "no other file is left");

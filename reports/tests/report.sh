@@ -131,7 +131,9 @@ case_quiet() {
 	printf '{"format":"assay-list/1","clauses":[]}' >clauses.json
 	local noisy
 	for noisy in true false null; do
-		printf '{"format":"assay-bench/1","context":{"machine":{"noisy":%s,"noise":"others"}},' $noisy >bench.json
+		printf '{"format":"assay-bench/1","context":{"allowed_cpus":2,"machine":{"noisy":%s,"noise":"others",' \
+			$noisy >bench.json
+		printf '"load_1min_before":9,"pressure_cpu_before":0.9,"others_ratio":0.02,"steal_ratio":0.011}},' >>bench.json
 		printf '"results":[]}' >>bench.json
 		report - bench.json clauses.json $noisy
 		status=$?
@@ -141,6 +143,9 @@ case_quiet() {
 	expect "quiet is quiet" absent 'too noisy\|not known whether' false/report.md
 	expect "unknown is said" grep -q 'not known whether the machine was quiet' null/report.md
 	expect "unknown is not noise" absent 'too noisy' null/report.md
+	expect "the judgement in figures" grep -q 'took 2 % .* the hypervisor 1.1 %: quiet enough\.' false/report.md
+	expect "no judgement where there is none" absent 'quiet enough' true/report.md
+	expect "what decides nothing is no warning" absent 'other work ran\|waited for a processor' false/report.md
 }
 
 # The whole cost of a latency, not what two readings of the clock show of it.
@@ -153,7 +158,7 @@ case_instrument() {
 	report - bench.json clauses.json out
 	status=$?
 	expect "exit code 0" status_is 0
-	expect "the whole cost" grep -q 'latency of nothing.* 345 ns (of which it shows 52.0 ns)' out/report.md
+	expect "the whole cost" grep -q 'itself costs: 1.00 ns an operation; 345 ns to take and store a latency, of which 52.0 ns are in the latency\.' out/report.md
 }
 
 # Every field that the programs write is in the description of the formats.
@@ -202,6 +207,9 @@ case_bad_input() {
 	refused 0 'expected a string "backend"'
 	row='{"backend":"b","clause":"C","test":"t","verdict":"great"}'
 	printf '%s%s]}' "$conformance" "$row" >bad.json
+	refused 0 'results[0]: the verdict is "great"; expected pass, fail'
+	row='{"backend":"b","clause":"C","test":"t","verdict":"in part"}'
+	printf '%s%s]}' "$conformance" "$row" >bad.json
 	refused 0 'expected pass, fail'
 	row='{"backend":"b","clause":"C","test":"t","verdict":"pass"}'
 	printf '%s%s,%s]}' "$conformance" "$row" "$row" >bad.json
@@ -221,7 +229,7 @@ case_bad_input() {
 	printf '%s{%s,"value":NaN}]}' "$bench" "$row" >bad.json
 	refused 1 'is no JSON'
 	printf '%s{%s,"value":1e999}]}' "$bench" "$row" >bad.json
-	refused 1 'expected a number from 0 to 1e30'
+	refused 1 'results[0]: expected a number from 0 to 1e30'
 	printf '%s{%s,"value":-1}]}' "$bench" "$row" >bad.json
 	refused 1 'expected a number from 0 to 1e30'
 	printf '%s{%s}]}' "$bench" "$row" >bad.json
@@ -241,6 +249,8 @@ case_bad_input() {
 	refused 2 'expected an array "tests"'
 	printf '{"format":"assay-list/1","clauses":[{"id":"A","chapter":"c","tests":[[]]}]}' >bad.json
 	refused 2 'expected names of tests'
+	printf '{"format":"assay-list/1","clauses":[{"id":"A","chapter":"c","level":"PERHAPS","tests":[]}]}' >bad.json
+	refused 2 'clauses[0]: the level is "PERHAPS"; expected MUST, SHOULD or MAY'
 	head -c 100000 /dev/zero | tr '\0' '[' >bad.json
 	refused 2 'nested too deeply'
 	rm bad.json && mkdir bad.json
@@ -300,7 +310,7 @@ case_publishing() {
 	sample_report file
 	status=$?
 	expect "exit code 2 if a file is in the way" status_is 2
-	expect "a message that names it" grep -q "'file" stderr
+	expect "a message that names it" grep -q "'file' is not a directory" stderr
 	sample_report missing/out
 	status=$?
 	expect "exit code 2 if the parent is missing" status_is 2
@@ -313,10 +323,152 @@ case_publishing() {
 	status=$?
 	expect "exit code 2 if the disk is full" status_is 2
 	expect "the earlier report is whole" alike out kept
-	"$program" one two >stdout 2>stderr
+}
+
+# usage WORDS ARGUMENT...: refused with these words and where the help is, and nothing else.
+usage() {
+	local words=$1
+	shift
+	"$program" "$@" >stdout 2>stderr
 	status=$?
-	expect "exit code 2 for bad usage" status_is 2
-	expect "how it is used" grep -q '^usage:' stderr
+	expect "exit code 2 for <$*>" status_is 2
+	expect "a message for <$*>" grep -q -F -e "$words" stderr
+	expect "two lines for <$*>" test "$(wc -l <stderr)" -eq 2
+	expect "where the help is for <$*>" grep -q '^assay-report: see assay-report --help$' stderr
+}
+
+case_usage() {
+	local files=("$samples/conformance.json" "$samples/bench.json" "$samples/clauses.json")
+	usage 'expected three files' one two -o out
+	usage 'expected a directory after -o' "${files[@]}"
+	usage "unrecognized option '--frob'" "${files[@]}" --frob -o out
+	usage '--output is given twice' "${files[@]}" -o out -o other
+	usage 'neither --output nor --judge beside it' --holds "${files[0]}" -o out
+	usage 'neither --output nor --judge beside it' --holds "${files[0]}" --judge
+	expect "nothing was written" test ! -e out -a ! -e other
+	"$program" --help >stdout 2>stderr
+	status=$?
+	expect "exit code 0 for help" status_is 0
+	expect "the options" grep -q -e '^  -o, --output DIR ' stdout
+	"$program" "${files[@]}" -o out >/dev/full 2>stderr
+	status=$?
+	expect "exit code 2 if the standard output cannot be written" status_is 2
+	expect "a message" grep -q 'cannot write to the standard output' stderr
+	# A pipe that nobody reads any more.
+	mkfifo pipe
+	exec 4<>pipe 3>pipe 4>&-
+	local arguments
+	for arguments in '--help' "${files[*]} -o out"; do
+		# shellcheck disable=SC2086 # words
+		PATH=/nonexistent "$program" $arguments >&3 2>stderr
+		status=$?
+		expect "exit code 2 without a reader" status_is 2
+		expect "nothing about the reader" absent 'standard output' stderr
+	done
+	exec 3>&-
+}
+
+case_holds() {
+	"$program" --holds nowhere.json >stdout 2>stderr
+	status=$?
+	expect "exit code 2 for a missing file" status_is 2
+	expect "one line" test "$(wc -l <stderr)" -eq 1
+	"$program" --holds "$samples/conformance.json" inline >stdout 2>stderr
+	status=$?
+	expect "exit code 1 for another build" status_is 1
+	expect "the field" grep -q 'does not hold: the field "[a-z_]*" of its context has changed$' stderr
+}
+
+# judged CODE CONFORMANCE BENCH
+judged() {
+	PATH=/nonexistent "$program" "$2" "$3" "$samples/clauses.json" --judge -o out >stdout 2>stderr
+	status=$?
+	expect "exit code $1 for <$2 $3>" status_is "$1"
+}
+
+case_judge() {
+	judged 1 "$samples/conformance.json" -
+	judged 1 - "$samples/bench.json"
+	judged 2 - -
+	expect "why" grep -q 'nothing was judged' stderr
+	printf '{"format":"assay-conformance/1","context":{},"results":[]}' >conformance.json
+	printf '{"format":"assay-bench/1","context":{},"results":[]}' >bench.json
+	judged 2 conformance.json -
+	judged 2 - bench.json
+	judged 2 conformance.json "$samples/bench.json"
+	expect "why" grep -q 'nothing was judged' stderr
+	printf '{"format":"assay-conformance/1","context":{},"results":[' >conformance.json
+	printf '{"backend":"b","clause":"SUB-1","test":"t","verdict":"pass"}]}' >>conformance.json
+	judged 0 conformance.json -
+}
+
+# Which of three executors gave a value in how many of five repetitions.
+bench_of() { # EXECUTOR:VALUES...
+	local separator= cell repetition value
+	printf '{"format":"assay-bench/1","context":{"repetitions":5},"results":['
+	for cell; do
+		for repetition in 0 1 2 3 4; do
+			value=$((100 + repetition))
+			[ $repetition -lt "${cell#*:}" ] || value=null
+			printf '%s{"backend":"%s","workload":"w","workers":2,"metric":"p99","unit":"ns",' \
+				"$separator" "${cell%:*}"
+			printf '"repetition":%s,"ok":true,"value":%s}' $repetition $value
+			separator=,
+			printf ',{"backend":"%s","workload":"w","workers":2,"metric":"gap","unit":"us",' \
+				"${cell%:*}"
+			printf '"repetition":%s,"ok":true,"value":%s}' $repetition $value
+		done
+	done
+	printf '%s]}' "${1:+$more}"
+}
+
+# A median of four of five, of two of five and of none is none of five.
+case_survivors() {
+	printf '{"format":"assay-list/1","clauses":[]}' >clauses.json
+	more=
+	bench_of all:5 most:4 few:2 none:0 >bench.json
+	report - bench.json clauses.json out
+	status=$?
+	expect "exit code 0" status_is 0
+	expect "all" grep -q '^| all | 2 | 5 | 102 ns ' out/report.md
+	expect "most" grep -q '^| most | 2 | 4 of 5 | 102 ns .* 1.00× ' out/report.md
+	expect "too few for a ratio" grep -q '^| few | 2 | 2 of 5 | 100 ns .* – ' out/report.md
+	expect "none" grep -q '^| none | 2 | 0 of 5 | – ' out/report.md
+	expect "the other medians" grep -q 'medians: all 102 µs, most 102 µs (4 of 5), few 100 µs (2 of 5)' \
+		out/report.md
+	expect "the unknown beside the lowest" grep -q '| most 102 ns<br>≈ all 102 ns<br>not known: few, none |\|| all 102 ns<br>≈ most 102 ns<br>not known: few, none |' out/report.md
+	# One value of all repetitions together lacks none of them.
+	more=',{"backend":"none","workload":"w","workers":2,"metric":"p99","unit":"ns","repetition":5,"ok":true,"value":300}'
+	bench_of all:5 none:0 >bench.json
+	report - bench.json clauses.json out
+	expect "together" grep -q '^| none | 2 | 5 | 300 ns .* 2.94× ' out/report.md
+}
+
+# What runs tasks in the caller is shown, and is not what the others are measured by.
+case_caller() {
+	printf '{"format":"assay-list/1","clauses":[]}' >clauses.json
+	more=
+	bench_of caller:5 pool:5 | sed 's/"backend":"caller"/&,"workers_effective":0/g
+		s/"value":10\([0-9]\)/"value":2\1/5' >bench.json
+	sed -i 's/\("backend":"caller",[^}]*"value":\)10/\12/g' bench.json
+	report - bench.json clauses.json out
+	status=$?
+	expect "exit code 0" status_is 0
+	expect "shown" grep -q '^| caller (in the caller) | 2 | 5 | 22.0 ns .* 0.22× ' out/report.md
+	expect "the measure" grep -q '^| pool | 2 | 5 | 102 ns .* 1.00× ' out/report.md
+	expect "the lowest" grep -q '^| w | latency (p99) | pool 102 ns | – ' out/report.md
+	expect "why" grep -q 'tasks run in the thread that submits: caller\.' out/report.md
+}
+
+# Before any figure: when and where, and what restricts it.
+case_head() {
+	printf '{"format":"assay-list/1","clauses":[]}' >clauses.json
+	printf '{"format":"assay-bench/1","context":{"date":"2026-01-01T00:00:00Z","cpu_model":"Abacus",' >bench.json
+	printf '"allowed_cpus":1,"scale":"tiny","complete":false,"cells_cut":2,"sanitizer":"thread"},"results":[]}' >>bench.json
+	report - bench.json clauses.json out
+	status=$?
+	expect "exit code 0" status_is 0
+	expect "the line" grep -q '^2026-01-01T00:00:00Z; Abacus, 1 processor; scale tiny: the times mean little; interrupted; 2 cells not measured; sanitizer thread\.$' out/report.md
 }
 
 "case_$case_name"
