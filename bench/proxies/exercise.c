@@ -230,22 +230,36 @@ static int exercise_backend(struct run *run, const struct assay_backend *backend
 	return error ? fail(run->board, "destroy: %s", assay_error_text(error)) : 0;
 }
 
-int exercise(const char *name, struct board *board, phase_listener *listener)
+const struct assay_backend *exercise_open(const char *file, struct board *board)
 {
 	const uint64_t in_turn = ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_WORKER_LIMIT;
 	const struct assay_backend *backend;
-	struct run *run;
-	int failed;
 
-	shared = board;
-	if (assay_backend_open(name, &backend, board->message, sizeof board->message))
-		return -1;
+	if (assay_backend_open(file, &backend, board->message, sizeof board->message))
+		return NULL;
 	board->message[0] = '\0';
+	if (!backend->name || !*backend->name) {
+		fail(board, "'%s' is no backend: its descriptor has no name", file);
+		return NULL;
+	}
 	snprintf(board->backend, sizeof board->backend, "%s", backend->name);
 	board->apart = !(backend->capabilities & ASSAY_CAP_SHARED_MEMORY);
 	board->together = (backend->capabilities & in_turn) != in_turn;
 	board->racing = board->together && backend->capabilities & ASSAY_CAP_ASYNCHRONOUS;
 	board->tasks = board->together ? TASKS_TOGETHER : TASKS;
+	return backend;
+}
+
+int exercise(const char *file, struct board *board, phase_listener *listener)
+{
+	const struct assay_backend *backend;
+	struct run *run;
+	int failed;
+
+	shared = board;
+	backend = exercise_open(file, board);
+	if (!backend)
+		return -1;
 	run = calloc(1, sizeof *run);
 	if (!run)
 		return fail(board, "no memory");

@@ -36,6 +36,11 @@ struct board {
 /* NULL without memory. */
 struct board *board_create(void);
 
+struct assay_backend;
+
+/* Opens a backend, and notes its name and how it runs tasks. NULL after board->message. */
+const struct assay_backend *exercise_open(const char *file, struct board *board);
+
 /* Told of the beginning of each phase of the second round, and of its end (PHASE_OUTSIDE). */
 typedef void phase_listener(enum phase phase);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,7 +43,7 @@ int instructions_child(const char *backend)
 	return 0;
 }
 
-static void become_valgrind(const char *backend, const char *directory)
+static void become_valgrind(const char *backend, const char *directory, int errors)
 {
 	char output[PATH_MAX + 64], program[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
@@ -51,10 +52,28 @@ static void become_valgrind(const char *backend, const char *directory)
 	program[length > 0 ? length : 0] = '\0';
 	snprintf(output, sizeof output, "--callgrind-out-file=%s/out", directory);
 	dup2(null, STDOUT_FILENO);
-	dup2(null, STDERR_FILENO);
+	dup2(errors < 0 ? null : errors, STDERR_FILENO);
 	execlp("valgrind", "valgrind", "--tool=callgrind", "--quiet", "--max-threads=2000", output,
 	       program, "instructions", backend, (char *)NULL);
 	_exit(127);
+}
+
+/* The exercise under valgrind has a board of its own: what it says is its last line. */
+static void take_last_line(int errors, struct board *board)
+{
+	char text[4096], *line;
+	off_t end = lseek(errors, 0, SEEK_END);
+	off_t start = end > (off_t)sizeof text - 1 ? end - (off_t)sizeof text + 1 : 0;
+	ssize_t length = errors < 0 ? 0 : pread(errors, text, sizeof text - 1, start);
+
+	while (length > 0 && text[length - 1] == '\n')
+		length--;
+	text[length > 0 ? length : 0] = '\0';
+	line = strrchr(text, '\n');
+	snprintf(board->message, sizeof board->message, "under callgrind: %s",
+		 line      ? line + 1
+		 : text[0] ? text
+			   : "the exercise failed");
 }
 
 /* One dump: "desc: Trigger: Client Request: submit" and "totals: 12345". */
@@ -98,7 +117,7 @@ int instructions_count(const char *backend, struct board *board, uint64_t instru
 {
 	const char *parent = getenv("TMPDIR");
 	char directory[PATH_MAX];
-	int status = -1;
+	int status = -1, errors, failed = 0;
 	pid_t pid;
 
 	memset(instructions, 0, PHASES * sizeof *instructions);
@@ -114,22 +133,23 @@ int instructions_count(const char *backend, struct board *board, uint64_t instru
 		snprintf(board->message, sizeof board->message, "no temporary directory");
 		return -1;
 	}
+	errors = memfd_create("errors", MFD_CLOEXEC);
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
-		become_valgrind(backend, directory);
+		become_valgrind(backend, directory, errors);
 	if (pid > 0)
 		waitpid(pid, &status, 0);
 	read_dumps(directory, instructions);
 	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 127) {
 		snprintf(board->message, sizeof board->message,
 			 "valgrind cannot be run; install the Debian package valgrind");
-		return 1;
+		failed = 1;
+	} else if (status != 0 || !instructions[PHASE_SUBMIT]) {
+		take_last_line(errors, board);
+		failed = -1;
 	}
-	if (status != 0 || !instructions[PHASE_SUBMIT]) {
-		snprintf(board->message, sizeof board->message,
-			 "the exercise failed under callgrind");
-		return -1;
-	}
-	return 0;
+	if (errors >= 0)
+		close(errors);
+	return failed;
 }

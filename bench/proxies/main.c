@@ -2,6 +2,7 @@
 /* Costs of a task that can be counted: the same in every run, whoever else is on the machine. */
 #include "allocations.h"
 #include "catalogue.h"
+#include "command.h"
 #include "exercise.h"
 #include "instructions.h"
 #include "record.h"
@@ -9,7 +10,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,14 +21,40 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: assay-proxies [BACKEND|FILE.so ...] [--format text|json] [-o FILE]\n"
+static const char help[] =
+	"assay-proxies - count what a small task costs\n"
 	"\n"
-	"Counts what a small task costs on the uncontended path: instructions (callgrind),\n"
-	"allocations, bytes of a pending task, system calls. No clock is read: two runs of one\n"
-	"build agree, and assay-compare judges the JSON with exact thresholds.\n"
+	"usage:\n"
+	"  assay-proxies [BACKEND|FILE.so ...] [--format text|json] [-o FILE]\n"
+	"  assay-proxies --help\n"
 	"\n"
-	"Exit status: 0 all counted, 1 a backend failed, 2 could not do what was asked.\n";
+	"  On the uncontended path: instructions (callgrind), allocations, bytes of a pending "
+	"task,\n"
+	"  system calls. No clock is read: two runs of one build agree, and assay-compare judges "
+	"the\n"
+	"  JSON with exact thresholds. Backends by name, from the directories in "
+	"ASSAY_BACKEND_PATH\n"
+	"  and ../lib/assay beside this program; by path, with a slash or ending in .so; all that\n"
+	"  are found if none is given.\n"
+	"\n"
+	"      --format FORMAT  text or json (default: what the ending of FILE says, .txt or "
+	".json;\n"
+	"                       else text)\n"
+	"  -o, --output FILE    instead of the standard output\n"
+	"  -h, --help           this text\n"
+	"\n"
+	"environment\n"
+	"  ASSAY_BACKEND_PATH   directories of backends, separated by colons\n"
+	"  TMPDIR               where callgrind's files are while it runs (default /tmp)\n"
+	"\n"
+	"exit code\n"
+	"  0  all was counted that can be\n"
+	"  1  a backend failed\n"
+	"  2  what was asked could not be done; nothing was written\n"
+	"\n"
+	"examples\n"
+	"  assay-proxies mutex_queue ./my_pool.so\n"
+	"  assay-proxies -o base.json\n";
 
 /* An exercise that hangs ends here. */
 enum { LIMIT_S = 60 };
@@ -136,6 +162,12 @@ static void explain(struct board *board, int status)
 
 static const char racing[] = "its tasks run beside each other: no two runs are the same";
 
+struct subject {
+	const char *asked; /* the name or path that was given */
+	char *file;
+	char name[sizeof((struct board *)NULL)->backend]; /* in its descriptor */
+};
+
 /* Allocations and bytes; then everything else is worth trying. */
 static int count_allocations(const char *backend, struct board *board, struct count counts[2])
 {
@@ -221,22 +253,20 @@ static struct board *new_board(void)
 	return board;
 }
 
-static void measure(struct output *output, const char *name, const char *file)
+static void measure(struct output *output, const struct subject *subject)
 {
 	struct board *boards[3] = {new_board(), new_board(), new_board()};
+	const char *backend = subject->name, *file = subject->file;
 	struct count counts[7];
-	const char *backend;
 
 	if (count_allocations(file, boards[0], counts + 5)) {
 		counts[0] = (struct count){"instructions_per_task", "instructions", 0,
 					   boards[0]->message, false};
-		backend = boards[0]->backend[0] ? boards[0]->backend : name;
 		fprintf(stderr, "assay-proxies: %s: %s\n", backend, boards[0]->message);
 		fprintf(output->table, "%s\n  FAILED: %s\n", backend, boards[0]->message);
 		add_record(output, boards[0], backend, &counts[0], false);
 		output->failed = true;
 	} else {
-		backend = boards[0]->backend;
 		count_system_calls(file, boards[1], &counts[4]);
 		boards[2]->tasks = boards[0]->tasks;
 		boards[2]->apart = boards[0]->apart;
@@ -280,34 +310,96 @@ static int write_results(struct output *output, bool json, const char *path)
 	return failed;
 }
 
-static int run(char **names, size_t count, bool json, const char *path)
+/* In a process of its own: what it does when it is loaded is not to be counted later. */
+static int open_apart(struct subject *subject)
+{
+	struct board *board = new_board();
+	int status = -1;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		alarm(LIMIT_S);
+		_exit(exercise_open(subject->file, board) ? 0 : 1);
+	}
+	if (pid > 0 && waitpid(pid, &status, 0) != pid)
+		status = -1;
+	if (status == 0) {
+		snprintf(subject->name, sizeof subject->name, "%s", board->backend);
+	} else if (board->message[0]) {
+		fprintf(stderr, "assay-proxies: %s\n", board->message);
+	} else {
+		explain(board, status);
+		fprintf(stderr, "assay-proxies: cannot load backend '%s': %s\n", subject->asked,
+			board->message);
+	}
+	munmap(board, sizeof *board);
+	return status ? -1 : 0;
+}
+
+static int refuse_twice(const struct subject *first, const struct subject *second)
+{
+	if (strcmp(first->asked, second->asked) == 0)
+		fprintf(stderr, "assay-proxies: '%s' is given twice\n", second->asked);
+	else
+		fprintf(stderr, "assay-proxies: backend '%s' is given twice: as '%s' and as '%s'\n",
+			second->name, first->asked, second->asked);
+	return -1;
+}
+
+/* All of them, before the first is measured. */
+static int resolve(struct subject *subjects, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(subjects[i].asked, subjects[j].asked) == 0)
+				return refuse_twice(&subjects[j], &subjects[i]);
+	for (size_t i = 0; i < count; i++) {
+		subjects[i].file = backend_resolve("assay-proxies", subjects[i].asked);
+		if (!subjects[i].file || open_apart(&subjects[i]))
+			return -1;
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(subjects[i].name, subjects[j].name) == 0)
+				return refuse_twice(&subjects[j], &subjects[i]);
+	}
+	return 0;
+}
+
+static int measure_all(const struct subject *subjects, size_t count, bool json, const char *path)
 {
 	struct output output = {.results = cJSON_CreateArray()};
-	struct backend_file *all = NULL;
 
 	output.table = open_memstream(&output.text, &output.size);
-	if (!count)
-		all = backends_find(&count);
-	if (!output.table || !count) {
-		fprintf(stderr, "assay-proxies: %s\n",
-			count ? "no memory for the table"
-			      : "there is no backend: build them, or name their directory in "
-				"ASSAY_BACKEND_PATH");
+	if (!output.table) {
+		fprintf(stderr, "assay-proxies: no memory for the table\n");
 		return 2;
 	}
-	for (size_t i = 0; i < count; i++) {
-		const char *name = all ? all[i].name : names[i];
-		char *file = backend_resolve("assay-proxies", name);
+	for (size_t i = 0; i < count; i++)
+		measure(&output, &subjects[i]);
+	return write_results(&output, json, path) ? 2 : output.failed;
+}
 
-		if (!file)
-			return 2;
-		measure(&output, name, file);
-		free(file);
-	}
+static int run(char **names, size_t count, bool json, const char *path)
+{
+	struct backend_file *all = count ? NULL : backends_find(&count);
+	struct subject *subjects = calloc(count + 1, sizeof *subjects);
+	int code = 2;
+
+	for (size_t i = 0; subjects && i < count; i++)
+		subjects[i].asked = all ? all[i].name : names[i];
+	if (!subjects)
+		fprintf(stderr, "assay-proxies: no memory for the backends\n");
+	else if (!count)
+		fprintf(stderr, "assay-proxies: there is no backend: build them, or name their "
+				"directory in ASSAY_BACKEND_PATH\n");
+	else if (resolve(subjects, count) == 0)
+		code = measure_all(subjects, count, json, path);
+	for (size_t i = 0; subjects && i < count; i++)
+		free(subjects[i].file);
+	free(subjects);
 	backends_free(all);
-	if (write_results(&output, json, path))
-		return 2;
-	return output.failed;
+	return code;
 }
 
 /*
@@ -325,39 +417,55 @@ static void fix_addresses(char **words)
 		execv("/proc/self/exe", words);
 }
 
-int main(int count, char **words)
+struct request {
+	const char *path;   /* NULL: standard output */
+	const char *format; /* NULL: as the path says */
+	bool help;
+};
+
+static int parse(int count, char **words, struct request *request)
 {
 	static const struct option known[] = {{"format", required_argument, NULL, 'f'},
 					      {"output", required_argument, NULL, 'o'},
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
-	char program[] = "assay-proxies";
-	const char *path = NULL;
-	bool json = false;
+	bool given[128] = {false};
 	int option;
+
+	while ((option = getopt_long(count, words, "ho:", known, NULL)) != -1) {
+		if (option == '?' || command_once(known, given, option))
+			return command_see_help();
+		if (option == 'o') {
+			request->path = strcmp(optarg, "-") == 0 ? NULL : optarg;
+		} else if (option == 'f') {
+			request->format = optarg;
+			if (strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0) {
+				fprintf(stderr,
+					"assay-proxies: --format '%s': expected text or json\n",
+					optarg);
+				return command_see_help();
+			}
+		}
+	}
+	request->help = given['h'];
+	if (!request->format)
+		request->format = command_format(request->path);
+	return 0;
+}
+
+int main(int count, char **words)
+{
+	struct request request = {.path = NULL};
+	char program[] = "assay-proxies";
 
 	if (count == 3 && strcmp(words[1], "instructions") == 0)
 		return instructions_child(words[2]);
 	fix_addresses(words);
 	words[0] = program;
-	while ((option = getopt_long(count, words, "ho:", known, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(usage, stdout);
-			return fflush(stdout) ? 2 : 0;
-		}
-		if (option == 'o') {
-			path = strcmp(optarg, "-") == 0 ? NULL : optarg;
-		} else if (option == 'f' &&
-			   (strcmp(optarg, "json") == 0 || strcmp(optarg, "text") == 0)) {
-			json = strcmp(optarg, "json") == 0;
-		} else {
-			if (option == 'f')
-				fprintf(stderr,
-					"assay-proxies: --format '%s': expected text or json\n",
-					optarg);
-			fprintf(stderr, "\n%s", usage);
-			return 2;
-		}
-	}
-	return run(words + optind, (size_t)(count - optind), json, path);
+	if (parse(count, words, &request))
+		return 2;
+	if (request.help)
+		return record_write(NULL, help) ? 2 : 0;
+	return run(words + optind, (size_t)(count - optind),
+		   request.format && strcmp(request.format, "json") == 0, request.path);
 }

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# usage: proxies.sh ASSAY_PROXIES ASSAY_COMPARE SLOWED.so ODD.so BACKEND.so PROCESSES.so THREADS.so DIRECTORY
+# usage: proxies.sh ASSAY_PROXIES ASSAY_COMPARE SLOWED.so ODD.so NO_BACKEND.so BACKEND.so PROCESSES.so THREADS.so DIRECTORY
 # Two counts of one backend agree, and of one that allocates, or computes, more they do not. A task of
 # a pool of processes needs no system call; one that starts a thread for each does.
 set -u
-proxies=$1 compare=$2 slowed=$3 odd=$4 backend=$5 processes=$6 threads=$7 directory=$8
+proxies=$1 compare=$2 slowed=$3 odd=$4 plain=$5 backend=$6 processes=$7 threads=$8 directory=$9
 wrong=0
 rm -rf "$directory"
 mkdir -p "$directory"
@@ -48,6 +48,25 @@ expect 0 '' env PATH=/nowhere "$proxies" "$threads"
 grep -q 'system_calls_per_task  *0\.' said && { cat said >&2; wrong=$((wrong + 1)); }
 expect 2 "no backend 'mutx" "$proxies" mutx
 expect 2 'expected text or json' "$proxies" --format xml
+# All names are looked at before the first is measured, and nothing is written.
+expect 2 "no backend 'mutx" "$proxies" "$backend" mutx -o none.json
+expect 2 "'$backend' is given twice" "$proxies" "$backend" "$backend" -o none.json
+cp "$backend" other.so
+expect 2 "backend 'mutex_queue' is given twice: as './other.so' and as '$backend'" "$proxies" \
+	./other.so "$backend" -o none.json
+expect 2 "'./none.so'" "$proxies" "$backend" ./none.so -o none.json
+expect 2 'is no backend' "$proxies" "$plain" -o none.json
+ASSAY_ODD=crash expect 2 "cannot load backend '$odd': crashed with signal 6" "$proxies" "$odd" -o none.json
+expect 2 '--output is given twice' "$proxies" "$backend" -o none.json -o none.json
+expect 2 'see assay-proxies --help' "$proxies" --frob
+[ "$(wc -l <said)" = 2 ] || { cat said >&2; wrong=$((wrong + 1)); }
+[ ! -e none.json ] || { echo "something was written" >&2; wrong=$((wrong + 1)); }
+# The ending of the file is its format.
+expect 0 '' env PATH=/nowhere "$proxies" "$backend" -o ending.json
+grep -q '"format":' ending.json || { cat ending.json >&2; wrong=$((wrong + 1)); }
+# Why there are no instructions is what the exercise said, not that it said something.
+expect 0 '' "$proxies" "$processes"
+! grep -q 'exercise failed' said || { cat said >&2; wrong=$((wrong + 1)); }
 expect 2 'cannot write' "$proxies" "$backend" -o missing/file
 expect 0 'usage:' "$proxies" --help
 [ $wrong = 0 ] || echo "$wrong wrong" >&2
