@@ -289,6 +289,20 @@ const char *verdict_name(enum verdict verdict)
 	return names[verdict];
 }
 
+static const char *plural(size_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+static void add_error(struct text *text, const struct figures *figures, size_t judged)
+{
+	size_t failed = figures_in(figures, STATE_FAILED);
+	size_t missing = figures_in(figures, STATE_MISSING);
+
+	text_format(text, "%zu cell%s failed, %zu %s missing, %zu figure%s judged", failed,
+		    plural(failed), missing, missing == 1 ? "is" : "are", judged, plural(judged));
+}
+
 char *verdict_explain(const struct figures *figures, enum verdict verdict)
 {
 	size_t all = 0, noisy = figures_in(figures, STATE_NOISY);
@@ -298,7 +312,7 @@ char *verdict_explain(const struct figures *figures, enum verdict verdict)
 		all += figures->list[i].state <= STATE_UNSTABLE;
 	switch (verdict) {
 	case VERDICT_PASS:
-		text_format(&text, "no regression in %zu figures", all);
+		text_format(&text, "no regression in %zu figure%s", all, plural(all));
 		break;
 	case VERDICT_REGRESSION:
 		text_format(&text, "%zu of %zu figures regressed",
@@ -310,9 +324,7 @@ char *verdict_explain(const struct figures *figures, enum verdict verdict)
 		else if (!all && !figures->count)
 			text_add(&text, "nothing matched: there is no figure on both sides");
 		else
-			text_format(&text, "%zu cells failed, %zu are missing, %zu figures judged",
-				    figures_in(figures, STATE_FAILED),
-				    figures_in(figures, STATE_MISSING), all);
+			add_error(&text, figures, all);
 		break;
 	case VERDICT_INCONCLUSIVE:
 		if (figures_in(figures, STATE_UNSTABLE))

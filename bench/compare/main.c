@@ -1,51 +1,78 @@
 /* SPDX-License-Identifier: MIT */
+#include "command.h"
 #include "complaint.h"
 #include "files.h"
 #include "judge.h"
 #include "measure.h"
 #include "output.h"
 #include "record.h"
+#include "text.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: assay-compare BASE NEW [--workload GLOB] [--backend GLOB] [--workers N,M]\n"
-	"                     [--rounds N] [--samples N] [--scale SCALE] [--seed N]\n"
-	"                     [--threshold KIND=PERCENT] [--force]\n"
-	"                     [--format text|json|markdown|junit] [-o FILE] [--markdown FILE]\n"
+static const char help[] =
+	"assay-compare - is NEW slower than BASE?\n"
 	"\n"
-	"Is NEW slower than BASE? Each is a build tree (then both are measured by turns, in\n"
-	"one run, with BASE against itself as a control), or both are files of assay-bench.\n"
+	"usage:\n"
+	"  assay-compare BASE NEW [options]\n"
+	"  assay-compare --help\n"
 	"\n"
-	"  --workload GLOB     several patterns with commas; for trees without it those of the\n"
-	"                      classes overhead and cpu\n"
-	"  --backend GLOB      several patterns with commas (all)\n"
-	"  --workers N,M       (trees: what each workload has by default; files: all)\n"
-	"  --rounds N          of each cell in the first batch (7): BASE and NEW, twice each; up "
-	"to\n"
-	"                      24 times as many in all where these leave a question\n"
-	"  --samples N         of each of the four in a round, of which the least counts (1)\n"
-	"  --scale SCALE       of the samples: tiny, quick (default) or full\n"
-	"  --seed N            of the order, of random inputs and of the intervals (1)\n"
-	"  --threshold KIND=P  what is a regression, in percent: cpu=5, wall=10, latency=25,\n"
-	"                      memory=5, ratio=10, events=25, instructions=0.5, calls=5, count=0;\n"
-	"                      repeatable\n"
-	"  --force             compare what comes of different machines or builds, or of builds\n"
-	"                      that are not to be timed\n"
-	"  --format FORMAT     text (default), json, markdown or junit\n"
-	"  -o, --output FILE   instead of the standard output\n"
-	"  --names BASE,NEW    what the two are called in what is written\n"
-	"  --markdown FILE     a summary besides, of the same measurement\n"
-	"  -h, --help          this text\n"
+	"  Each is a build tree (then both are measured by turns, in one run, with BASE against\n"
+	"  itself as a control), or both are files of assay-bench or assay-proxies.\n"
 	"\n"
-	"Exit status: 0 no regression, 1 regression, 2 could not do what was asked (nothing\n"
-	"matched, a cell failed or is missing in NEW, a broken file), 3 inconclusive.\n";
+	"      --workload GLOB     only workloads whose name matches: several patterns with "
+	"commas; a\n"
+	"                          pattern that matches nothing is an error; repeatable (default:\n"
+	"                          files: all; trees: those of the classes overhead and cpu)\n"
+	"      --backend GLOB      only backends whose name matches; patterns as for --workload\n"
+	"      --workers N,M       only these numbers of workers, each up to 1024 (default: "
+	"files:\n"
+	"                          all; trees: what each workload has)\n"
+	"      --rounds N          of each cell in the first batch, at least 4 (default 7): BASE "
+	"and\n"
+	"                          NEW, twice each; up to 24 times as many in all where these "
+	"leave\n"
+	"                          a question; trees only\n"
+	"      --samples N         of each of the four in a round, of which the least counts "
+	"(default\n"
+	"                          1); trees only\n"
+	"      --scale SCALE       of the samples: tiny, quick or full (default quick); trees "
+	"only\n"
+	"      --seed N            of the order, of random inputs and of the intervals (default "
+	"1)\n"
+	"      --threshold KIND=P  what is a regression, in percent (default cpu=5, wall=10,\n"
+	"                          latency=25, memory=5, ratio=10, events=25, instructions=0.5,\n"
+	"                          calls=5, count=0); repeatable\n"
+	"      --force             compare what comes of different machines or builds, or of "
+	"builds\n"
+	"                          that are not to be timed\n"
+	"      --format FORMAT     text, json, markdown or junit (default: what the ending of "
+	"FILE\n"
+	"                          says, .txt, .json, .md or .xml; else text)\n"
+	"  -o, --output FILE       instead of the standard output\n"
+	"      --markdown FILE     a summary besides, of the same measurement\n"
+	"      --names BASE,NEW    what the two are called in what is written (default: as given)\n"
+	"  -h, --help              this text\n"
+	"\n"
+	"environment\n"
+	"  TMPDIR                  where samples are while they run (default /tmp)\n"
+	"\n"
+	"exit code\n"
+	"  0  no regression\n"
+	"  1  a regression\n"
+	"  2  what was asked could not be done: nothing matched, a cell failed or is missing in "
+	"NEW,\n"
+	"     a broken file\n"
+	"  3  inconclusive\n"
+	"\n"
+	"examples\n"
+	"  assay-compare old/build build --workload 'submit_*'\n"
+	"  assay-compare base.json new.json -o verdict.xml\n";
 
 typedef void writer(struct text *text, const struct account *account);
 
@@ -53,7 +80,8 @@ struct request {
 	struct selection selection;
 	struct measurement measurement;
 	struct rules rules;
-	writer *output;
+	writer *output;       /* NULL: as the path says */
+	const char *of_trees; /* an option that files have no use for; NULL: none was given */
 	const char *path;
 	const char *summary; /* NULL: none */
 	char *names;         /* NULL: as on the command line; cut at the comma once read */
@@ -121,7 +149,8 @@ static int parse_threshold(const char *text, struct rules *rules)
 		"=, and a percentage from 0 to 10000");
 }
 
-static int parse_format(const char *text, struct request *request)
+/* NULL without a format, or of one that there is not. */
+static writer *writer_of(const char *format)
 {
 	static const struct {
 		const char *name;
@@ -131,12 +160,16 @@ static int parse_format(const char *text, struct request *request)
 		       {"markdown", output_markdown},
 		       {"junit", output_junit}};
 
-	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-		if (strcmp(text, formats[i].name) == 0) {
-			request->output = formats[i].output;
-			return 0;
-		}
-	return mistake("--format", text, "text, json, markdown or junit");
+	for (size_t i = 0; format && i < sizeof formats / sizeof *formats; i++)
+		if (strcmp(format, formats[i].name) == 0)
+			return formats[i].output;
+	return NULL;
+}
+
+static int parse_format(const char *text, struct request *request)
+{
+	request->output = writer_of(text);
+	return request->output ? 0 : mistake("--format", text, "text, json, markdown or junit");
 }
 
 static int parse_scale(const char *text, struct measurement *measurement)
@@ -147,6 +180,24 @@ static int parse_scale(const char *text, struct measurement *measurement)
 	return mistake("--scale", text, "tiny, quick or full");
 }
 
+static int check_names(const char *names)
+{
+	const char *comma = strchr(names, ',');
+
+	if (comma && comma != names && comma[1] && !strchr(comma + 1, ','))
+		return 0;
+	return mistake("--names", names, "two with a comma between them");
+}
+
+/* Several are one list of patterns. */
+static void add_workload(const char *patterns, struct selection *selection)
+{
+	static struct text list; /* as long as the program runs */
+
+	text_format(&list, "%s%s", list.length ? "," : "", patterns);
+	selection->workload_glob = list.data;
+}
+
 static int parse_option(int option, const char *value, struct request *request)
 {
 	struct measurement *measurement = &request->measurement;
@@ -155,7 +206,7 @@ static int parse_option(int option, const char *value, struct request *request)
 
 	switch (option) {
 	case 'l':
-		request->selection.workload_glob = value;
+		add_workload(value, &request->selection);
 		break;
 	case 'b':
 		request->selection.backend_glob = value;
@@ -188,7 +239,7 @@ static int parse_option(int option, const char *value, struct request *request)
 		break;
 	case 'N':
 		request->names = (char *)value;
-		return strchr(value, ',') ? 0 : mistake("--names", value, "two with a comma");
+		return check_names(value);
 	case 'm':
 		request->summary = value;
 		break;
@@ -196,10 +247,15 @@ static int parse_option(int option, const char *value, struct request *request)
 		request->help = true;
 		break;
 	default: /* getopt_long() said what is wrong */
-		fprintf(stderr, "\n%s", usage);
 		failed = -1;
 	}
 	return failed;
+}
+
+/* ./assay compare gives names before those that it was given. */
+static bool is_repeatable(int option)
+{
+	return option == 'l' || option == 't' || option == 'N';
 }
 
 static int parse(int count, char **words, struct request *request)
@@ -219,15 +275,25 @@ static int parse(int count, char **words, struct request *request)
 					      {"names", required_argument, NULL, 'N'},
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
+	bool given[128] = {false};
 	int option;
 
 	while ((option = getopt_long(count, words, "ho:", known, NULL)) != -1)
-		if (parse_option(option, optarg, request))
-			return -1;
+		if ((!is_repeatable(option) && command_once(known, given, option)) ||
+		    parse_option(option, optarg, request))
+			return command_see_help();
 	if (!request->help && count - optind != 2) {
-		fprintf(stderr, "assay-compare: expected BASE and NEW\n\n%s", usage);
-		return -1;
+		complain("expected BASE and NEW");
+		return command_see_help();
 	}
+	request->of_trees = given['r']   ? "--rounds"
+			    : given['n'] ? "--samples"
+			    : given['c'] ? "--scale"
+					 : NULL;
+	if (!request->output)
+		request->output = writer_of(command_format(request->path));
+	if (!request->output)
+		request->output = output_text;
 	return 0;
 }
 
@@ -271,6 +337,23 @@ static int check_output(const char *path)
 	return S_ISREG(status.st_mode) ? try_output(path) : 0;
 }
 
+/* The second would take the place of the first. */
+static int check_outputs_differ(const struct request *request)
+{
+	struct stat output, summary;
+	bool same;
+
+	if (!request->path || !request->summary)
+		return 0;
+	same = strcmp(request->path, request->summary) == 0 ||
+	       (stat(request->path, &output) == 0 && stat(request->summary, &summary) == 0 &&
+		S_ISREG(output.st_mode) && output.st_dev == summary.st_dev &&
+		output.st_ino == summary.st_ino);
+	return same ? complain("--output '%s' and --markdown '%s' are one file", request->path,
+			       request->summary)
+		    : 0;
+}
+
 static bool is_directory(const char *path)
 {
 	struct stat status;
@@ -284,6 +367,9 @@ static int gather(struct request *request, const char *base, const char *changed
 	if (is_directory(base) != is_directory(changed))
 		return complain("'%s' and '%s': expected two build trees or two files", base,
 				changed);
+	if (!is_directory(base) && request->of_trees)
+		return complain("%s is for build trees: '%s' and '%s' are files, measured already",
+				request->of_trees, base, changed);
 	if (!is_directory(base))
 		return files_read(figures, base, changed, &request->selection, request->force);
 	request->measurement.trees[0] = base;
@@ -325,7 +411,8 @@ static int compare(struct request *request, const char *base, const char *change
 				  VERDICT_ERROR, !request->path && isatty(STDOUT_FILENO)};
 	int code = VERDICT_ERROR;
 
-	if (check_output(request->path) || check_output(request->summary))
+	if (check_output(request->path) || check_output(request->summary) ||
+	    check_outputs_differ(request))
 		return VERDICT_ERROR;
 	if (request->names)
 		name_sides(&account, request->names);
@@ -347,17 +434,14 @@ int main(int count, char **words)
 {
 	struct request request = {
 		.rules = rules_default(),
-		.measurement = {.scale = "quick", .rounds = 7, .samples = 1, .seed = 1},
-		.output = output_text};
+		.measurement = {.scale = "quick", .rounds = 7, .samples = 1, .seed = 1}};
 	char program[] = "assay-compare";
 
 	words[0] = program;
 	complaint_listen();
 	if (parse(count, words, &request))
 		return VERDICT_ERROR;
-	if (request.help) {
-		fputs(usage, stdout);
-		return fflush(stdout) ? VERDICT_ERROR : VERDICT_PASS;
-	}
+	if (request.help)
+		return record_write(NULL, help) ? VERDICT_ERROR : VERDICT_PASS;
 	return compare(&request, words[optind], words[optind + 1]);
 }

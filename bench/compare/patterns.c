@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Who reads a message reads no more. */
-enum { SHOWN_MOST = 100 };
+/* Who misspelt a name looks for one. */
+enum { SHOWN_MOST = 5 };
 
 void names_add(struct names *names, const char *name)
 {
@@ -45,11 +45,11 @@ static int refuse(const char *what, const char *pattern, struct names *names)
 	size_t shown = names->count < SHOWN_MOST ? names->count : SHOWN_MOST;
 	struct text known = {0};
 
-	nearest_first(pattern, names->list, shown);
+	nearest_first(pattern, names->list, names->count);
 	for (size_t i = 0; i < shown; i++)
 		text_format(&known, "%s%s", i ? ", " : "", names->list[i]);
-	complain("there is no %s '%s'; known are: %s%s", what, pattern,
-		 known.data ? known.data : "none", shown < names->count ? ", ..." : "");
+	complain("there is no %s '%s'; %s are: %s", what, pattern,
+		 shown < names->count ? "nearest" : "known", known.data ? known.data : "none");
 	text_free(&known);
 	return -1;
 }

@@ -15,7 +15,7 @@ void names_free(struct names *names);
 
 /*
  * Each of the patterns, separated by commas, matches one of the names, which are sorted. NULL: none
- * was asked for. 0, or -1 after a message with the pattern and what there is.
+ * was asked for. 0, or -1 after a message with the pattern and the nearest that there are.
  */
 int patterns_check(const char *what, const char *patterns, struct names *names);
 

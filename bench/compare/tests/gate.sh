@@ -166,6 +166,7 @@ case_hostile() {
 	expect 2 'results[1]: "cpu_per_op" has the unit "us", but "" in results[0]' "$compare" base units
 	text failed "$head{$record, \"repetition\": 0, \"ok\": false, \"value\": null, \"message\": \"wrong result\"}]}"
 	expect 2 'wrong result' "$compare" base failed
+	said '1 cell failed, '
 	text control "$head{$record, \"repetition\": 0, \"ok\": false, \"value\": null, \"message\": \"\\u001b[2J\"}]}"
 	expect 2 '' "$compare" base control
 	! grep -q "$(printf '\033')" said || { echo "a file reached the terminal" >&2; wrong=1; }
@@ -230,7 +231,29 @@ case_outputs() {
 	[ "$(cat whole)" = earlier ] || { echo "an earlier file was lost" >&2; wrong=1; }
 	[ -z "$(ls whole.* 2>/dev/null)" ] || { echo "a temporary file was left" >&2; wrong=1; }
 	expect 1 '(main against HEAD)' "$compare" base slow --names main,HEAD --format markdown
-	expect 2 'two with a comma' "$compare" base slow --names main
+	for names in main a,b,c , a, ,b; do
+		expect 2 'two with a comma' "$compare" base slow --names "$names"
+	done
+	expect 2 "--output 'same.md' and --markdown 'same.md' are one file" "$compare" base slow \
+		-o same.md --markdown same.md
+	: >same.md
+	expect 2 'are one file' "$compare" base slow -o same.md --markdown ./same.md
+	for option in --rounds=5 --samples=2 --scale=tiny; do
+		expect 2 "${option%=*} is for build trees" "$compare" base slow "$option"
+	done
+	expect 2 '--output is given twice' "$compare" base slow -o a -o b
+	expect 2 '--seed is given twice' "$compare" base slow --seed 1 --seed 2
+	expect 1 'regressed' "$compare" base slow --workload 'wor*' --workload work
+	expect 2 "no workload 'play'" "$compare" base slow --workload work --workload play
+	# The ending of the file is its format.
+	expect 1 '' "$compare" base slow -o ending.json
+	grep -q '"verdict"' ending.json || complain "expected JSON"
+	expect 1 '' "$compare" base slow -o ending.md
+	grep -q '^### ' ending.md || complain "expected Markdown"
+	expect 1 '' "$compare" base slow -o ending.xml
+	grep -q '<testsuite' ending.xml || complain "expected JUnit"
+	expect 1 '' "$compare" base slow -o ending.xml --format text
+	grep -q '^regression' ending.xml || complain "expected text"
 	expect 1 '' "$compare" base slow --markdown summary.md
 	grep -q '### Benchmark gate: regression' summary.md || { echo "no summary" >&2; wrong=1; }
 	expect 2 'expected BASE and NEW' "$compare" base
@@ -239,7 +262,10 @@ case_outputs() {
 	expect 2 'text, json, markdown or junit' "$compare" base slow --format xml
 	expect 2 'from 4 to 10000' "$compare" base slow --rounds 3
 	expect 2 'unrecognized option' "$compare" base slow --speed
-	expect 0 'usage: assay-compare' "$compare" --help
+	[ "$(wc -l <said)" = 2 ] || complain "expected two lines"
+	said 'assay-compare: see assay-compare --help'
+	expect 0 'assay-compare BASE NEW [options]' "$compare" --help
+	expect 2 'cannot write to the standard output' sh -c '"$0" --help >/dev/full' "$compare"
 }
 
 # Ended while it measures: code 2, nothing left of it.

@@ -48,7 +48,7 @@ tree ideal 'ratio_to_ideal ratio 1'
 tree far 'ratio_to_ideal ratio 3'
 tree near 'ratio_to_ideal ratio 1.05'
 expect 1 'ratio_to_ideal' "$compare" ideal far "$@"
-expect 0 'no regression in 1 figures' "$compare" ideal near "$@"
+expect 0 'no regression in 1 figure' "$compare" ideal near "$@"
 expect 1 'ratio_to_ideal' "$compare" ideal near "$@" --threshold ratio=4
 # One unit is not compared with another, known or not.
 tree micro 'ratio_to_ideal percent 1'
