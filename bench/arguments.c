@@ -1,53 +1,83 @@
 /* SPDX-License-Identifier: MIT */
 #include "arguments.h"
 
+#include "command.h"
 #include "run.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char usage[] =
-	"usage: assay-bench list workloads|rivals [--format text|json] [-o FILE]\n"
-	"       assay-bench run [BACKEND|FILE.so ...] [--workload GLOB] [--workers N,M]\n"
-	"                       [--repetitions N] [--seed N] [--quick] [--scale SCALE]\n"
-	"                       [--deadline SECONDS] [--budget SECONDS]\n"
-	"                       [--format text|json] [-o FILE] [--resume FILE] [--dry-run]\n"
+const char help[] =
+	"assay-bench - measure executors on the same work\n"
 	"\n"
-	"Measures executors on the same work; without a backend, all that were built.\n"
-	"What has a slash or ends in .so is the path of a backend, as my_pool.so; its row\n"
-	"has the name in its descriptor. asio_raw, cpython_process_raw,\n"
-	"cpython_thread_raw, glib_raw, omp_raw, pipe_pair_raw, tbb_raw and uv_raw are rivals as\n"
-	"their own manuals would use them; raw stands for all that were built.\n"
-	"Lower is better in every figure. Each sample runs in a process of its own.\n"
+	"usage:\n"
+	"  assay-bench run [BACKEND|FILE.so ...] [options]\n"
+	"  assay-bench list workloads|rivals [--format text|json] [-o FILE]\n"
+	"  assay-bench --help\n"
 	"\n"
-	"  --workload GLOB     only workloads whose name matches; of several patterns, with\n"
-	"                      commas, each has to match one: 'submit_*,round_trip_*'\n"
-	"  --backend GLOB      instead of names: those backends whose name matches\n"
-	"  --executors-only    without the rows of a plain loop to compare with\n"
-	"  --workers N,M       instead of what each workload has by default; each up to 1024\n"
-	"  --repetitions N     samples of each cell (10; with --quick 5)\n"
-	"  --seed N            of the order and of random inputs (1)\n"
-	"  --scale SCALE       size of the samples: tiny, quick or full (default)\n"
-	"  --quick             --scale quick: a first table in about a minute\n"
-	"  --deadline SECONDS  for one sample (120; with --quick 30)\n"
-	"  --budget SECONDS    for the run: after the first, no repetition that would end later "
+	"run\n"
+	"  Measures each backend: by name, from the directories in ASSAY_BACKEND_PATH and\n"
+	"  ../lib/assay beside this program; by path, with a slash or ending in .so; all that are\n"
+	"  found if none is given. asio_raw, cpython_process_raw, cpython_thread_raw, glib_raw,\n"
+	"  omp_raw, pipe_pair_raw, tbb_raw and uv_raw are rivals as their own manuals would use\n"
+	"  them; raw stands for all that were built. Lower is better in every figure. Each sample "
 	"is\n"
-	"                      begun, and none goes on\n"
-	"  --format FORMAT     text (default) or json\n"
-	"  -o, --output FILE   instead of the standard output. JSON grows as results come, in\n"
-	"                      FILE.part; what is there stays until all of it is there\n"
-	"  --resume FILE       go on with a run that was interrupted, in FILE.part; the other "
-	"options,\n"
-	"                      the programs and the machine as they were\n"
-	"  --dry-run           only check all of this, and name the executors that would be "
-	"measured\n"
-	"  -h, --help          this text\n"
+	"  a process of its own.\n"
 	"\n"
-	"Exit status: 0 all measured, 1 a cell failed, 2 could not do what was asked.\n";
+	"      --workload GLOB     only workloads whose name matches: several patterns with "
+	"commas; a\n"
+	"                          workload is measured if one of them matches; a pattern that\n"
+	"                          matches nothing is an error; repeatable\n"
+	"      --backend GLOB      instead of names: the backends whose name matches; patterns as "
+	"for\n"
+	"                          --workload\n"
+	"      --executors-only    without the rows of a plain loop to compare with\n"
+	"      --workers N,M       each up to 1024 (default: what each workload has)\n"
+	"      --repetitions N     samples of each cell (default 10; with --quick and tiny 5)\n"
+	"      --seed N            of the order and of random inputs (default 1)\n"
+	"      --scale SCALE       size of the samples: tiny, quick or full (default full)\n"
+	"      --quick             --scale quick: a first table, in about a quarter of a minute "
+	"for\n"
+	"                          each executor, and as much again for the floors\n"
+	"      --deadline SECONDS  for one sample (default 120; with --quick and tiny 30)\n"
+	"      --budget SECONDS    begin no sample after this time, and, after the first "
+	"repetition,\n"
+	"                          none that would end later (default: no end)\n"
+	"      --format FORMAT     text or json (default: what the ending of FILE says, .txt or\n"
+	"                          .json; else text)\n"
+	"  -o, --output FILE       instead of the standard output. JSON grows as results come, in\n"
+	"                          FILE.part; what is there stays until all of it is there\n"
+	"      --resume FILE       go on with a run that was interrupted, in FILE.part, instead "
+	"of\n"
+	"                          --output; the other options, the programs and the machine as "
+	"they\n"
+	"                          were\n"
+	"      --dry-run           only check all of this, and name the executors that would be\n"
+	"                          measured\n"
+	"  -h, --help              this text\n"
+	"\n"
+	"list\n"
+	"  Shows what there is to measure, and which rivals can be built; --format and --output "
+	"as\n"
+	"  for run.\n"
+	"\n"
+	"environment\n"
+	"  ASSAY_BACKEND_PATH      directories of backends, separated by colons\n"
+	"  ASSAY_NGINX             the nginx that the workloads of HTTP start (default: nginx)\n"
+	"  TMPDIR                  where files of the samples are while they run (default /tmp)\n"
+	"\n"
+	"exit code\n"
+	"  0  all was measured\n"
+	"  1  a cell failed\n"
+	"  2  what was asked could not be done\n"
+	"\n"
+	"examples\n"
+	"  assay-bench run --quick\n"
+	"  assay-bench run mutex_queue ./my_pool.so --workload 'submit_*,round_trip_*'\n"
+	"  assay-bench run --workers 1,2,4 -o bench.json\n";
 
 static int mistake(const char *what, const char *value, const char *expected)
 {
@@ -107,6 +137,21 @@ static int parse_scale(const char *text, struct options *options)
 	return mistake("--scale", text, "tiny, quick or full");
 }
 
+/* Several are one list of patterns. */
+static int add_workload(const char *patterns, struct options *options)
+{
+	static char *list; /* as long as the program runs */
+	char *longer;
+
+	if (asprintf(&longer, "%s%s%s", list ? list : "", list ? "," : "", patterns) < 0) {
+		fprintf(stderr, "assay-bench: no memory for the patterns\n");
+		return -1;
+	}
+	free(list);
+	options->workload_glob = list = longer;
+	return 0;
+}
+
 static int parse_option(int option, const char *value, struct options *options)
 {
 	uint64_t number = 0;
@@ -123,8 +168,7 @@ static int parse_option(int option, const char *value, struct options *options)
 		options->backend_glob = value;
 		break;
 	case 'l':
-		options->workload_glob = value;
-		break;
+		return add_workload(value, options);
 	case 'w':
 		return parse_workers(value, options);
 	case 'r':
@@ -157,7 +201,6 @@ static int parse_option(int option, const char *value, struct options *options)
 		options->output = strcmp(value, "-") == 0 ? NULL : value;
 		break;
 	default: /* getopt_long() said what is wrong */
-		fprintf(stderr, "\n%s", usage);
 		failed = -1;
 	}
 	return failed;
@@ -185,6 +228,31 @@ static int name_files(struct options *options)
 	return 0;
 }
 
+/* Of two options that say the same, one would win without a word. */
+static int check_pairs(const bool given[128], const struct options *options)
+{
+	const char *why = NULL;
+
+	if (given['q'] && given['c'])
+		why = "--scale is given beside --quick, which is --scale quick";
+	else if (given['R'] && given['o'])
+		why = "--output is given beside --resume, which names the file";
+	else if (given['R'] && given['f'] && !options->json)
+		why = "--format text is given beside --resume, which goes on with JSON";
+	if (why)
+		fprintf(stderr, "assay-bench: %s\n", why);
+	return why ? -1 : 0;
+}
+
+static void choose_format(const bool given[128], struct options *options)
+{
+	const char *format = command_format(options->output);
+
+	if (!given['f'] && format)
+		options->json = strcmp(format, "json") == 0;
+	options->json |= options->resume;
+}
+
 int arguments_parse(int count, char **words, struct arguments *arguments)
 {
 	static const struct option known[] = {{"backend", required_argument, NULL, 'B'},
@@ -204,17 +272,20 @@ int arguments_parse(int count, char **words, struct arguments *arguments)
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
 	struct options *options = &arguments->options;
+	bool given[128] = {false};
 	int option;
 
 	*options = (struct options){.scale = SCALE_FULL, .seed = 1};
-	while ((option = getopt_long(count, words, "ho:", known, NULL)) != -1) {
-		arguments->help |= option == 'h';
-		if (option != 'h' && parse_option(option, optarg, options))
-			return -1;
-	}
+	while ((option = getopt_long(count, words, "ho:", known, NULL)) != -1)
+		if ((option != 'l' && command_once(known, given, option)) ||
+		    (option != 'h' && parse_option(option, optarg, options)))
+			return command_see_help();
+	arguments->help = given['h'];
 	arguments->names = (const char *const *)words + optind;
 	arguments->name_count = (size_t)(count - optind);
-	options->json |= options->resume;
+	if (check_pairs(given, options))
+		return command_see_help();
+	choose_format(given, options);
 	if (name_files(options))
 		return -1;
 	if (!options->repetitions)

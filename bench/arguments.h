@@ -11,7 +11,7 @@ struct arguments {
 	bool help; /* is all that is asked for */
 };
 
-extern const char usage[];
+extern const char help[];
 
 /*
  * The words from the command on; the first stands before the messages. Reorders them. 0, or -1

@@ -3,6 +3,7 @@
 #include "catalogue.h"
 #include "cell.h"
 #include "child.h"
+#include "command.h"
 #include "patterns.h"
 #include "record.h"
 #include "rivals.h"
@@ -18,17 +19,40 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int wider(int width, const char *name)
+{
+	int length = (int)strlen(name);
+
+	return length > width ? length : width;
+}
+
 static void say_workloads(FILE *file)
 {
+	int name = 0, class_name = 0, metric = 0, unit = 0;
+
+	for (const struct workload *const *each = workloads; *each; each++) {
+		name = wider(name, (*each)->name);
+		class_name = wider(class_name, (*each)->class_name);
+		metric = wider(metric, (*each)->metric);
+		unit = wider(unit, (*each)->unit);
+	}
 	for (const struct workload *const *each = workloads; *each; each++)
-		fprintf(file, "%-24s %-9s %-15s %-3s %s\n", (*each)->name, (*each)->class_name,
-			(*each)->metric, (*each)->unit, (*each)->separates);
+		fprintf(file, "%-*s %-*s %-*s %-*s %s\n", name, (*each)->name, class_name,
+			(*each)->class_name, metric, (*each)->metric, unit, (*each)->unit,
+			(*each)->separates);
 }
 
 static void say_rivals(FILE *file)
 {
+	int name = 0, library = 0;
+
+	for (const struct rival *each = rivals; each->name; each++) {
+		name = wider(name, each->name);
+		library = wider(library, each->library);
+	}
 	for (const struct rival *each = rivals; each->name; each++)
-		fprintf(file, "%-20s %-8s %s\n", each->name, each->library, each->package);
+		fprintf(file, "%-*s %-*s %s\n", name, each->name, library, each->library,
+			each->package);
 }
 
 static cJSON *rivals_describe(void)
@@ -93,13 +117,19 @@ static int write_list(const struct list *list, const struct options *options)
 
 static int list(const struct arguments *arguments)
 {
-	const char *name = arguments->name_count == 1 ? arguments->names[0] : "";
+	const char *name = arguments->name_count ? arguments->names[0] : NULL;
 
-	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+	if (arguments->name_count > 1) {
+		fprintf(stderr, "assay-bench: list: expected one name, saw '%s' after '%s'\n",
+			arguments->names[1], name);
+		return command_see_help();
+	}
+	for (size_t i = 0; name && i < sizeof lists / sizeof *lists; i++)
 		if (strcmp(lists[i].name, name) == 0)
 			return write_list(&lists[i], &arguments->options);
-	fprintf(stderr, "assay-bench: list: expected 'workloads' or 'rivals'\n\n%s", usage);
-	return 2;
+	fprintf(stderr, "assay-bench: list: expected 'workloads' or 'rivals', saw %s%s%s\n",
+		name ? "'" : "", name ? name : "nothing", name ? "'" : "");
+	return command_see_help();
 }
 
 static int check_glob(const char *glob)
@@ -237,7 +267,7 @@ static int cell(int count, char **words)
 static int perform(const char *command, const struct arguments *arguments)
 {
 	if (arguments->help)
-		return record_write(NULL, usage) ? 2 : 0;
+		return record_write(NULL, help) ? 2 : 0;
 	return strcmp(command, "run") == 0 ? run(arguments) : list(arguments);
 }
 
@@ -256,8 +286,9 @@ int main(int count, char **words)
 		return perform(command, &arguments);
 	}
 	if (strcmp(command, "run") != 0 && strcmp(command, "list") != 0) {
-		fprintf(stderr, "assay-bench: expected 'run' or 'list'\n\n%s", usage);
-		return 2;
+		fprintf(stderr, "assay-bench: expected 'run' or 'list', saw %s%s%s\n",
+			*command ? "'" : "", *command ? command : "nothing", *command ? "'" : "");
+		return command_see_help();
 	}
 	words[1] = program; /* what getopt_long() puts before its messages */
 	if (arguments_parse(count - 1, words + 1, &arguments))

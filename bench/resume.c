@@ -50,9 +50,9 @@ static int check_context(const cJSON *context, const cJSON *now, const struct op
 	    strcmp(name, "repetitions_asked") == 0) {
 		text_add(&why, "it was run with another scale, seed or number of repetitions");
 	} else {
-		text_add(&why, "its ");
+		text_add(&why, "the field \"");
 		text_line(&why, name); /* of any file */
-		text_add(&why, " is another than now");
+		text_add(&why, "\" of its context has changed");
 	}
 	refuse(options, why.data);
 	text_free(&why);

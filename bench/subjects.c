@@ -4,6 +4,7 @@
 #include "catalogue.h"
 #include "cell.h"
 #include "child.h"
+#include "patterns.h"
 #include "raw/drivers.h"
 #include "rivals.h"
 
@@ -164,6 +165,38 @@ static void forget(const struct subject *subject)
 	free(subject->version);
 }
 
+/* Who misspells a rival means no backend. */
+static char *refuse_name(const char *name)
+{
+	size_t count, raw = raw_count();
+	struct backend_file *all = backends_find(&count);
+	const char **names = calloc(count + raw + 1, sizeof *names);
+
+	for (size_t i = 0; names && i < count; i++)
+		names[i] = all[i].name;
+	for (size_t i = 0; names && i < raw; i++)
+		names[count + i] = raw_names()[i];
+	if (names)
+		names_refuse("backend", name, names, count + raw);
+	else
+		fprintf(stderr, "assay-bench: no memory for the backends\n");
+	free(names);
+	backends_free(all);
+	return NULL;
+}
+
+static bool is_known(const char *name)
+{
+	size_t count;
+	struct backend_file *all = backends_find(&count);
+	bool known = rival_find(name) != NULL;
+
+	for (size_t i = 0; i < count; i++)
+		known |= strcmp(all[i].name, name) == 0;
+	backends_free(all);
+	return known;
+}
+
 /* -1 after a message. What a child opens is a path; of a backend that was named, its name. */
 static int find(struct subject *subject, const char *name)
 {
@@ -171,8 +204,10 @@ static int find(struct subject *subject, const char *name)
 		subject->path = raw_resolve(name);
 	else if (assay_backend_is_path(name))
 		subject->path = strdup(name); /* the child says what is wrong with it */
-	else
+	else if (is_known(name))
 		subject->path = backend_resolve("assay-bench", name);
+	else
+		subject->path = refuse_name(name);
 	if (!subject->path)
 		return -1;
 	digest_file(subject->path, subject->digest);
@@ -211,12 +246,35 @@ static int add_all_raw(struct subjects *subjects)
 	return subjects->count == before ? -1 : 0;
 }
 
+static int check_given(const char *const *names, size_t count)
+{
+	bool raw = false;
+
+	for (size_t i = 0; i < count; i++) {
+		raw |= strcmp(names[i], "raw") == 0;
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(names[i], names[j]) == 0) {
+				fprintf(stderr, "assay-bench: '%s' is given twice\n", names[i]);
+				return -1;
+			}
+	}
+	for (size_t i = 0; raw && i < count; i++)
+		if (!assay_backend_is_path(names[i]) && raw_is_driver(names[i])) {
+			fprintf(stderr, "assay-bench: '%s' is given by name and is part of 'raw'\n",
+				names[i]);
+			return -1;
+		}
+	return 0;
+}
+
 int subjects_choose(struct subjects *subjects, const char *const *names, size_t count)
 {
 	struct backend_file *all = NULL;
 	int failed = 0;
 
 	*subjects = (struct subjects){.count = 0};
+	if (check_given(names, count))
+		return -1;
 	if (!count) {
 		all = backends_find(&count);
 		if (!count)

@@ -100,6 +100,26 @@ static void print_value(FILE *file, double value, const char *unit, int width)
 		fprintf(file, "%*.*f   ", width - 3, value < 10 ? 3 : value < 100 ? 1 : 0, value);
 }
 
+/* A row without an executor, or one whose tasks ran in the thread that submits. */
+static bool is_reference(const cJSON *results, const struct plan_cell *cell)
+{
+	const cJSON *record;
+
+	if (cell->backend == cell->workload->without)
+		return true;
+	cJSON_ArrayForEach(record, results)
+	{
+		const cJSON *workers =
+			cJSON_GetObjectItemCaseSensitive(record, "workers_effective");
+
+		if (is_of(record, cell) && cJSON_IsNumber(workers) && workers->valueint == 0 &&
+		    cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(record, "value")))
+			return true;
+	}
+	return false;
+}
+
+/* Of the rows that are compared with this one; infinite if there is none. */
 static double best_of(const cJSON *results, const struct plan *plan, const struct plan_cell *like,
 		      double *values)
 {
@@ -109,11 +129,10 @@ static double best_of(const cJSON *results, const struct plan *plan, const struc
 		const struct plan_cell *cell = &plan->cells[i];
 		struct summary summary;
 
-		/* The row without an executor is in the comparison of each number of workers. */
-		if (cell->workload != like->workload)
+		/* The row without an executor is beside each number of workers. */
+		if (cell->workload != like->workload || is_reference(results, cell))
 			continue;
-		if (cell->workers != like->workers && cell->backend != cell->workload->without &&
-		    like->backend != like->workload->without)
+		if (cell->workers != like->workers && like->backend != like->workload->without)
 			continue;
 		summary = summarize(results, cell, cell->workload->metric, values);
 		if (!summary.failures && summary.median < best)
@@ -123,7 +142,7 @@ static double best_of(const cJSON *results, const struct plan *plan, const struc
 }
 
 static void print_cell(FILE *file, const cJSON *results, const struct plan *plan,
-		       const struct plan_cell *cell, double *values)
+		       const struct plan_cell *cell, int width, double *values)
 {
 	struct summary cpu = summarize(results, cell, "cpu_per_op", values);
 	struct summary p99 = summarize(results, cell, "p99", values);
@@ -131,7 +150,7 @@ static void print_cell(FILE *file, const cJSON *results, const struct plan *plan
 	struct summary all = summarize(results, cell, cell->workload->metric, values);
 	double best = best_of(results, plan, cell, values);
 
-	fprintf(file, "  %-18s %7d", cell->backend, cell->workers);
+	fprintf(file, "  %-*s %7d", width, cell->backend, cell->workers);
 	if (all.failures || !all.values) {
 		fprintf(file, "  %s%s\n", all.failures ? "FAILED: " : "no value: ",
 			*all.message ? all.message : "not run");
@@ -142,10 +161,10 @@ static void print_cell(FILE *file, const cJSON *results, const struct plan *plan
 	fputs(" ..", file);
 	print_value(file, all.most, cell->workload->unit, 10);
 	/* Nothing is a multiple of nothing. */
-	if (best > 0)
+	if (best > 0 && isfinite(best))
 		fprintf(file, " %9.2f", all.median / best);
 	else
-		fprintf(file, " %9s", all.median > 0 ? "-" : "1.00");
+		fprintf(file, " %9s", all.median > 0 || isinf(best) ? "-" : "1.00");
 	print_time(file, cpu.median, 12);
 	if (strcmp(cell->workload->metric, "p50") == 0) {
 		print_time(file, p99.median, 12);
@@ -157,7 +176,11 @@ static void print_cell(FILE *file, const cJSON *results, const struct plan *plan
 static void print_all(FILE *file, const cJSON *results, const struct plan *plan, double *values)
 {
 	const struct workload *workload = NULL;
+	int width = 18;
 
+	for (size_t i = 0; i < plan->count; i++)
+		if ((int)strlen(plan->cells[i].backend) > width)
+			width = (int)strlen(plan->cells[i].backend);
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct plan_cell *cell = &plan->cells[i];
 
@@ -165,12 +188,12 @@ static void print_all(FILE *file, const cJSON *results, const struct plan *plan,
 			workload = cell->workload;
 			fprintf(file, "%s%s: %s, one operation is a %s\n", i ? "\n" : "",
 				workload->name, workload->metric, workload->operation);
-			fprintf(file, "  %-18s %7s%12s%24s %9s%12s%s\n", "backend", "workers",
+			fprintf(file, "  %-*s %7s%12s%24s %9s%12s%s\n", width, "backend", "workers",
 				"median", "least .. most", "to best", "CPU/op",
 				strcmp(workload->metric, "p50") == 0 ? "         p99       p99.9"
 								     : "");
 		}
-		print_cell(file, results, plan, cell, values);
+		print_cell(file, results, plan, cell, width, values);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers.h"
 
-#include "catalogue.h"
+#include "patterns.h"
 #include "rivals.h"
 
 #include <assay/load.h>
@@ -58,11 +58,7 @@ void raw_complain(const char *name)
 		return;
 	}
 	memcpy(names, raw_names(), count * sizeof *names);
-	nearest_first(name, names, count);
-	fprintf(stderr, "assay-bench: there is no raw driver '%s'; known are: ", name);
-	for (size_t i = 0; i < count; i++)
-		fprintf(stderr, "%s%s", i ? ", " : "", names[i]);
-	fputc('\n', stderr);
+	names_refuse("raw driver", name, names, count);
 }
 
 /* As installed, and in the build tree: bin/assay-bench beside lib/assay-raw. */

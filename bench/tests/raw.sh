@@ -27,7 +27,7 @@ expect() {
 tiny() {
 	driver=$1 workload=$2
 	shift 2
-	"$bench" run "$driver" --workload "$workload" --scale tiny --repetitions 1 --deadline 20 "$@"
+	"$bench" run "$driver" --workload "$workload" --scale tiny --repetitions 1 --deadline "${limit-20}" "$@"
 }
 
 # One that is wrong in this way fails on each of these workloads.
@@ -35,7 +35,7 @@ fails() {
 	how=$1 text=$2
 	shift 2
 	for name; do
-		ASSAY_WRONG=$how expect 1 "$text" tiny "$wrong" "$name" --deadline 2
+		limit=2 ASSAY_WRONG=$how expect 1 "$text" tiny "$wrong" "$name"
 	done
 }
 
@@ -113,7 +113,7 @@ fi
 # Missing and wrong files: refused before anything is measured.
 cp "$plain" plain_raw.so
 cp "$wrong" other_raw.so
-expect 2 "there is no raw driver 'tbbb_raw'; known are: tbb_raw, " tiny tbbb_raw submit_1_producer
+expect 2 "there is no raw driver 'tbbb_raw'; nearest are: tbb_raw, " tiny tbbb_raw submit_1_producer
 expect 2 "cannot load raw driver './none_raw.so'" tiny ./none_raw.so submit_1_producer
 expect 2 'does not export the symbol raw_driver' tiny plain_raw.so submit_1_producer
 expect 2 "'wrong_raw' is given twice" tiny other_raw.so submit_1_producer "$wrong"

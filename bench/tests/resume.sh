@@ -77,12 +77,12 @@ json.dump(document, open('other.json', 'w'), indent=1)"
 	for field in kernel allowed_cpus allowed_cpu_list cpu_model allocator libc compiler git_dirty \
 		build_type program_digest; do
 		change "context['$field'] = 'other'"
-		expect 2 "its $field is another than now" run --resume other.json
+		expect 2 "the field \"$field\" of its context has changed" run --resume other.json
 	done
 	change "context['libraries']['sqlite'] = '1'"
-	expect 2 'its libraries is another than now' run --resume other.json
+	expect 2 'the field "libraries" of its context has changed' run --resume other.json
 	change "context['cgroup_cpu_quota_cpus'] = 0.125"
-	expect 2 'its cgroup_cpu_quota_cpus is another than now' run --resume other.json
+	expect 2 'the field "cgroup_cpu_quota_cpus" of its context has changed' run --resume other.json
 	change "backends[1]['digest'] = '0123456789abcdef'"
 	expect 2 "' is another than it was then" run --resume other.json
 	change "backends.reverse()"
@@ -90,7 +90,7 @@ json.dump(document, open('other.json', 'w'), indent=1)"
 
 	# Nothing of a file reaches the terminal as it is.
 	change "context['x' + chr(27) + '[2J'] = 1"
-	expect 2 'is another than now' run --resume other.json
+	expect 2 'of its context has changed' run --resume other.json
 	grep -q "$(printf '\033')" said && complain "a name was printed raw"
 	change "context['machine'] = {'noisy': True, 'noise': chr(27) + '[2J' + 'hiccups'}"
 	expect 0 'too noisy for a claim' run --resume other.json
