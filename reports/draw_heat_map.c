@@ -60,6 +60,14 @@ static bool is_column(const struct backend *backend)
 	return backend->executor && backend->measured;
 }
 
+static bool has_reference(const struct results *results)
+{
+	for (size_t i = 0; i < results->backend_count; i++)
+		if (is_column(&results->backends[i]) && results->backends[i].in_caller)
+			return true;
+	return false;
+}
+
 static bool is_narrow(const struct results *results)
 {
 	size_t count = 0;
@@ -268,8 +276,9 @@ void draw_heat_map(struct drawing *drawing, const struct results *results)
 		      colour_of("foreground", -1));
 	title = drawing_block(drawing);
 	text_format(
-		&drawing->data, "16\t47\t%s\t%u\n",
+		&drawing->data, "16\t47\t%s%s\t%u\n",
 		"median as a multiple of the lowest in its row, and the median; 1.00 is the best",
+		has_reference(results) ? "; grey: its tasks run in the caller" : "",
 		colour_of("muted", -1));
 	subtitle = drawing_block(drawing);
 	text_add(&drawing->script, "set multiplot\n");
