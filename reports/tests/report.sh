@@ -419,7 +419,7 @@ bench_of() { # EXECUTOR:VALUES...
 			printf '"repetition":%s,"ok":true,"value":%s}' $repetition $value
 		done
 	done
-	printf '%s]}' "${1:+$more}"
+	printf '%s]}' "$more"
 }
 
 # A median of four of five, of two of five and of none is none of five.
@@ -437,6 +437,14 @@ case_survivors() {
 	expect "the other medians" grep -q 'medians: all 102 µs, most 102 µs (4 of 5), few 100 µs (2 of 5)' \
 		out/report.md
 	expect "the unknown beside the lowest" grep -q '| most 102 ns<br>≈ all 102 ns<br>not known: few, none |\|| all 102 ns<br>≈ most 102 ns<br>not known: few, none |' out/report.md
+	# What an interrupted run did not come to is not known either.
+	more=',{"backend":"late","workload":"other","workers":2,"metric":"p99","unit":"ns","repetition":0,"ok":true,"value":1}'
+	bench_of all:5 >whole.json
+	sed 's/"context":{/&"complete":false,/' whole.json >bench.json
+	report - whole.json clauses.json out
+	expect "not asked for" absent 'not known:' out/report.md
+	report - bench.json clauses.json out
+	expect "not come to" grep -q '| all 102 ns<br>not known: late |' out/report.md
 	# One value of all repetitions together lacks none of them.
 	more=',{"backend":"none","workload":"w","workers":2,"metric":"p99","unit":"ns","repetition":5,"ok":true,"value":300}'
 	bench_of all:5 none:0 >bench.json
