@@ -155,7 +155,7 @@ static void say_best(struct page *page, const struct results *results, const str
 	}
 }
 
-/* Nobody was asked what an interrupted run did not come to. */
+/* A cell that an interrupted run did not come to is not in the file. */
 static bool is_unknown(const struct results *results, const struct row *row, size_t backend,
 		       const char *metric)
 {
