@@ -255,7 +255,7 @@ static int parse_option(int option, const char *value, struct request *request)
 /* ./assay compare gives names before those that it was given. */
 static bool is_repeatable(int option)
 {
-	return option == 'l' || option == 't' || option == 'N';
+	return option == 'h' || option == 'l' || option == 't' || option == 'N';
 }
 
 static int parse(int count, char **words, struct request *request)

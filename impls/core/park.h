@@ -9,7 +9,7 @@
  *
  * A heavy fence is a call to the system. So that it is not made for each few tasks, who pushes passes
  * full fences once somebody has slept, or was the last to search, until these have cost as much. Of the
- * latter only those who rely on a searcher.
+ * latter only those who rely on a searcher. Meanwhile a full fence is heavy enough (K5).
  *
  * Ordering
  *   K1  park_announce: the count of sleepers, heavy fence, then the look for work

@@ -375,7 +375,10 @@ static inline int assay_wait_each(assay_future *const *futures, size_t count, in
 
 /*
  * assay_wait - until all futures are done, or the first is, or the first has failed.
- *				[WAIT-2 WAIT-3 WAIT-5 WAIT-6 WAIT-9 WAIT-14 WAIT-16]
+ *				[WAIT-2 WAIT-3 WAIT-5 WAIT-6 WAIT-9 WAIT-14 WAIT-16 WAIT-27]
+ *
+ * Inside a task, with NESTED_WAIT and without limit, the worker may run one of them where no other is
+ * free to: then it returns no sooner than that one has ended.
  *
  * Returns when the condition holds, when no more can be done, or when the limit passed: in each
  * case with ASSAY_OK and the state of things in *partition, in the order given, every future once.

@@ -768,6 +768,8 @@ static inline bool assay_future_cancel(assay_future *future)
 /*
  * assay_future_wait - until the future is done, however it ended.	[RES-7 RES-8 RES-9]
  *
+ * Inside a task, with NESTED_WAIT and without limit, the worker may run it, or others meanwhile. [DLK-10]
+ *
  * ASSAY_ETIMEDOUT	still pending or running; the future is not affected
  * ASSAY_EUNREACHABLE	in a worker process [DLK-3]; with NESTED_WAIT, without limit, also for what is
  *			pending, in the child of a fork in a task [FRK-3]

@@ -32,7 +32,8 @@
  * on another worker has none. A child may submit, wait, fork and join.
  *
  * Backends of threads may run a child on another worker, at any time between fork and join; a child
- * always runs in the process of its parent. A backend without better means runs it in the join.
+ * always runs in the process of its parent. A backend without better means runs it in the join. A process
+ * that a task forks joins what it forked itself, and nothing from before.
  */
 #include <assay/executor.h> /* which includes this file where it belongs */
 
