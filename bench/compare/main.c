@@ -252,7 +252,7 @@ static int parse_option(int option, const char *value, struct request *request)
 	return failed;
 }
 
-/* ./assay compare gives names before those that it was given. */
+/* ./assay compare gives names, and first asks for help, before what it was given. */
 static bool is_repeatable(int option)
 {
 	return option == 'h' || option == 'l' || option == 't' || option == 'N';
