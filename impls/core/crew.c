@@ -165,11 +165,26 @@ static int grow(struct pool *pool, uint64_t children)
 			return start_worker(&pool->workers[i]);
 }
 
-/* MTC-7: there are tasks, no worker, and none can be started. */
+/* Under the mutex: starts a worker if tasks lack one; true if there is none and none can be had. */
+static bool grow_or_fail(struct pool *pool)
+{
+	/* With a worker alive, one that cannot be started is no loss: the tasks still run. */
+	return grow(pool, 0) && !atomic_load_explicit(&pool->alive, memory_order_relaxed);
+}
+
+/* MTC-7: there are tasks, no worker, and none can be started. Under the mutex, which it gives up; the pool may be
+ * gone afterwards. */
 static void give_up(struct pool *pool)
 {
+	struct visit visit;
+
+	/* Nobody gets a worker any more, so nobody can take a slot meanwhile. */
+	atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
+	arrive(pool, &visit, NULL);
+	pthread_mutex_unlock(&pool->mutex);
 	settings_log(&pool->settings, ASSAY_LOG_ERROR, "no worker could be started");
 	break_pool(pool);
+	depart(&visit);
 }
 
 void stand_aside(struct worker *worker)
@@ -212,18 +227,10 @@ void leave(struct worker *worker)
 	port_fence_heavy(pool->park.lopsided); /* P5 */
 	if (!queue_looks_empty(pool->queue))
 		park_wake(&pool->park); /* for what this worker leaves behind */
-	if (grow(pool, 0) && !atomic_load_explicit(&pool->alive, memory_order_relaxed)) {
-		struct visit visit;
-
-		/* Nobody gets a worker any more, so nobody can take this slot meanwhile. */
-		atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
-		arrive(pool, &visit, NULL);
-		pthread_mutex_unlock(&pool->mutex);
+	current_worker = NULL;
+	if (grow_or_fail(pool)) {
 		give_up(pool);
-		current_worker = NULL;
-		depart(&visit);
 	} else {
-		current_worker = NULL;
 		pthread_cond_broadcast(&pool->left);
 		pthread_mutex_unlock(&pool->mutex);
 	}
@@ -250,13 +257,6 @@ int ensure_worker(struct pool *pool)
 	return error;
 }
 
-/* Under the mutex: starts a worker if tasks lack one; true if there is none and none can be had. */
-static bool grow_or_fail(struct pool *pool)
-{
-	/* With a worker alive, one that cannot be started is no loss: the tasks still run. */
-	return grow(pool, 0) && !atomic_load_explicit(&pool->alive, memory_order_relaxed);
-}
-
 void grow_if_short(struct pool *pool)
 {
 	port_fence_light(pool->park.lopsided); /* P5 */
@@ -269,20 +269,11 @@ void grow_if_short(struct pool *pool)
 
 static void grow_for_push(struct pool *pool)
 {
-	struct visit visit;
-	bool lost;
-
 	pthread_mutex_lock(&pool->mutex);
-	lost = grow_or_fail(pool);
-	if (lost) {
-		atomic_store_explicit(&pool->broken, true, memory_order_release); /* P2 */
-		arrive(pool, &visit, NULL);
-	}
-	pthread_mutex_unlock(&pool->mutex);
-	if (lost) {
+	if (grow_or_fail(pool))
 		give_up(pool);
-		depart(&visit);
-	}
+	else
+		pthread_mutex_unlock(&pool->mutex);
 }
 
 void wake_or_grow(struct pool *pool)

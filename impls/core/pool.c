@@ -286,7 +286,7 @@ int pool_create(const struct assay_config *config, assay_executor **executor)
 	if (pool->settings.config.spin_ns < 0)
 		pool->settings.config.spin_ns = SPIN_NS;
 	pool->spinners = spinners(pool->settings.config.workers);
-	pool->helps = !options.helps_not;
+	pool->helps = !options.helps_not && queue_knows_parents();
 	error = make_parts(pool, options.full_fences);
 	if (error)
 		goto free_settings;

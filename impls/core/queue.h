@@ -48,8 +48,12 @@ struct future *queue_pop(struct queue *queue, int worker, bool *moved);
 bool queue_take_back(struct queue *queue, int worker, const struct future *wanted);
 
 /*
- * A policy that does not know whose tasks are whose leaves out this one and the next two.
- *
+ * Whether queue_help() may ever find anything. A policy that does not know whose tasks are whose leaves out
+ * this one and the next three.
+ */
+bool queue_knows_parents(void);
+
+/*
  * Brackets what a worker does with a task that it has popped: from before it starts to before it is seen to
  * be done, so that nobody who meets its record when that is used again finds it here. Tasks that it pops
  * meanwhile, inside, have depth 1, and so on. In between queue_help() knows whose tasks the worker pushes.

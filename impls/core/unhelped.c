@@ -2,6 +2,11 @@
 /* What of queue.h a policy may leave out. Its own definitions take the place of these. */
 #include "queue.h"
 
+__attribute__((weak)) bool queue_knows_parents(void)
+{
+	return false;
+}
+
 __attribute__((weak)) void queue_begin(struct queue *queue, int worker, unsigned depth,
 				       const struct future *future)
 {

@@ -112,7 +112,7 @@ struct pool {
 	struct queue *queue;
 	struct settings settings;
 	struct worker *workers;
-	bool helps; /* workers run other tasks where they wait: as far as the queue knows which */
+	bool helps; /* workers run other tasks where they wait: those that the queue knows */
 	/* Written when the pool grows or ends. */
 	_Atomic int alive;     /* workers with a thread; changes under mutex */
 	_Atomic bool stopping; /* no more is accepted */

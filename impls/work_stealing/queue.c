@@ -214,6 +214,11 @@ bool queue_take_back(struct queue *queue, int worker, const struct future *wante
 	return taken;
 }
 
+bool queue_knows_parents(void)
+{
+	return true;
+}
+
 void queue_begin(struct queue *queue, int worker, unsigned depth, const struct future *future)
 {
 	struct root *root;
