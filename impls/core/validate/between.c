@@ -32,17 +32,7 @@ static bool was_cancelled;
 static _Atomic int touched, called;
 static int touches, calls; /* how often it is to be */
 
-/* One of the two. */
-struct side {
-	sem_t gate; /* that it waits at before each round */
-	unsigned long stop_at;
-	struct stepper stepper;
-	_Atomic pid_t thread;
-	_Atomic bool begun; /* it has passed the gate */
-	_Atomic bool acted; /* it has come back: the client only */
-};
-
-static struct side client, worker;
+static struct actor client, worker;
 static sem_t inside; /* the worker is at its gate */
 static _Atomic pid_t toucher;
 
@@ -52,19 +42,11 @@ static void pass(sem_t *semaphore)
 		;
 }
 
-static void begin(struct side *side)
-{
-	pass(&side->gate);
-	stepper_begin(&side->stepper, side->stop_at);
-	atomic_store(&side->begun, true);
-}
-
 static int hold(assay_call *call)
 {
 	(void)call;
-	atomic_store(&worker.thread, gettid());
 	sem_post(&inside);
-	begin(&worker);
+	actor_begin(&worker);
 	return ASSAY_OK;
 }
 
@@ -190,55 +172,22 @@ static void create(void)
 	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
 }
 
-/* Between two looks; others may need the processor. */
-static void doze(void)
-{
-	_Atomic uint32_t nobody = 0;
-
-	port_sleep(&nobody, 0, assay_deadline_ns(20000));
-}
-
 static void await_end(pid_t thread)
 {
 	while (thread && validate_thread(thread).state)
-		doze();
+		stepper_doze();
 }
 
 static void *be_client(void *unused)
 {
 	(void)unused;
-	atomic_store(&client.thread, gettid());
 	for (;;) {
-		begin(&client);
+		actor_begin(&client);
 		if (!scenario)
 			return NULL;
 		scenario->act();
-		stepper_end();
-		atomic_store(&client.acted, true);
+		actor_end(&client);
 	}
-}
-
-/* Until it has come to its stop (true), or has done what it can without the other. That it waits is looked
- * at first: who has stopped sleeps, too. */
-static bool await(struct side *side)
-{
-	while (!atomic_load(&side->begun))
-		doze();
-	for (;;) {
-		bool waits = stepper_waits(atomic_load(&side->thread));
-
-		if (stepper_has_stopped(&side->stepper))
-			return true;
-		if (waits || atomic_load(&side->acted))
-			return false;
-		doze();
-	}
-}
-
-static void reset(struct side *side)
-{
-	atomic_store(&side->begun, false);
-	atomic_store(&side->acted, false);
 }
 
 /* What stopped where. */
@@ -246,12 +195,12 @@ struct stops {
 	bool first, second;
 };
 
-static struct stops try(struct side *first, struct side *second)
+static struct stops try(struct actor *first, struct actor *second)
 {
 	struct stops stops;
 
-	reset(first);
-	reset(second);
+	actor_reset(first);
+	actor_reset(second);
 	if (scenario->tasks_per_worker) { /* the next one joins it, and is not to wait */
 		await_end(atomic_load(&worker.thread));
 		await_end(atomic_load(&toucher));
@@ -262,15 +211,14 @@ static struct stops try(struct side *first, struct side *second)
 	pass(&inside);
 	if (scenario->prepare)
 		scenario->prepare();
-	sem_post(&first->gate);
-	stops.first = await(first);
-	sem_post(&second->gate);
-	stops.second = await(second);
-	stepper_go_on(&first->stepper);
-	await(first);
-	stepper_go_on(&second->stepper);
-	while (!atomic_load(&client.acted))
-		doze();
+	actor_start(first);
+	stops.first = actor_await(first);
+	actor_start(second);
+	stops.second = actor_await(second);
+	actor_go_on(first);
+	actor_await(first);
+	actor_go_on(second);
+	actor_await_end(&client);
 	if (scenario->check)
 		scenario->check();
 	client_finish(held);
@@ -278,7 +226,7 @@ static struct stops try(struct side *first, struct side *second)
 }
 
 /* Each stops everywhere. Returns how many orders there are. */
-static unsigned long try_all(struct side *first, struct side *second)
+static unsigned long try_all(struct actor *first, struct actor *second)
 {
 	unsigned long count = 0;
 	struct stops stops;
@@ -296,7 +244,8 @@ int main(void)
 	pthread_t thread;
 
 	MUST(sem_init(&inside, 0, 0) == 0);
-	MUST(sem_init(&client.gate, 0, 0) == 0 && sem_init(&worker.gate, 0, 0) == 0);
+	actor_init(&client);
+	actor_init(&worker);
 	validate_start(&thread, be_client, NULL);
 	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
 		unsigned long clients, workers;
@@ -312,7 +261,7 @@ int main(void)
 		       scenario->what, clients, workers);
 	}
 	scenario = NULL;
-	sem_post(&client.gate);
+	actor_start(&client);
 	validate_join(thread);
 	return 0;
 }

@@ -8,70 +8,113 @@
 
 enum stage { AHEAD, STOPPED, PAST };
 
-static _Thread_local struct stepper *current;
+static _Thread_local struct actor *current;
 static _Atomic pid_t yielder; /* the last thread that did */
 
-void stepper_begin(struct stepper *stepper, unsigned long stop_at)
+void actor_init(struct actor *actor)
 {
-	stepper->stop_at = stop_at;
-	stepper->steps = 0;
-	/* relaxed: who is to see these is told so by other means */
-	atomic_store_explicit(&stepper->stage, AHEAD, memory_order_relaxed);
-	atomic_store_explicit(&yielder, 0, memory_order_relaxed);
-	current = stop_at == STEPPER_NEVER ? NULL : stepper;
+	*actor = (struct actor){.stage = AHEAD};
+	MUST(sem_init(&actor->gate, 0, 0) == 0);
 }
 
-void stepper_end(void)
+void actor_begin(struct actor *actor)
+{
+	atomic_store(&actor->thread, gettid());
+	while (sem_wait(&actor->gate))
+		;
+	actor->steps = 0;
+	atomic_store(&actor->stage, AHEAD);
+	atomic_store(&yielder, 0);
+	atomic_store(&actor->begun, true);
+	current = actor->stop_at ? actor : NULL;
+}
+
+void actor_end(struct actor *actor)
 {
 	current = NULL;
+	atomic_store(&actor->acted, true);
 }
 
-bool stepper_has_stopped(struct stepper *stepper)
+void actor_reset(struct actor *actor)
 {
-	return atomic_load_explicit(&stepper->stage, memory_order_acquire) == STOPPED; /* V3 */
+	atomic_store(&actor->begun, false);
+	atomic_store(&actor->acted, false);
 }
 
-void stepper_go_on(struct stepper *stepper)
+void actor_start(struct actor *actor)
 {
-	atomic_store_explicit(&stepper->stage, PAST, memory_order_release); /* V4 */
-	port_wake(&stepper->stage, 1);
+	sem_post(&actor->gate);
 }
 
-static void stop(struct stepper *stepper)
+void stepper_doze(void)
+{
+	_Atomic uint32_t nobody = 0;
+
+	port_sleep(&nobody, 0, assay_deadline_ns(20000));
+}
+
+/* It sleeps, has ended, or yields. */
+static bool waits(const struct actor *actor)
+{
+	pid_t thread = atomic_load(&actor->thread);
+	char state = validate_thread(thread).state;
+
+	return state == 'S' || state == 0 || atomic_load(&yielder) == thread;
+}
+
+bool actor_await(struct actor *actor)
+{
+	while (!atomic_load(&actor->begun))
+		stepper_doze();
+	for (;;) {
+		bool is_waiting = waits(actor); /* first: who has stopped sleeps, too */
+
+		if (atomic_load_explicit(&actor->stage, memory_order_acquire) == STOPPED) /* V3 */
+			return true;
+		if (is_waiting || atomic_load(&actor->acted))
+			return false;
+		stepper_doze();
+	}
+}
+
+void actor_await_end(struct actor *actor)
+{
+	while (!atomic_load(&actor->acted))
+		stepper_doze();
+}
+
+void actor_go_on(struct actor *actor)
+{
+	atomic_store_explicit(&actor->stage, PAST, memory_order_release); /* V4 */
+	port_wake(&actor->stage, 1);
+}
+
+static void stop(struct actor *actor)
 {
 	uint32_t stage = AHEAD;
 
 	current = NULL;
-	if (atomic_compare_exchange_strong_explicit(&stepper->stage, &stage, STOPPED,
+	if (atomic_compare_exchange_strong_explicit(&actor->stage, &stage, STOPPED,
 						    memory_order_release, /* V3 */
 						    memory_order_relaxed))
-		while (atomic_load_explicit(&stepper->stage, memory_order_acquire) == /* V4 */
-		       STOPPED)
-			port_sleep(&stepper->stage, STOPPED, ASSAY_FOREVER);
+		while (atomic_load_explicit(&actor->stage, memory_order_acquire) ==
+		       STOPPED) /* V4 */
+			port_sleep(&actor->stage, STOPPED, ASSAY_FOREVER);
 }
 
 static void step(void)
 {
-	struct stepper *stepper = current;
+	struct actor *actor = current;
 
-	if (stepper && ++stepper->steps == stepper->stop_at)
-		stop(stepper);
+	if (actor && ++actor->steps == actor->stop_at)
+		stop(actor);
 }
 
 /* port_backoff() calls it: who has to wait for somebody does not sleep always. */
 int sched_yield(void)
 {
-	/* relaxed: a hint that is given again and again */
-	atomic_store_explicit(&yielder, gettid(), memory_order_relaxed);
+	atomic_store(&yielder, gettid());
 	return (int)syscall(SYS_sched_yield);
-}
-
-bool stepper_waits(pid_t thread)
-{
-	char state = validate_thread(thread).state;
-
-	return state == 'S' || state == 0 ||
-	       atomic_load_explicit(&yielder, memory_order_relaxed) == thread;
 }
 
 /* What the compilers call before a plain access: that is no step. */

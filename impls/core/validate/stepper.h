@@ -9,34 +9,51 @@
  * found so, what lacks a fence is not.
  *
  * Ordering
- *   V3  stop: release exchange of stage  ->  stepper_has_stopped(): acquire load    what it did before
- *   V4  stepper_go_on: release store of stage  ->  who is stopped: acquire load
+ *   V3  stop: release exchange of stage  ->  actor_await(): acquire load       what it did before
+ *   V4  actor_go_on: release store of stage  ->  who is stopped: acquire load
  *       what the others did meanwhile
+ * The rest of an actor is read and written in one order.
  */
 #ifndef STEPPER_H
 #define STEPPER_H
 
 #include "validate.h"
 
-#define STEPPER_NEVER 0
+#include <semaphore.h>
 
-struct stepper {
+/* A thread that acts in rounds, and the place where it stops in the next one. */
+struct actor {
+	sem_t gate; /* that it waits at before each round */
 	unsigned long
-		stop_at; /* the atomic access before which it stops, the first is 1; or STEPPER_NEVER */
+		stop_at;     /* the atomic access before which it stops, the first is 1; 0: none */
 	unsigned long steps; /* so far */
 	_Atomic uint32_t stage;
+	_Atomic pid_t thread; /* whichever takes the part in this round */
+	_Atomic bool begun;   /* the round */
+	_Atomic bool acted;   /* and ended it */
 };
 
-/* The calling thread makes steps from here on, until it was stopped, is told to go on, or ends that. */
-void stepper_begin(struct stepper *stepper, unsigned long stop_at);
-void stepper_end(void);
+void actor_init(struct actor *actor);
 
-bool stepper_has_stopped(struct stepper *stepper);
+/* The actor's thread, in each round: waits for actor_start(), and makes steps from then on; until it was
+ * stopped, or ends its part. */
+void actor_begin(struct actor *actor);
+void actor_end(struct actor *actor);
 
-/* The thread sleeps, has ended, or looks again and again for what another one is to do. */
-bool stepper_waits(pid_t thread);
+/* Whoever directs it. */
+void actor_reset(struct actor *actor);
+void actor_start(struct actor *actor);
 
-/* To who is stopped; who is not will not stop any more. */
-void stepper_go_on(struct stepper *stepper);
+/* Until it has come to its stop (true), or has ended, or done what it can without the others: it sleeps, or
+ * looks again and again for what another one is to do. */
+bool actor_await(struct actor *actor);
+
+/* To who is stopped; who is not will not stop any more in this round. */
+void actor_go_on(struct actor *actor);
+
+void actor_await_end(struct actor *actor);
+
+/* Between two looks at others, who may need the processor. */
+void stepper_doze(void);
 
 #endif
