@@ -125,6 +125,7 @@ enum fault {
 	FAULT_RUNS_IN_SUBMIT,
 	FAULT_SECOND_SHUTDOWN_DOES_NOT_WAIT,
 	FAULT_SETS_ARE_NOT_HELPED,
+	FAULT_SETS_ARE_RUN_HERE,
 	FAULT_SHUTDOWN_DOES_NOT_WAIT,
 	FAULT_SHUTDOWN_HIDES_BREAK,
 	FAULT_SHUTDOWN_IGNORES_CANCEL,
@@ -220,7 +221,9 @@ extern const struct assay_call_ops call_ops;
 /* What a worker does when it waits in a task, by base_nested.c: it runs what it waits for, if that
  * is in the queue of its own pool; who ends what is there ends what it waits for. */
 void worker_run_awaited(struct future *future);
+void worker_leave_awaited(struct future *future);
 bool worker_helps(assay_future *future);
+bool worker_was_promised(const assay_future *future);
 
 /* Of call_ops. */
 void pool_fork(assay_call *call, struct assay_fork *child);

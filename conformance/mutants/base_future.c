@@ -306,7 +306,10 @@ static int park(assay_future *base, struct assay_signal *signal, int64_t timeout
 {
 	if (is_out_of_reach(future_of(base)))
 		return ASSAY_EUNREACHABLE;
+	if (worker_was_promised(base) && state(base) != ASSAY_PENDING)
+		return ASSAY_OK; /* somebody has taken it: what else there is may need help */
 	if (kept_limit(timeout_ns) == ASSAY_FOREVER && worker_helps(base)) {
+		worker_leave_awaited(future_of(base));
 		worker_run_awaited(future_of(base));
 		if (state(base) >= ASSAY_CANCELLED)
 			return ASSAY_OK;

@@ -2,6 +2,7 @@
 /* What a worker does inside a task: children that it forks and joins, and tasks that it waits for. */
 #include "base_pool.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 /* Of a child, in `state`; under the mutex. reserved[0] is the next in `children`. */
@@ -180,10 +181,42 @@ static struct pool *helper_of(const struct future *future)
 	return NULL;
 }
 
+/* What this thread was told of last that it helps. */
+static _Thread_local const assay_future *promised;
+
+bool worker_was_promised(const assay_future *base)
+{
+	bool was_promised = promised == base;
+
+	promised = NULL;
+	return was_promised;
+}
+
 bool worker_helps(assay_future *base)
 {
+	bool is_pending = assay_future_state(base) == ASSAY_PENDING;
+
+	if (helper_of((struct future *)base) && is_pending)
+		promised = base;
 	return helper_of((struct future *)base) && !has_fault(FAULT_SETS_ARE_NOT_HELPED) &&
-	       (assay_future_state(base) == ASSAY_PENDING || has_fault(FAULT_HELPS_WHAT_RUNS));
+	       (is_pending || has_fault(FAULT_HELPS_WHAT_RUNS));
+}
+
+/* Of a set, since who runs one of it cannot return when another is done: while some worker is free, that one
+ * runs it, but not for ever, if it is held up. */
+void worker_leave_awaited(struct future *future)
+{
+	struct pool *pool = helper_of(future);
+	int64_t end_ns = assay_deadline_ns(1000000000);
+	bool has_others = pool && pool != ending_pool && !has_fault(FAULT_SETS_ARE_RUN_HERE);
+
+	while (has_others && assay_future_state(&future->base) == ASSAY_PENDING &&
+	       assay_clock_ns() < end_ns) {
+		sched_yield();
+		pthread_mutex_lock(&pool->mutex);
+		has_others = pool->counts.started - pool->counts.finished < (uint64_t)pool->alive;
+		pthread_mutex_unlock(&pool->mutex);
+	}
 }
 
 /* What is pending and not in the queue is on its way to another worker, or to a cancellation. */

@@ -130,7 +130,8 @@ static int start_worker(struct worker *worker)
 	pthread_t before = worker->thread;
 
 	worker->tasks_left = pool->settings.config.tasks_per_worker;
-	worker->initialized = false;
+	/* relaxed: the thread is started after it */
+	atomic_store_explicit(&worker->initialized, false, memory_order_relaxed);
 	worker->searching = false; /* before it is initialized nobody may rely on it */
 	if (port_thread_start(&worker->thread, pool->settings.config.stack_size, worker_main,
 			      worker)) {

@@ -51,10 +51,9 @@ static inline struct future *future_of(assay_future *base)
  * submitted there while it ran. So what lies above a waiting task on its stack is what it waits for, or
  * comes from that: they are no more than the tasks are nested. help returns false where there was nothing
  * to run. has_others: as far as can be seen another thread will take what is pending there; or NULL: none
- * does. A thread that acts for several executors, one inside another, has as many.
+ * does.
  */
 struct runner {
-	struct runner *outer; /* or NULL */
 	const assay_executor *executor;
 	unsigned forks; /* port_forks where it runs: in a child nothing of the executor is left */
 	void (*run)(struct runner *runner, struct future *future);
@@ -62,7 +61,7 @@ struct runner {
 	bool (*has_others)(const struct runner *runner);
 };
 
-/* Of the calling thread, the innermost; NULL: it only waits. */
+/* Of the calling thread; NULL: it only waits. */
 extern _Thread_local struct runner *current_runner;
 
 /* A pending future of `home` with `references` references (2, or 1 if the client wants none) that

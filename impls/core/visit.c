@@ -9,10 +9,8 @@ void arrive(struct pool *pool, struct visit *visit,
 {
 	*visit = (struct visit){.pool = pool, .outer = visits, .before = current_runner};
 	if (run) {
-		visit->runner = (struct runner){.outer = current_runner,
-						.executor = &pool->base,
-						.forks = pool->settings.forks,
-						.run = run};
+		visit->runner = (struct runner){
+			.executor = &pool->base, .forks = pool->settings.forks, .run = run};
 		current_runner = &visit->runner;
 	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit->cancellable);

@@ -21,12 +21,16 @@
 /* Before a worker waits like any thread it looks so often for what it could help with. */
 #define HELP_LOOKS 16
 
-/* Before a worker runs one of a set it looks so often whether somebody else has taken it, and so long at
- * most: who seemed to be free may be held up. */
+/* Before a worker runs one of a set it looks whether somebody else has taken it: so often before it sleeps, again after
+ * so long, and so long at most, since who seemed to be free may be held up. */
+#define OTHERS_LOOKS 32
 #define OTHERS_LOOK_NS 50000
 #define OTHERS_MOST_NS 1000000000
 
 _Thread_local struct runner *current_runner;
+
+/* What this thread was told of last that it helps. */
+static _Thread_local const assay_future *promised;
 
 /* The average wait of this thread, recent ones first; and its waits of the longer kind. */
 static _Thread_local int64_t usual_wait_ns;
@@ -115,14 +119,10 @@ PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 	return word;
 }
 
-/* What the calling thread is where it works for the future's executor; or NULL. */
+/* Of the calling thread, where it works for the future's executor; or NULL. */
 static struct runner *find_runner(const struct future *future)
 {
-	struct runner *runner = current_runner;
-
-	while (runner && runner->executor != future->home)
-		runner = runner->outer;
-	return runner;
+	return current_runner && current_runner->executor == future->home ? current_runner : NULL;
 }
 
 /* In a child that a task forked nobody will ever end what was pending. relaxed: as in
@@ -195,7 +195,10 @@ int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome
 bool wait_helps_op(assay_future *base)
 {
 	/* What is running is not helped by anything; what is pending may help later no more. */
-	return find_runner(future_of(base)) && future_is_pending(future_of(base));
+	if (!find_runner(future_of(base)) || !future_is_pending(future_of(base)))
+		return false;
+	promised = base;
+	return true;
 }
 
 static void wake_signal(struct assay_signal *signal)
@@ -234,17 +237,26 @@ static bool leave_to_others(const struct runner *runner, struct future *future,
 	bool is_set = false;
 
 	while (!is_set && future_is_pending(future) && runner->has_others &&
-	       runner->has_others(runner) && assay_clock_ns() < end_ns)
-		is_set = sleep_until_set(signal, assay_deadline_ns(OTHERS_LOOK_NS), true);
-	return is_set;
+	       runner->has_others(runner) && assay_clock_ns() < end_ns) {
+		for (int i = 0; i < OTHERS_LOOKS && future_is_pending(future); i++)
+			port_pause();
+		if (future_is_pending(future))
+			is_set = sleep_until_set(signal, assay_deadline_ns(OTHERS_LOOK_NS), true);
+	}
+	/* Others may have set it between two looks. */
+	return is_set ||
+	       __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE) == ASSAY_SIGNAL_SET; /* G1 */
 }
 
 int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeout_ns)
 {
 	struct future *future = future_of(base);
-	struct runner *runner =
-		is_unlimited(timeout_ns) && future_is_pending(future) ? find_runner(future) : NULL;
+	bool is_pending = future_is_pending(future), was_promised = promised == base;
+	struct runner *runner = is_pending && is_unlimited(timeout_ns) ? find_runner(future) : NULL;
 
+	promised = NULL;
+	if (was_promised && !is_pending)
+		return ASSAY_OK; /* early: somebody has taken it, and what else there is may need help */
 	if (runner) {
 		if (is_lost(runner))
 			return ASSAY_EUNREACHABLE;

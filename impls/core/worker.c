@@ -19,6 +19,11 @@ PORT_OUTLINE static void notify(struct activation *activation)
 	struct worker *worker = activation->worker;
 	struct future *future = activation->future;
 
+	if (!future_notify_watchers(future)) { /* no callbacks */
+		if (activation->owned)
+			future_release(future);
+		return;
+	}
 	activation->notifying = true;
 	atomic_fetch_add_explicit(&worker->notifying, 1, memory_order_seq_cst); /* P5 P1 */
 	grow_if_short(worker->pool);
@@ -192,7 +197,8 @@ static bool help_awaited(struct runner *runner, struct future *awaited)
 	return true;
 }
 
-/* As seen without any fence: a worker that runs nothing, or one that is still to be started. */
+/* As seen without any fence: a worker that runs nothing, or one that is still to be started. One in its initializer may
+ * be long. */
 static bool has_others(const struct runner *runner)
 {
 	struct worker *self = (struct worker *)runner;
@@ -206,11 +212,14 @@ static bool has_others(const struct runner *runner)
 		busy += atomic_load_explicit(&worker->started, memory_order_relaxed) !=
 				atomic_load_explicit(&worker->finished, memory_order_relaxed) ||
 			atomic_load_explicit(&worker->helping, memory_order_relaxed) ||
-			atomic_load_explicit(&worker->notifying, memory_order_relaxed);
+			atomic_load_explicit(&worker->notifying, memory_order_relaxed) ||
+			(pool->settings.config.initializer &&
+			 !atomic_load_explicit(&worker->initialized, memory_order_relaxed));
 	}
 	return busy < alive ||
 	       (is_growing(pool) && !atomic_load_explicit(&pool->refused, memory_order_relaxed) &&
-		!atomic_load_explicit(&pool->stopping, memory_order_relaxed));
+		(!atomic_load_explicit(&pool->stopping, memory_order_relaxed) ||
+		 !queue_looks_empty(pool->queue)));
 }
 
 /* A task, if there is one. */
@@ -340,7 +349,8 @@ static void thread_ended(void *user)
 	struct worker *worker = user;
 
 	end_if_orphaned(worker->pool);
-	if (!worker->initialized)
+	/* relaxed: written by this thread; for others a hint */
+	if (!atomic_load_explicit(&worker->initialized, memory_order_relaxed))
 		break_pool(worker->pool);
 	leave(worker);
 }
@@ -369,7 +379,7 @@ void *worker_main(void *user)
 			     "the initializer of worker %d failed", worker->index);
 		break_pool(pool);
 	} else {
-		worker->initialized = true;
+		atomic_store_explicit(&worker->initialized, true, memory_order_relaxed);
 		worker->runner = (struct runner){.executor = &pool->base,
 						 .forks = pool->settings.forks,
 						 .run = run_awaited,

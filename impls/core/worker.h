@@ -54,7 +54,7 @@ struct worker {
 	pthread_t thread;
 	pthread_t before; /* had this slot before; this thread joins it when it leaves */
 	/* The worker's own. */
-	bool initialized;
+	_Atomic bool initialized;
 	bool searching; /* counted among the searchers */
 	int tasks_left;
 	struct assay_fork *unjoined; /* children of all tasks on its stack, latest first: fork.c */
