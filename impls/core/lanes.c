@@ -65,10 +65,10 @@ struct lane *lanes_attach(struct lanes *lanes)
 bool lane_reserve(struct lanes *lanes, struct lane *lane, size_t count)
 {
 	struct deque *deque = &lane->deque;
+	uint64_t left = atomic_load_explicit(&lanes->left, memory_order_relaxed);
 	size_t room = deque_room(deque), more = count, gone;
 
-	if (deque_length(deque) + (int64_t)count > (int64_t)room &&
-	    2 * atomic_load_explicit(&lanes->left, memory_order_relaxed) >= room) {
+	if (left && 2 * left >= room && deque_length(deque) + (int64_t)count > (int64_t)room) {
 		gone = deque_prune(deque);
 		atomic_fetch_sub_explicit(&lanes->left, gone, memory_order_relaxed);
 		/* So that the next look at everything is as many pushes away. */

@@ -69,9 +69,8 @@ struct worker {
 	_Atomic uint64_t finished;
 	_Atomic uint64_t failed;
 	_Atomic uint64_t cancelled;
-	_Atomic uint64_t steals; /* of children; the queue counts those of tasks */
-	_Atomic uint32_t
-		helping; /* 1 while it runs a child of another worker's task, or stands aside */
+	_Atomic uint64_t steals;    /* of children; the queue counts those of tasks */
+	_Atomic uint32_t helping;   /* 1 in a child of another worker's task, or aside */
 	_Atomic uint32_t notifying; /* tasks it has counted and calls the callbacks of */
 	_Atomic uint32_t taking;    /* 1 from before a pop until the task is started or dropped */
 };
