@@ -113,13 +113,13 @@ void break_pool(struct pool *pool)
 	depart(&visit);
 }
 
-/* Workers that run a child of another worker's task. relaxed: P5 has the fences, or a hint. */
+/* Workers that take no tasks though they run none. relaxed: P5 has the fences, or a hint. */
 static uint64_t helping(const struct pool *pool)
 {
 	uint64_t count = 0;
 
 	for (int i = 0; i < pool->settings.config.workers; i++)
-		count += atomic_load_explicit(&pool->workers[i].helping, memory_order_relaxed);
+		count += atomic_load_explicit(&pool->workers[i].helping, memory_order_relaxed) != 0;
 	return count;
 }
 
@@ -191,7 +191,7 @@ static void give_up(struct pool *pool)
 void stand_aside(struct worker *worker)
 {
 	/* relaxed: P5 has the fence */
-	atomic_store_explicit(&worker->helping, 1, memory_order_relaxed);
+	atomic_store_explicit(&worker->helping, ASIDE, memory_order_relaxed);
 	grow_if_short(worker->pool);
 }
 

@@ -113,7 +113,7 @@ static void helped(void *user)
 void forks_run(struct worker *worker, struct stolen stolen)
 {
 	/* Until it has run this worker is as good as busy. relaxed: P5 has the fence. */
-	atomic_store_explicit(&worker->helping, 1, memory_order_relaxed);
+	atomic_store_explicit(&worker->helping, HELPING, memory_order_relaxed);
 	grow_if_short(worker->pool);
 	pthread_cleanup_push(helped, worker);
 	run_stolen(worker, stolen);

@@ -197,8 +197,8 @@ static bool help_awaited(struct runner *runner, struct future *awaited)
 	return true;
 }
 
-/* As seen without any fence: a worker that runs nothing, or one that is still to be started. One in its initializer may
- * be long. */
+/* As seen without any fence: a worker that runs nothing, even if it is in its initializer or about to leave its place
+ * to another; or one that is still to be started. */
 static bool has_others(const struct runner *runner)
 {
 	struct worker *self = (struct worker *)runner;
@@ -211,15 +211,13 @@ static bool has_others(const struct runner *runner)
 
 		busy += atomic_load_explicit(&worker->started, memory_order_relaxed) !=
 				atomic_load_explicit(&worker->finished, memory_order_relaxed) ||
-			atomic_load_explicit(&worker->helping, memory_order_relaxed) ||
-			atomic_load_explicit(&worker->notifying, memory_order_relaxed) ||
-			(pool->settings.config.initializer &&
-			 !atomic_load_explicit(&worker->initialized, memory_order_relaxed));
+			atomic_load_explicit(&worker->helping, memory_order_relaxed) == HELPING ||
+			atomic_load_explicit(&worker->notifying, memory_order_relaxed);
 	}
-	return busy < alive ||
-	       (is_growing(pool) && !atomic_load_explicit(&pool->refused, memory_order_relaxed) &&
-		(!atomic_load_explicit(&pool->stopping, memory_order_relaxed) ||
-		 !queue_looks_empty(pool->queue)));
+	return busy < alive || (alive < pool->settings.config.workers &&
+				!atomic_load_explicit(&pool->refused, memory_order_relaxed) &&
+				(!atomic_load_explicit(&pool->stopping, memory_order_relaxed) ||
+				 !queue_looks_empty(pool->queue)));
 }
 
 /* A task, if there is one. */

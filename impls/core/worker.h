@@ -42,6 +42,12 @@
 
 struct forks;
 
+/* What keeps a worker from taking tasks though it runs none. */
+enum {
+	HELPING = 1, /* it runs a child of another worker's task */
+	ASIDE
+}; /* it will leave, and another can have its place then */
+
 struct worker {
 	_Alignas(PORT_APART) struct runner runner; /* first: run gets its address */
 	struct pool *pool;
@@ -70,7 +76,7 @@ struct worker {
 	_Atomic uint64_t failed;
 	_Atomic uint64_t cancelled;
 	_Atomic uint64_t steals;    /* of children; the queue counts those of tasks */
-	_Atomic uint32_t helping;   /* 1 in a child of another worker's task, or aside */
+	_Atomic uint32_t helping;   /* HELPING, ASIDE, or 0 */
 	_Atomic uint32_t notifying; /* tasks it has counted and calls the callbacks of */
 	_Atomic uint32_t taking;    /* 1 from before a pop until the task is started or dropped */
 };
