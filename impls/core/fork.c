@@ -86,7 +86,8 @@ void fork_end(struct assay_fork *child, int returned)
 		port_wake((_Atomic uint32_t *)&child->state, INT_MAX);
 }
 
-static void run_stolen(struct worker *worker, struct stolen stolen)
+/* Returns what the child returned; its parent has not been told. */
+static int call_stolen(struct worker *worker, struct stolen stolen)
 {
 	struct activation activation = {.tree = stolen.tree, .child = stolen.child};
 	int returned;
@@ -99,25 +100,20 @@ static void run_stolen(struct worker *worker, struct stolen stolen)
 	end_if_orphaned(worker->pool);
 	pthread_cleanup_pop(0);
 	activation_leave(&activation);
-	fork_end(stolen.child, returned);
-}
-
-static void helped(void *user)
-{
-	struct worker *worker = user;
-
-	/* relaxed: until it is seen this worker only looks busy */
-	atomic_store_explicit(&worker->helping, 0, memory_order_relaxed);
+	return returned;
 }
 
 void forks_run(struct worker *worker, struct stolen stolen)
 {
+	int returned;
+
 	/* Until it has run this worker is as good as busy. relaxed: P5 has the fence. */
 	atomic_store_explicit(&worker->helping, HELPING, memory_order_relaxed);
 	grow_if_short(worker->pool);
-	pthread_cleanup_push(helped, worker);
-	run_stolen(worker, stolen);
-	pthread_cleanup_pop(1);
+	returned = call_stolen(worker, stolen);
+	/* relaxed: who sees that the child is done [J4] finds this worker free, as by P1 */
+	atomic_store_explicit(&worker->helping, 0, memory_order_relaxed);
+	fork_end(stolen.child, returned);
 }
 
 static bool is_done(struct assay_fork *child)
@@ -146,7 +142,7 @@ PORT_OUTLINE static bool join_stolen(struct activation *activation, struct assay
 	while (!is_done(child)) {
 		if (worker->joins < JOINS && forks_steal(worker, activation->tree, &other)) {
 			worker->joins++;
-			run_stolen(worker, other);
+			fork_end(other.child, call_stolen(worker, other));
 			worker->joins--;
 			deadline_ns = 0;
 			continue;

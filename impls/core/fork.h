@@ -21,7 +21,7 @@
  *       fork: the slot has been read before it is written again; steal: no bottom older than the
  *       taker's
  *   J4  end of a stolen child: release exchange of its state  ->  join: acquire load
- *       what the child wrote; and its thief has done with the frame
+ *       what the child wrote; its thief has done with the frame, and looks free to who waits for others
  *   J5  forks_make: release store of worker.forks  ->  steal: acquire load     the empty deque
  *
  * Relaxed without a word: the worker's loads of its own forks and of bottom, which it alone writes;

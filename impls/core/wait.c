@@ -22,13 +22,16 @@
 #define HELP_LOOKS 16
 
 /* Before a worker runs one of a set it looks whether somebody else has taken it: so often before it sleeps, again after
- * so long, and after so many sleeps no more, since who seemed to be free may be held up. These are counted, not timed:
- * on a machine so busy that a thread is late, this one is, too. */
+ * so long, and after so many sleeps no more, since who seemed to be free may be held up: in an initializer, say. These
+ * are counted, not timed: on a machine so busy that a thread is late, this one is, too. */
 #define OTHERS_LOOKS 32
 #define OTHERS_LOOK_NS 50000
 #define OTHERS_SLEEPS 10000
 
 _Thread_local struct runner *current_runner;
+
+/* How many sleeps this thread leaves one of a set to others: fewer after each time that nobody came. */
+static _Thread_local int patience = OTHERS_SLEEPS;
 
 /* What this thread was told of last that it helps. */
 static _Thread_local const assay_future *promised;
@@ -235,15 +238,21 @@ static bool leave_to_others(const struct runner *runner, struct future *future,
 			    struct assay_signal *signal)
 {
 	bool is_set = false;
+	int sleeps = 0;
 
-	for (int sleeps = 0; !is_set && sleeps < OTHERS_SLEEPS && future_is_pending(future) &&
-			     runner->has_others && runner->has_others(runner);
-	     sleeps++) {
+	while (!is_set && sleeps < patience && future_is_pending(future) &&
+	       runner->has_others(runner)) {
 		for (int i = 0; i < OTHERS_LOOKS && future_is_pending(future); i++)
 			port_pause();
-		if (future_is_pending(future))
+		if (future_is_pending(future)) {
 			is_set = sleep_until_set(signal, assay_deadline_ns(OTHERS_LOOK_NS), true);
+			sleeps++;
+		}
 	}
+	if (sleeps >= patience)
+		patience = patience / 8 + 1;
+	else if (!future_is_pending(future))
+		patience = OTHERS_SLEEPS;
 	/* Others may have set it between two looks. */
 	return is_set ||
 	       __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE) == ASSAY_SIGNAL_SET; /* G1 */
@@ -261,7 +270,9 @@ int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeou
 	if (runner) {
 		if (is_lost(runner))
 			return ASSAY_EUNREACHABLE;
-		if (leave_to_others(runner, future, signal))
+		/* Where all are waited for, to run this one here makes nothing late. */
+		if (!signal->for_all && runner->has_others &&
+		    leave_to_others(runner, future, signal))
 			return ASSAY_OK;
 		if (future_is_pending(future))
 			runner->run(runner, future);

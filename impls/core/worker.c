@@ -81,10 +81,14 @@ void stack_ended(void *user)
 	while ((activation = worker->top)) {
 		forks_abandon(worker, activation->unjoined);
 		worker->top = activation->outer;
-		if (activation->child)
+		if (activation->child) {
+			if (!worker->top) /* relaxed: J4, as in forks_run() */
+				atomic_store_explicit(&worker->helping, ASIDE,
+						      memory_order_relaxed);
 			fork_end(activation->child, ASSAY_EDIED);
-		else
+		} else {
 			end_task(activation);
+		}
 	}
 	worker->joins = 0;
 	/* What else lies on the stack may take long: until it leaves this worker is as good as busy. */
@@ -197,27 +201,46 @@ static bool help_awaited(struct runner *runner, struct future *awaited)
 	return true;
 }
 
-/* As seen without any fence: a worker that runs nothing, even if it is in its initializer or about to leave its place
- * to another; or one that is still to be started. */
+/* acquire: what is looked at next is seen as it was then or later */
+static bool is_busy(struct worker *worker, uint64_t *begun)
+{
+	uint64_t started = atomic_load_explicit(&worker->started, memory_order_acquire);
+
+	*begun += started + atomic_load_explicit(&worker->steals, memory_order_acquire);
+	return started != atomic_load_explicit(&worker->finished, memory_order_acquire) ||
+	       atomic_load_explicit(&worker->helping, memory_order_acquire) == HELPING ||
+	       atomic_load_explicit(&worker->notifying, memory_order_acquire);
+}
+
+/* A worker that runs nothing, even if it is in its initializer or about to leave its place to another; or one
+ * that is still to be started. */
 static bool has_others(const struct runner *runner)
 {
-	struct worker *self = (struct worker *)runner;
+	const struct worker *self = (const struct worker *)runner;
 	struct pool *pool = self->pool;
-	int busy = 0, alive = atomic_load_explicit(&pool->alive, memory_order_relaxed);
+	int alive =
+		atomic_load_explicit(&pool->alive, memory_order_relaxed); /* as all here, a hint */
+	uint64_t begun[2] = {0, 0};
 
-	/* relaxed: a hint, asked for again */
-	for (int i = 0; i < pool->settings.config.workers; i++) {
-		struct worker *worker = &pool->workers[i];
+	if (alive < pool->settings.config.workers &&
+	    !atomic_load_explicit(&pool->refused, memory_order_relaxed) &&
+	    (!atomic_load_explicit(&pool->stopping, memory_order_relaxed) ||
+	     !queue_looks_empty(pool->queue)))
+		return true;
+	/* Who is busy in both looks and has begun nothing between them was busy from one to the other: so
+	 * there was a moment at which all were. */
+	for (int look = 0; look < 2; look++) {
+		int free = alive;
 
-		busy += atomic_load_explicit(&worker->started, memory_order_relaxed) !=
-				atomic_load_explicit(&worker->finished, memory_order_relaxed) ||
-			atomic_load_explicit(&worker->helping, memory_order_relaxed) == HELPING ||
-			atomic_load_explicit(&worker->notifying, memory_order_relaxed);
+		for (int i = 0; i < pool->settings.config.workers && free > 0; i++) {
+			struct worker *worker = &pool->workers[i];
+
+			free -= is_busy(worker, &begun[look]) || worker == self;
+		}
+		if (free > 0)
+			return true;
 	}
-	return busy < alive || (alive < pool->settings.config.workers &&
-				!atomic_load_explicit(&pool->refused, memory_order_relaxed) &&
-				(!atomic_load_explicit(&pool->stopping, memory_order_relaxed) ||
-				 !queue_looks_empty(pool->queue)));
+	return begun[0] != begun[1];
 }
 
 /* A task, if there is one. */

@@ -42,11 +42,9 @@
 
 struct forks;
 
-/* What keeps a worker from taking tasks though it runs none. */
-enum {
-	HELPING = 1, /* it runs a child of another worker's task */
-	ASIDE
-}; /* it will leave, and another can have its place then */
+/* What keeps a worker from taking tasks though it runs none: a child of another worker's task; or it will leave,
+ * and another can have its place then. */
+enum { HELPING = 1, ASIDE };
 
 struct worker {
 	_Alignas(PORT_APART) struct runner runner; /* first: run gets its address */

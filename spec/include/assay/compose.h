@@ -340,6 +340,7 @@ static inline int assay_wait_set(assay_future *const *futures, size_t count,
 	error = assay_as_completed_begin(futures, count, timeout_ns, &iteration);
 	if (error)
 		return error;
+	iteration->signal.for_all = until == ASSAY_ALL_COMPLETED;
 	do {
 		error = assay_as_completed_next(iteration, &future);
 	} while (!error && (until == ASSAY_ALL_COMPLETED ||
@@ -378,7 +379,8 @@ static inline int assay_wait_each(assay_future *const *futures, size_t count, in
  *				[WAIT-2 WAIT-3 WAIT-5 WAIT-6 WAIT-9 WAIT-14 WAIT-16 WAIT-27]
  *
  * Inside a task, with NESTED_WAIT and without limit, the worker may run one of them where no other is
- * free to: then it returns no sooner than that one has ended.
+ * free to: then it returns no sooner than that one has ended. A worker is free when the future of what it
+ * ran last is seen to be done and its callbacks have returned.
  *
  * Returns when the condition holds, when no more can be done, or when the limit passed: in each
  * case with ASSAY_OK and the state of things in *partition, in the order given, every future once.

@@ -460,6 +460,7 @@ enum assay_signal_state { ASSAY_SIGNAL_CLEAR, ASSAY_SIGNAL_PARKED, ASSAY_SIGNAL_
 
 struct assay_signal {
 	uint32_t state;
+	bool for_all; /* the sleeper goes on when all that it waits for are done, no sooner */
 	void (*wake)(struct assay_signal *signal); /* valid while state is PARKED */
 	void *sleeper;                             /* for wake */
 };
