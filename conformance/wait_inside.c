@@ -18,17 +18,22 @@ static int wait_for_a_child(assay_call *call)
 	return assay_return(call, &value, sizeof value);
 }
 
-ASSAY_TEST(wait_27_inside_a_task_with_a_worker_to_spare, .clause = "WAIT-27",
-	   .needs = ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT)
+static void wait_in_parents(assay_executor *executor)
 {
-	assay_executor *executor = executor_new(s, 2);
-
 	for (int i = 0; i < scaled(100); i++) {
 		assay_future *parent = submit_task(executor, wait_for_a_child, &i, sizeof i);
 
 		CHECK_EQ(result_int(parent), i + 1);
 		assay_future_release(parent);
 	}
+}
+
+ASSAY_TEST(wait_27_inside_a_task_with_a_worker_to_spare, .clause = "WAIT-27",
+	   .needs = ASSAY_CAP_NESTED_SUBMIT | ASSAY_CAP_ASYNCHRONOUS | ASSAY_CAP_CONCURRENT)
+{
+	assay_executor *executor = executor_new(s, 2);
+
+	wait_in_parents(executor);
 	executor_end(executor);
 }
 
@@ -72,11 +77,6 @@ ASSAY_TEST(wait_27_inside_a_task_of_the_only_worker, .clause = "WAIT-27",
 {
 	assay_executor *executor = executor_new(s, 1);
 
-	for (int i = 0; i < scaled(100); i++) {
-		assay_future *parent = submit_task(executor, wait_for_a_child, &i, sizeof i);
-
-		CHECK_EQ(result_int(parent), i + 1);
-		assay_future_release(parent);
-	}
+	wait_in_parents(executor);
 	executor_end(executor);
 }

@@ -249,10 +249,10 @@ static bool leave_to_others(const struct runner *runner, struct future *future,
 			sleeps++;
 		}
 	}
-	if (sleeps >= patience)
-		patience = patience / 8 + 1;
-	else if (!future_is_pending(future))
+	if (!future_is_pending(future))
 		patience = OTHERS_SLEEPS;
+	else if (!is_set && sleeps >= patience)
+		patience = patience / 8 + 1;
 	/* Others may have set it between two looks. */
 	return is_set ||
 	       __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE) == ASSAY_SIGNAL_SET; /* G1 */
