@@ -176,6 +176,7 @@ size_t deque_steal_many(struct deque *deque, struct future **futures, size_t mos
 	struct slots *slots;
 	size_t count = 0, half;
 
+	/* relaxed: a hint */
 	if (most < 2 || thief >= DEQUE_MARKS || top >> DEQUE_MARK_SHIFT || /* or marked */
 	    top + 1 >= atomic_load_explicit(&deque->bottom, memory_order_relaxed)) {
 		futures[0] = deque_steal(deque);

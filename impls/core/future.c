@@ -268,7 +268,7 @@ PORT_RARE static bool settle(struct future *future, uint32_t from, uint32_t to, 
 			word = atomic_load_explicit(&future->word, memory_order_relaxed);
 		} else if (atomic_compare_exchange_weak_explicit(
 				   &future->word, &word, references | (word & LEFT) | to,
-				   memory_order_acq_rel, /* F1 F2 F3 F5 */
+				   memory_order_acq_rel, /* F1 F2 F3 */
 				   memory_order_relaxed)) {
 			break;
 		}

@@ -9,14 +9,13 @@
  * runs it, or to whoever drains it.
  *
  * Ordering
- *   F1  settle, end: release exchange of the word  ->  any acquire load that finds it done
+ *   F1  settle, end, cancel: release exchange of the word  ->  any acquire load that finds it done
  *       publishes the outcome in bytes, and everything the task wrote
  *   F2  release, end: release decrement of the references  ->  the last one's acquire
  *       all uses before the free
  *   F3  lock, unlock: acquire and release of the LOCKED bit of the word      the observers list
  *   F4  settle: release store of watcher.detached  ->  unwatch: acquire load
  *       notify has returned, the watcher may be freed
- *   F5  cancel: release exchange to CANCELLED  ->  acquire load of the word    as F1
  * Relaxed where only the status is asked for: it moves one way, and nothing is read by it.
  * Publication of the argument from submit to the worker is the queue's (Q1 of each policy).
  */

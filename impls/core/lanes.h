@@ -16,7 +16,8 @@
  *   E2  done: release store of pushing  ->  close: acquire load       what was pushed before
  *   E3  attach: release store of a lane  ->  lanes_find: acquire load     the lane's contents
  *   E4  attach: seq_cst raise of count, behind E3's store  ->  acquire loads of count
- *       who counts a lane finds it; no push is ahead of its raise: K1 and E1 hold for it, too
+ *       who counts a lane finds it; no push is ahead of its raise: K1 and E1 hold for it, too;
+ *       K1 and K3 are those of park.h
  */
 #ifndef LANES_H
 #define LANES_H

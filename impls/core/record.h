@@ -17,13 +17,15 @@
  *   CANCELLED            nothing
  */
 #define STATUS 3u
-#define LOCKED 4u    /* somebody edits `observers`; never set on a done word */
-#define SLEEPERS 8u  /* somebody sleeps on the word: settling must wake */
-#define OBSERVED 16u /* `observers` is not empty: settling must notify */
-#define FAILED 32u
-#define HEAP 64u  /* bytes holds a struct block */
-#define LEFT 128u /* started; the executor's reference is that of an entry in a queue */
-#define SIZE_SHIFT 8
+#define LOCKED 4u   /* somebody edits `observers`; never set on a done word */
+#define OBSERVED 8u /* `observers` is not empty: settling must notify */
+#define FAILED 16u
+#define HEAP 32u /* bytes holds a struct block */
+#define LEFT 64u /* started; the executor's reference is that of an entry in a queue */
+/* How many sleep on the word: settling must wake them. As many as it can count it says for good. */
+#define SLEEPER 256u
+#define SLEEPERS 0xffff00u
+#define SIZE_SHIFT 24
 
 #define REFERENCE (UINT64_C(1) << 32)
 
@@ -43,6 +45,7 @@ struct failure {
 	char *message; /* from malloc, or NULL */
 };
 
+static_assert(FUTURE_INLINE <= UINT32_MAX >> SIZE_SHIFT, "a size in line fits");
 static_assert(sizeof(struct block) <= FUTURE_INLINE, "a block fits");
 static_assert(sizeof(struct failure) <= FUTURE_INLINE, "a failure fits");
 

@@ -87,10 +87,51 @@ static uint64_t look(struct future *future, int64_t end_ns, int64_t deadline_ns)
 	return word;
 }
 
+/* Counts this thread among the sleepers, unless the future is done; returns the word with it. */
+static uint64_t count_in(struct future *future)
+{
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+	uint64_t with;
+
+	do
+		with = (word & SLEEPERS) == SLEEPERS ? word : word + SLEEPER;
+	while (!is_done(word) && !atomic_compare_exchange_weak_explicit(
+					 &future->word, &word, with, memory_order_acquire, /* F1 */
+					 memory_order_acquire));
+	return is_done(word) ? word : with;
+}
+
+/* It gave up: where nobody else sleeps, the end has nobody to wake. */
+static void count_out(struct future *future)
+{
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
+
+	/* relaxed: that a future has no sleepers publishes nothing */
+	while (!is_done(word) && (word & SLEEPERS) != SLEEPERS &&
+	       !atomic_compare_exchange_weak_explicit(&future->word, &word, word - SLEEPER,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+/* Sleeps until done or the deadline; returns the last word seen. */
+static uint64_t sleep_until_done(struct future *future, int64_t deadline_ns)
+{
+	uint64_t word = count_in(future);
+	bool in_time = true;
+
+	while (!is_done(word) && in_time) {
+		in_time = port_sleep(futex_of(future), (uint32_t)word, deadline_ns);
+		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+	}
+	if (!is_done(word))
+		count_out(future);
+	return word;
+}
+
 /* Waits until done or the deadline; returns the last word seen. */
 PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 {
-	bool is_short = usual_wait_ns <= WAIT_USUAL_NS, in_time = true;
+	bool is_short = usual_wait_ns <= WAIT_USUAL_NS;
 	int64_t start_ns, deadline_ns;
 	uint64_t word = 0;
 
@@ -110,15 +151,8 @@ PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 		word = look(future, start_ns + WAIT_PROBE_NS, deadline_ns);
 	if (!is_short && is_done(word))
 		usual_wait_ns = WAIT_USUAL_NS / 2;
-	while (!is_done(word) && in_time) {
-		/* On a done word the bit is meaningless, and nobody sleeps. */
-		word = atomic_fetch_or_explicit(&future->word, SLEEPERS,
-						memory_order_acquire); /* F1 */
-		if (is_done(word))
-			break;
-		in_time = port_sleep(futex_of(future), (uint32_t)word | SLEEPERS, deadline_ns);
-		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
-	}
+	if (!is_done(word))
+		word = sleep_until_done(future, deadline_ns);
 	usual_wait_ns += (assay_clock_ns() - start_ns - usual_wait_ns) / 8;
 	return word;
 }

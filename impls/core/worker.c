@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a worker between its start and its leaving (crew.c): find work, run it, sleep. The
- * labels are those of worker.h and park.h. */
+ * labels are those of worker.h and park.h, J4 is that of fork.h. */
 #include "worker.h"
 
 #include "fork.h"
@@ -201,7 +201,7 @@ static bool help_awaited(struct runner *runner, struct future *awaited)
 	return true;
 }
 
-/* acquire: what is looked at next is seen as it was then or later */
+/* acquire: P7 */
 static bool is_busy(struct worker *worker, uint64_t *begun)
 {
 	uint64_t started = atomic_load_explicit(&worker->started, memory_order_acquire);
@@ -370,7 +370,7 @@ static void thread_ended(void *user)
 	struct worker *worker = user;
 
 	end_if_orphaned(worker->pool);
-	/* relaxed: written by this thread; for others a hint */
+	/* relaxed: written by this thread */
 	if (!atomic_load_explicit(&worker->initialized, memory_order_relaxed))
 		break_pool(worker->pool);
 	leave(worker);
@@ -400,6 +400,7 @@ void *worker_main(void *user)
 			     "the initializer of worker %d failed", worker->index);
 		break_pool(pool);
 	} else {
+		/* relaxed: for others a hint */
 		atomic_store_explicit(&worker->initialized, true, memory_order_relaxed);
 		worker->runner = (struct runner){.executor = &pool->base,
 						 .forks = pool->settings.forks,

@@ -27,6 +27,10 @@
  *         against   await_taken: a pop that found nothing, then acquire loads of taking
  *       what was in the queue has started, or is the canceller's, or lies where another pop finds
  *       it; the queue's own order makes the mark of an earlier pop visible
+ *   P7  has_others: acquire loads, one after the other, of what each worker has begun and whether it is
+ *       still at it; twice
+ *       the second look sees nothing older than the first did. Those who write it owe nothing to
+ *       who looks: it is a hint
  *
  * Relaxed without a word: counters that only statistics() reads; alive, refused, stopping and
  * broken under the mutex, where alive and refused change. Under it broken, and without it all four,

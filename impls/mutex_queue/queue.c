@@ -7,6 +7,9 @@
  * Ordering
  *   B1  set_count: release store of length, under the mutex  ->  acquire load without it
  *       a length of 0 is as good as the count: as part of K1, and for P6 what its takers did before
+ *   B2  steal: store of taking (P6 in worker.h), light fence, then the load of closed
+ *         against   close: store of closed, heavy fence, then the looks at who is taking
+ *       a worker whose taking is not seen moves nothing any more
  *
  * Relaxed without a word: steals, a statistic.
  */
@@ -39,10 +42,11 @@ struct queue {
 	size_t count;
 	size_t left; /* futures that were run where they were, whose entries may be here */
 	uint64_t pushed;
-	bool closed;
+	_Atomic bool closed; /* read without it, too */
 	/* Written under the mutex: looked at first, so that who finds nothing needs no lock. */
 	_Alignas(PORT_APART) _Atomic size_t length;
 	uint32_t workers;
+	bool lopsided;
 	struct own own[];
 };
 
@@ -66,6 +70,7 @@ struct queue *queue_create(int workers, bool lopsided)
 		return NULL;
 	memset(queue, 0, size);
 	queue->workers = (uint32_t)workers;
+	queue->lopsided = lopsided;
 	queue->size = SMALLEST;
 	queue->ring = malloc(queue->size * sizeof *queue->ring);
 	if (!queue->ring) {
@@ -91,6 +96,12 @@ static void set_count(struct queue *queue, size_t count)
 {
 	queue->count = count;
 	atomic_store_explicit(&queue->length, count, memory_order_release); /* B1 */
+}
+
+/* relaxed: under the mutex; or behind a fence of B2 */
+static bool is_closed(struct queue *queue)
+{
+	return atomic_load_explicit(&queue->closed, memory_order_relaxed);
 }
 
 /* Under the mutex: takes out what has started already. */
@@ -140,7 +151,7 @@ int queue_push(struct queue *queue, int worker, struct future *const *futures, s
 
 	(void)worker;
 	pthread_mutex_lock(&queue->mutex);
-	if (queue->closed) {
+	if (is_closed(queue)) {
 		error = ASSAY_ESHUTDOWN;
 	} else if (queue->count + count > queue->size && !grow(queue, count)) {
 		error = ASSAY_ENOMEM;
@@ -166,7 +177,7 @@ static size_t take(struct queue *queue, struct future **futures, size_t most)
 	if (queue->count) {
 		count = queue->count / queue->workers;
 		/* After a close nothing is moved: who looks then finds everything. */
-		count = count < 1 || queue->closed ? 1 : count > most ? most : count;
+		count = count < 1 || is_closed(queue) ? 1 : count > most ? most : count;
 		for (size_t i = 0; i < count; i++)
 			futures[i] = queue->ring[(queue->first + i) & (queue->size - 1)];
 		queue->first += count;
@@ -207,12 +218,8 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 /* A worker that says after a close that it takes something (P6 in worker.h) moves no more than that. */
 static size_t most(struct queue *queue, struct own *own)
 {
-	bool closed;
-
-	pthread_mutex_lock(&queue->mutex);
-	closed = queue->closed;
-	pthread_mutex_unlock(&queue->mutex);
-	return !closed && deque_reserve(&own->taken, BATCH) ? BATCH : 1;
+	port_fence_light(queue->lopsided); /* B2 */
+	return !is_closed(queue) && deque_reserve(&own->taken, BATCH) ? BATCH : 1;
 }
 
 static struct future *steal(struct queue *queue, int worker, bool *moved)
@@ -292,8 +299,9 @@ bool queue_looks_empty(struct queue *queue)
 void queue_close(struct queue *queue)
 {
 	pthread_mutex_lock(&queue->mutex);
-	queue->closed = true;
+	atomic_store_explicit(&queue->closed, true, memory_order_relaxed);
 	pthread_mutex_unlock(&queue->mutex);
+	port_fence_heavy(queue->lopsided); /* B2 */
 }
 
 uint64_t queue_pushed(struct queue *queue)

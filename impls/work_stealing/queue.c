@@ -256,6 +256,7 @@ static bool is_of_awaited(const void *user, int64_t position)
 		       source->awaited &&
 	       position >=
 		       atomic_load_explicit(&source->root->mark, memory_order_acquire) && /* H1 */
+	       /* relaxed: see deque_prune() */
 	       position >= atomic_load_explicit(&source->deque->pruned, memory_order_relaxed) &&
 	       !future_is_done(source->awaited); /* H1 */
 }
