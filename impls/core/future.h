@@ -50,7 +50,7 @@ static inline struct future *future_of(assay_future *base)
  * submitted there while it ran. So what lies above a waiting task on its stack is what it waits for, or
  * comes from that: they are no more than the tasks are nested. help returns false where there was nothing
  * to run. has_others: as far as can be seen another thread will take what is pending there; or NULL: none
- * does.
+ * does. begun: another value once another thread there has begun something, or can.
  */
 struct runner {
 	const assay_executor *executor;
@@ -58,6 +58,7 @@ struct runner {
 	void (*run)(struct runner *runner, struct future *future);
 	bool (*help)(struct runner *runner, struct future *future);
 	bool (*has_others)(const struct runner *runner);
+	uint64_t (*begun)(const struct runner *runner);
 };
 
 /* Of the calling thread; NULL: it only waits. */

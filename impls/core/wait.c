@@ -30,8 +30,10 @@
 
 _Thread_local struct runner *current_runner;
 
-/* How many sleeps this thread leaves one of a set to others: fewer after each time that nobody came. */
+/* How many sleeps this thread leaves one of a set to others: fewer after each time that nobody came, as
+ * long as they have not begun anything since. */
 static _Thread_local int patience = OTHERS_SLEEPS;
+static _Thread_local uint64_t begun_then;
 
 /* What this thread was told of last that it helps. */
 static _Thread_local const assay_future *promised;
@@ -274,6 +276,8 @@ static bool leave_to_others(const struct runner *runner, struct future *future,
 	bool is_set = false;
 	int sleeps = 0;
 
+	if (patience < OTHERS_SLEEPS && runner->begun(runner) != begun_then)
+		patience = OTHERS_SLEEPS;
 	while (!is_set && sleeps < patience && future_is_pending(future) &&
 	       runner->has_others(runner)) {
 		for (int i = 0; i < OTHERS_LOOKS && future_is_pending(future); i++)
@@ -285,8 +289,10 @@ static bool leave_to_others(const struct runner *runner, struct future *future,
 	}
 	if (!future_is_pending(future))
 		patience = OTHERS_SLEEPS;
-	else if (!is_set && sleeps >= patience)
+	else if (!is_set && sleeps >= patience) {
 		patience = patience / 8 + 1;
+		begun_then = runner->begun(runner);
+	}
 	/* Others may have set it between two looks. */
 	return is_set ||
 	       __atomic_load_n(&signal->state, __ATOMIC_ACQUIRE) == ASSAY_SIGNAL_SET; /* G1 */

@@ -80,14 +80,17 @@ void stack_ended(void *user)
 	 * for each other in this order, and in no other. */
 	while ((activation = worker->top)) {
 		forks_abandon(worker, activation->unjoined);
-		worker->top = activation->outer;
 		if (activation->child) {
+			worker->top = activation->outer;
 			if (!worker->top) /* relaxed: J4, as in forks_run() */
 				atomic_store_explicit(&worker->helping, ASIDE,
 						      memory_order_relaxed);
 			fork_end(activation->child, ASSAY_EDIED);
 		} else {
+			/* It stays on top meanwhile: a callback may wait for a task that ends the thread
+			 * once more, and then this one is to be ended from there. */
 			end_task(activation);
+			worker->top = activation->outer;
 		}
 	}
 	worker->joins = 0;
@@ -201,15 +204,17 @@ static bool help_awaited(struct runner *runner, struct future *awaited)
 	return true;
 }
 
-/* acquire: P7 */
+/* What it has begun is read last: what it was at before that, it still was then, or has begun more. */
 static bool is_busy(struct worker *worker, uint64_t *begun)
 {
-	uint64_t started = atomic_load_explicit(&worker->started, memory_order_acquire);
+	bool elsewhere =
+		atomic_load_explicit(&worker->helping, memory_order_acquire) == HELPING || /* P7 */
+		atomic_load_explicit(&worker->notifying, memory_order_acquire);            /* P7 */
+	uint64_t finished = atomic_load_explicit(&worker->finished, memory_order_acquire); /* P7 */
+	uint64_t started = atomic_load_explicit(&worker->started, memory_order_acquire);   /* P7 */
 
-	*begun += started + atomic_load_explicit(&worker->steals, memory_order_acquire);
-	return started != atomic_load_explicit(&worker->finished, memory_order_acquire) ||
-	       atomic_load_explicit(&worker->helping, memory_order_acquire) == HELPING ||
-	       atomic_load_explicit(&worker->notifying, memory_order_acquire);
+	*begun += started + atomic_load_explicit(&worker->steals, memory_order_acquire); /* P7 */
+	return elsewhere || started != finished;
 }
 
 /* A worker that runs nothing, even if it is in its initializer or about to leave its place to another; or one
@@ -241,6 +246,25 @@ static bool has_others(const struct runner *runner)
 			return true;
 	}
 	return begun[0] != begun[1];
+}
+
+/* Whoever it was in vain to wait for may come once this is another. relaxed: a hint */
+static uint64_t begun_by_others(const struct runner *runner)
+{
+	const struct worker *self = (const struct worker *)runner;
+	struct pool *pool = self->pool;
+	uint64_t sum = 0;
+
+	for (int i = 0; i < pool->settings.config.workers; i++) {
+		struct worker *worker = &pool->workers[i];
+
+		if (worker == self)
+			continue;
+		sum += atomic_load_explicit(&worker->started, memory_order_relaxed) +
+		       atomic_load_explicit(&worker->steals, memory_order_relaxed) +
+		       atomic_load_explicit(&worker->initialized, memory_order_relaxed);
+	}
+	return sum;
 }
 
 /* A task, if there is one. */
@@ -406,7 +430,8 @@ void *worker_main(void *user)
 						 .forks = pool->settings.forks,
 						 .run = run_awaited,
 						 .help = pool->helps ? help_awaited : NULL,
-						 .has_others = has_others};
+						 .has_others = has_others,
+						 .begun = begun_by_others};
 		current_runner = &worker->runner;
 		/* Like one that was woken: it sees to the next when it finds something. */
 		worker->searching = true;

@@ -2,7 +2,8 @@
 /*
  * A worker that will take nothing any more but is not gone yet is none: what waits gets another one. Its
  * thread ends inside a task, and a cleanup handler of an outer frame takes long; or it joins the thread
- * that had its place before, whose destructors wait for tasks.
+ * that had its place before, whose destructors wait for tasks. And what ends a thread that is ending leaves
+ * nothing open.
  */
 #include "client.h"
 
@@ -115,13 +116,52 @@ static void be_joined(void)
 	MUST(assay_executor_destroy(pool) == ASSAY_OK);
 }
 
+static int end_at_gate(assay_call *call)
+{
+	pass_first(call);
+	pthread_exit(NULL);
+}
+
+static int end_thread(assay_call *call)
+{
+	(void)call;
+	pthread_exit(NULL);
+}
+
+static void wait_for_innermost(assay_future *ended, void *unused)
+{
+	(void)ended;
+	(void)unused;
+	MUST(!assay_future_wait(innermost, ASSAY_FOREVER)); /* does not return */
+}
+
+/* While a callback of a task that ended the thread runs a task that ends it again: both are over. */
+static void end_twice(void)
+{
+	assay_future *first;
+
+	pool = client_create(1, NULL);
+	first = client_submit(pool, end_at_gate, NULL, 0);
+	innermost = client_submit(pool, end_thread, NULL, 0);
+	MUST(assay_future_add_done_callback(first, wait_for_innermost, NULL) == ASSAY_OK);
+	sem_post(&gates[0]);
+	MUST(assay_future_result(first, ASSAY_FOREVER, NULL, 0) == ASSAY_EDIED);
+	MUST(assay_future_result(innermost, ASSAY_FOREVER, NULL, 0) == ASSAY_EDIED);
+	assay_future_release(first);
+	assay_future_release(innermost);
+	client_finish(client_submit(pool, do_nothing, NULL, 0));
+	MUST(assay_executor_destroy(pool) == ASSAY_OK);
+}
+
 int main(void)
 {
 	validate_expect_end(60);
 	MUST(sem_init(&gates[0], 0, 0) == 0 && sem_init(&gates[1], 0, 0) == 0);
 	MUST(sem_init(&begun, 0, 0) == 0);
-	for (int round = validate_rounds(20); round > 0; round--)
+	for (int round = validate_rounds(20); round > 0; round--) {
 		unwind();
+		end_twice();
+	}
 	be_joined();
 	return 0;
 }

@@ -129,23 +129,38 @@ static long sleeps(assay_executor *executor, enum assay_wait_until until)
 	return after.ru_nvcsw - before.ru_nvcsw;
 }
 
+static int be_busy(assay_call *call)
+{
+	MUST(sem_post(&held) == 0);
+	return pass_gate(call);
+}
+
 static int wait_alone(assay_call *call)
 {
+	assay_future *busy;
 	long first;
 
 	MUST(sleeps(call->executor, ASSAY_ALL_COMPLETED) < 10);
 	first = sleeps(call->executor, ASSAY_FIRST_FAILURE);
 	MUST(first > 100 && sleeps(call->executor, ASSAY_FIRST_FAILURE) < first / 4);
+	/* One has come: what was in vain before need not be now. */
+	MUST(sem_post(&hold) == 0);
+	busy = client_submit(call->executor, be_busy, NULL, 0);
+	pass(&held);
+	MUST(sleeps(call->executor, ASSAY_FIRST_FAILURE) > first / 2);
+	MUST(sleeps(call->executor, ASSAY_FIRST_FAILURE) < first / 4);
+	MUST(sem_post(&gate) == 0);
+	client_finish(busy);
 	return ASSAY_OK;
 }
 
-/* The other worker does not leave its initializer in time. */
+/* The others do not leave their initializers in time. */
 static void nobody_comes(void)
 {
 	struct assay_config config = assay_config_default();
 	assay_executor *pool;
 
-	config.workers = 2;
+	config.workers = WORKERS;
 	config.initializer = pass_hold;
 	MUST(assay_executor_create(&assay_backend, &config, &pool) == ASSAY_OK);
 	MUST(sem_post(&hold) == 0);
