@@ -278,8 +278,10 @@ struct assay_config {
 	size_t function_count;
 	const char
 		*options; /* "key=value,...", the backend's own; ASSAY_EINVAL for an unknown key */
-	int64_t spin_ns;  /* how long to look before sleeping; -1: the backend's own choice */
-	assay_log *log;   /* NULL: errors go to standard error */
+	/* How long a worker without work is to look for some before it sleeps; waits for results
+	 * follow it or not, as the backend likes. -1: the backend's own choice [CFG-27] */
+	int64_t spin_ns;
+	assay_log *log; /* NULL: errors go to standard error */
 	void *log_user;
 };
 
