@@ -59,9 +59,10 @@ bool port_can_be_lopsided(void)
 	       membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
 }
 
-/* Until what running threads stored before is surely visible: a processor empties its store buffer
- * within microseconds, and at once when it is interrupted. A. Morrison, Y. Afek, *Temporally bounding
- * TSO for fence-free asymmetric synchronization*, ASPLOS 2015. */
+/* Until what running threads stored before is visible: a processor empties its store buffer within
+ * microseconds, and at once when it is interrupted. A bound of this kind, for the order of x86 (TSO):
+ * A. Morrison, Y. Afek, *Temporally bounding TSO for fence-free asymmetric synchronization*, ASPLOS
+ * 2015. Elsewhere, and for this 1 ms, there is experience and no proof. */
 PORT_RARE static void await_stores(void)
 {
 	_Atomic uint32_t nobody = 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one door to atomics, sleeping, the clock and thread start: nothing else that
- * is shared by thread backends includes <stdatomic.h> or calls the kernel to sleep. A deterministic scheduler stands in for the machine by
- * replacing this file and, by name, the locks of pthread, which are used as they are.
+ * The one door to <stdatomic.h>, fences, the kernel's sleep and thread start, for what thread backends
+ * share. Around it go words of public headers, whose types are plain (of a signal, a watcher, a child
+ * that was forked): __atomic_* reads and writes them where they are used. The clock is that of
+ * assay/executor.h, locks are pthread's. What tries out orders stands in for each atomic access, not
+ * for this file: see validate/stepper.h.
  */
 #ifndef PORT_H
 #define PORT_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker that waits inside a task runs what it waits for, and nothing else: however much unrelated
- * work is pending, it never lies on the stack of a task that waits, at any depth and in every way of
- * waiting. That it is not run is seen when the worker sleeps. With either form of the fences.
+ * A worker that waits inside a task runs what it waits for, or, with work_stealing, what that has
+ * submitted where it runs elsewhere (help.c), and nothing else: however much unrelated work is
+ * pending, it never lies on the stack of a task that waits, at any depth and in every way of waiting.
+ * That it is not run is seen when the worker sleeps. With either form of the fences.
  */
 #include <assay/fork_join.h>
 
