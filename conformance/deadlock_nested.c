@@ -3,6 +3,7 @@
 #include "mapping.h"
 #include "waiter.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -420,4 +421,79 @@ ASSAY_TEST(dlk_10_other_tasks_meanwhile, .clause = "DLK-10", .needs = NESTED, .a
 	executor_end(executor);
 	CHECK_EQ(probe_count(ran), 10);
 	assay_future_release(future);
+}
+
+/* An iteration that one thread goes on with after another. */
+struct handed_on {
+	assay_as_completed *iteration;
+	assay_future *first;
+};
+
+static int end_at_gate(assay_call *call)
+{
+	gate_wait(*(struct gate *const *)call->argument);
+	pthread_exit(NULL);
+}
+
+static int open_for_the_first(assay_call *call)
+{
+	gate_open(*(struct gate *const *)call->argument);
+	return ASSAY_OK;
+}
+
+static void take_one(void *user)
+{
+	struct handed_on *handed_on = user;
+
+	CHECK_OK(assay_as_completed_next(handed_on->iteration, &handed_on->first));
+}
+
+static int take_the_others(assay_call *call)
+{
+	struct handed_on *handed_on = *(struct handed_on *const *)call->argument;
+	assay_future *future;
+
+	for (int i = 0; i < 2; i++)
+		CHECK_OK(assay_as_completed_next(handed_on->iteration, &future));
+	CHECK_EQ(assay_as_completed_next(handed_on->iteration, &future), ASSAY_EEND);
+	return ASSAY_OK;
+}
+
+/*
+ * The thread that began can run none of the set, the one that goes on is there to run one for the other. It may
+ * have got the memory of the first for its stack, and with it all addresses that tell threads apart.
+ */
+ASSAY_TEST(dlk_6_an_iteration_that_a_client_began, .clause = "DLK-6",
+	   .needs = NESTED | ASSAY_CAP_CONCURRENT | ASSAY_CAP_SHARED_MEMORY |
+		    ASSAY_CAP_SURVIVES_THREAD_EXIT)
+{
+	assay_executor *executor = executor_new(s, 2), *other = executor_new(s, 1);
+	struct gate *elsewhere = gate_new(s), *ends = gate_new(s), *first = gate_new(s);
+	struct handed_on *handed_on = shared_new(s, sizeof *handed_on);
+	struct probe *runs = probe_new(s);
+	assay_future *set[3], *ended, *goes_on;
+	struct actor actor;
+
+	set[0] = submit_gated(executor, first, runs, 1);
+	ended = submit_task(executor, end_at_gate, &ends, sizeof ends);
+	set[2] = submit_gated(other, elsewhere, runs, 3);
+	probe_await(runs, 2);
+	goes_on = submit_task(executor, take_the_others, &handed_on, sizeof handed_on);
+	set[1] = submit_task(executor, open_for_the_first, &first, sizeof first);
+	CHECK_OK(assay_as_completed_begin(set, 3, ASSAY_FOREVER, &handed_on->iteration));
+	actor_start(&actor, take_one, handed_on);
+	actor_await_sleep(&actor);
+	gate_open(elsewhere);
+	actor_join(&actor);
+	CHECK(handed_on->first == set[2]);
+	gate_open(ends);
+	CHECK_EQ(assay_future_result(ended, ASSAY_FOREVER, NULL, 0), ASSAY_EDIED);
+	CHECK_OK(assay_future_wait(goes_on, ASSAY_FOREVER));
+	assay_as_completed_end(handed_on->iteration);
+	for (int i = 0; i < 3; i++)
+		assay_future_release(set[i]);
+	assay_future_release(ended);
+	assay_future_release(goes_on);
+	executor_end(executor);
+	executor_end(other);
 }

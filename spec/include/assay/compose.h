@@ -16,7 +16,6 @@
 #ifndef ASSAY_COMPOSE_H
 #define ASSAY_COMPOSE_H
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -72,10 +71,11 @@ struct assay_as_completed_node {
 typedef struct assay_as_completed {
 	struct assay_as_completed_node *nodes; /* one for each distinct future */
 	size_t count;
-	size_t remaining;  /* not yielded yet */
-	size_t cursor;     /* the nodes before it are yielded */
-	size_t helper;     /* the nodes before it are yielded, or do not help `thread` */
-	const int *thread; /* who parked last: the address of its errno */
+	size_t remaining;        /* not yielded yet */
+	size_t cursor;           /* the nodes before it are yielded */
+	size_t helper;           /* the nodes before it are yielded, or do not help `thread` */
+	uint64_t thread;         /* who parked last: its number */
+	const uint64_t *threads; /* by whose count */
 	int64_t deadline_ns;
 	struct assay_as_completed_node *ready;   /* done; first to be yielded first */
 	struct assay_as_completed_node *arrived; /* atomic stack of what completed, latest first */
@@ -237,16 +237,33 @@ static inline size_t assay_as_completed_remaining(const assay_as_completed *iter
 }
 
 /*
+ * Whether it is the calling thread that parked last; from now on it is. Threads are numbered, since what a
+ * thread has an address of its own for comes again with a later one. There may be several counts, one for
+ * each source file that uses this: a number says who it is together with the count.
+ */
+static inline bool assay_as_completed_parks_again(struct assay_as_completed *iteration)
+{
+	static uint64_t threads;
+	static __thread uint64_t number;
+	bool again;
+
+	if (!number)
+		number = __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED);
+	again = iteration->thread == number && iteration->threads == &threads;
+	iteration->thread = number;
+	iteration->threads = &threads;
+	return again;
+}
+
+/*
  * A node not yielded yet by whose backend to park: one that helps, if there is any. What does not
  * help a thread never will again, so a thread passes over each future once in the whole iteration.
  */
 static inline struct assay_as_completed_node *
 assay_as_completed_sleeper(struct assay_as_completed *iteration)
 {
-	if (iteration->thread != &errno) {
-		iteration->thread = &errno;
+	if (!assay_as_completed_parks_again(iteration))
 		iteration->helper = 0;
-	}
 	for (; iteration->helper < iteration->count; iteration->helper++) {
 		assay_future *future = iteration->nodes[iteration->helper].future;
 

@@ -25,8 +25,9 @@
  *    must not end its thread. A task that ends its thread (pthread_exit), or calls exit() in a
  *    worker process, fails alone, with ASSAY_EDIED, where the backend has the capability. But where
  *    a waiting worker runs other tasks, those that wait there are below on the same stack, and end
- *    with what ends it in the same way. The code on that stack needs unwind tables, which GCC
- *    and Clang make by default. A process that a task forks must not return from the task: it ends
+ *    with what ends it in the same way, before their own cleanup handlers and destructors run:
+ *    these find argument and result of the call gone. The code on that stack needs unwind tables,
+ *    which GCC and Clang make by default. A process that a task forks must not return from the task: it ends
  *    there. [RES-16 BRK-11]
  *
  * Ids in brackets name the clauses in spec/ that a function implements. The functions are inline

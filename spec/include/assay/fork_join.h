@@ -86,7 +86,8 @@ static inline void assay_fork(assay_call *call, struct assay_fork *child,
  *
  * Runs the child now, in this thread, unless another worker took it; then waits for that, and may
  * meanwhile run other children of the same task. Returns what the function returned; ASSAY_EDIED if
- * a task that the child waited for, on another worker, ended the thread beneath both. [RES-16]
+ * a task that the child waited for, on another worker, ended the thread beneath both. [RES-16] The
+ * child's cleanup handlers and destructors then run later: they must not use its frame.
  */
 static inline int assay_join(assay_call *call, struct assay_fork *child)
 {
