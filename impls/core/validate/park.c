@@ -2,8 +2,8 @@
 /*
  * Hunts for lost wake-ups. The work is a pair of counters for each producer, which gives with a plain
  * store; consumers take from it and sleep as the workers of the pool do, producers wake. If a wake-up
- * is lost, a producer that waits for its work to be taken waits for ever, and the alarm rings. With
- * either form of the fences.
+ * is lost, a producer that waits for its work to be taken waits for ever, and the alarm rings; or a
+ * consumer does that waits for another to take the second of a pair. With either form of the fences.
  *
  * Ordering; K1 is that of park.h
  *   V1  add: release store of given  ->  take: acquire load     as a queue's push and pop (Q1)
@@ -12,7 +12,7 @@
  *       what was given before; and by K1 nobody sleeps over it
  *
  * Relaxed without a word: a producer's own count; a source's count of what was taken, which
- * publishes nothing; and what is_empty() looks at behind a fence.
+ * publishes nothing; and what is_empty() looks at, behind a fence or until it holds.
  */
 #include "../park.h"
 
@@ -32,6 +32,7 @@ static struct park park;
 static struct source sources[PRODUCERS];
 static _Atomic uint64_t taken;
 static _Atomic bool stopping;
+static bool paired; /* units come in pairs; set before there are threads */
 
 static bool is_empty(const struct source *source)
 {
@@ -39,7 +40,7 @@ static bool is_empty(const struct source *source)
 	       atomic_load_explicit(&source->given, memory_order_relaxed);
 }
 
-static bool take(void)
+static bool take(struct source **source, uint32_t *unit)
 {
 	for (int i = 0; i < PRODUCERS; i++) {
 		uint32_t before = atomic_load_explicit(&sources[i].taken, memory_order_relaxed);
@@ -50,10 +51,23 @@ static bool take(void)
 								  before + 1, memory_order_relaxed,
 								  memory_order_relaxed)) {
 				atomic_fetch_add_explicit(&taken, 1, memory_order_release); /* V2 */
+				*source = &sources[i];
+				*unit = before;
 				return true;
 			}
 	}
 	return false;
+}
+
+/* Who has the first of a pair cannot take the second, too. Of the others there is always one that can:
+ * a producer has given one pair at most. */
+static void await_second(const struct source *source, uint32_t unit)
+{
+	unsigned step = 0;
+
+	if (paired && unit % 2 == 0)
+		while (atomic_load_explicit(&source->taken, memory_order_relaxed) == unit + 1)
+			port_backoff(&step);
 }
 
 static void rouse(void)
@@ -78,12 +92,15 @@ static void *consume(void *user)
 {
 	uint32_t self = (uint32_t)(uintptr_t)user;
 	bool searching = false;
+	struct source *source;
+	uint32_t unit;
 
 	for (;;) {
 		bool last = atomic_load_explicit(&stopping, memory_order_acquire); /* V3 */
 
-		if (take()) {
+		if (take(&source, &unit)) {
 			stop_searching(&searching);
+			await_second(source, unit);
 			continue;
 		}
 		if (last) {
@@ -95,9 +112,10 @@ static void *consume(void *user)
 			park_search(&park);
 		searching = true;
 		park_announce(&park, self);
-		if (take()) {
+		if (take(&source, &unit)) {
 			park_withdraw(&park, self);
 			stop_searching(&searching);
+			await_second(source, unit);
 		} else if (atomic_load_explicit(&stopping, memory_order_seq_cst)) { /* V3 K1 */
 			park_withdraw(&park, self);
 		} else {
@@ -157,6 +175,32 @@ static void *produce_fast(void *user)
 	return NULL;
 }
 
+/* Both at once, so that one wake has to do for two consumers; or the second in time for one that searches. */
+static void *produce_pairs(void *user)
+{
+	const struct producer *producer = user;
+	struct source *source = producer->source;
+	uint32_t seed = 9;
+
+	for (int i = 0; i < producer->rounds; i += 2) {
+		unsigned step = 0;
+
+		if (validate_random(&seed) % 2) {
+			add(source, 2);
+		} else {
+			add(source, 1);
+			for (uint32_t pause = validate_random(&seed) % 64; pause > 0; pause--)
+				port_pause();
+			add(source, 1);
+		}
+		while (!is_empty(source))
+			port_backoff(&step);
+		for (uint32_t pause = validate_random(&seed) % 128; pause > 0; pause--)
+			port_pause();
+	}
+	return NULL;
+}
+
 static void hunt(void *(*produce)(void *), int rounds, bool lopsided)
 {
 	pthread_t consumers[CONSUMERS], threads[PRODUCERS];
@@ -165,6 +209,7 @@ static void hunt(void *(*produce)(void *), int rounds, bool lopsided)
 	MUST(park_init(&park, CONSUMERS, lopsided));
 	atomic_store(&taken, 0);
 	atomic_store(&stopping, false);
+	paired = produce == produce_pairs;
 	for (int i = 0; i < PRODUCERS; i++) {
 		sources[i] = (struct source){0};
 		producers[i] = (struct producer){&sources[i], rounds};
@@ -218,6 +263,7 @@ int main(void)
 	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
 		hunt(produce_slowly, validate_rounds(40000), lopsided);
 		hunt(produce_fast, validate_rounds(600000), lopsided);
+		hunt(produce_pairs, validate_rounds(10000) * 2, lopsided);
 		hunt_stop(validate_rounds(1000), lopsided);
 		printf("%s fences: nothing lost\n", lopsided ? "lopsided" : "full");
 	}
