@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How few wake-ups are enough: one at most for each submit, or for each batch; none while somebody
- * searches, and none where everybody is busy. What the pool asks of the kernel is counted on its way
+ * How few wake-ups are enough: one at most for each submit, or for each batch of up to 256; none while
+ * somebody searches, and none where everybody is busy. And that they are: who was woken for two tasks
+ * sees to it that another takes the second. What the pool asks of the kernel is counted on its way
  * there. With either form of the fences.
  */
 #include <assay/backend.h>
@@ -16,12 +17,15 @@
 
 #define WORKERS 3
 #define MANY 100
+#define MORE 1000
+#define BATCHES(tasks) (((tasks) + 255) / 256) /* the pool accepts so many at a time */
 
 static _Atomic uint64_t wakes; /* asked for, by all threads */
 static _Thread_local uint64_t wakes_by_me;
 static _Atomic uint64_t ran;
 static sem_t inside, gate;
 static _Atomic int filled;
+static _Atomic int met;
 static pid_t workers[WORKERS];
 
 typedef long syscall_function(long number, ...);
@@ -76,22 +80,34 @@ static uint64_t submit(assay_executor *executor, assay_function *function)
 	return wakes_by_me - before;
 }
 
-static uint64_t submit_many(assay_executor *executor)
+static uint64_t submit_many(assay_executor *executor, assay_function *function, size_t many)
 {
-	struct assay_task tasks[MANY];
+	struct assay_task tasks[MORE];
 	uint64_t before = wakes_by_me;
 
-	for (int i = 0; i < MANY; i++)
-		tasks[i] = (struct assay_task){.function = count_task};
-	MUST(assay_submit_many(executor, tasks, MANY, NULL, NULL) == ASSAY_OK);
+	for (size_t i = 0; i < many; i++)
+		tasks[i] = (struct assay_task){.function = function};
+	MUST(assay_submit_many(executor, tasks, many, NULL, NULL) == ASSAY_OK);
 	return wakes_by_me - before;
+}
+
+/* Of two tasks each waits until the other has begun. */
+static int meet_partner(assay_call *call)
+{
+	unsigned step = 0;
+
+	atomic_fetch_add(&met, 1);
+	while (atomic_load(&met) < 2)
+		port_backoff(&step);
+	return count_task(call);
 }
 
 static int submit_inside(assay_call *call)
 {
 	for (int i = 0; i < MANY; i++)
 		MUST(submit(call->executor, count_task) <= 1);
-	MUST(submit_many(call->executor) <= 1);
+	MUST(submit_many(call->executor, count_task, MANY) <= 1);
+	MUST(submit_many(call->executor, count_task, MORE) <= BATCHES(MORE));
 	return count_task(call);
 }
 
@@ -122,10 +138,10 @@ static uint64_t fill(assay_executor *executor)
 	}
 	for (int i = 0; i < MANY; i++) /* all are busy */
 		MUST(submit(executor, count_task) == 0);
-	MUST(submit_many(executor) == 0);
+	MUST(submit_many(executor, count_task, MORE) == 0);
 	for (int i = 0; i < WORKERS; i++)
 		sem_post(&gate);
-	return WORKERS + 2 * MANY;
+	return WORKERS + MANY + MORE;
 }
 
 /* The calling thread plays the searcher: nobody is woken before it gives up, and then one is. */
@@ -137,7 +153,7 @@ static void search(assay_executor *executor, uint64_t before)
 	park_search(&pool->park);
 	for (int i = 0; i < MANY; i++)
 		MUST(submit(executor, count_task) == 0);
-	MUST(submit_many(executor) == 0);
+	MUST(submit_many(executor, count_task, MORE) == 0);
 	MUST(atomic_load(&ran) == before);
 	mine = wakes_by_me;
 	MUST(park_found(&pool->park));
@@ -148,7 +164,7 @@ static void search(assay_executor *executor, uint64_t before)
 static void measure(const char *options)
 {
 	struct assay_config config = assay_config_default();
-	uint64_t rounds = (uint64_t)validate_rounds(5000), tasks, before;
+	uint64_t rounds = (uint64_t)validate_rounds(5000), tasks, before, mine;
 	assay_executor *executor;
 	struct pool *pool;
 
@@ -170,12 +186,22 @@ static void measure(const char *options)
 	MUST(atomic_load(&wakes) - before == rounds); /* nobody woke anybody else */
 
 	for (int i = 0; i < MANY; i++) {
-		MUST(submit_many(executor) == 1);
+		MUST(submit_many(executor, count_task, MANY) == 1);
 		await_idle(pool, tasks += MANY);
 		search(executor, tasks);
-		await_idle(pool, tasks += 2 * MANY);
+		await_idle(pool, tasks += MANY + MORE);
 		MUST(submit(executor, submit_inside) == 1);
-		await_idle(pool, tasks += 1 + 2 * MANY);
+		await_idle(pool, tasks += 1 + 2 * MANY + MORE);
+		mine = submit_many(executor, count_task, MORE);
+		MUST(mine >= 1 && mine <= BATCHES(MORE));
+		await_idle(pool, tasks += MORE);
+		atomic_store(&met, 0);
+		MUST(submit_many(executor, meet_partner, 2) == 1);
+		await_idle(pool, tasks += 2);
+		atomic_store(&met, 0);
+		MUST(submit(executor, meet_partner) == 1);
+		MUST(submit(executor, meet_partner) <= 1);
+		await_idle(pool, tasks += 2);
 	}
 	printf("%s: %llu wake-ups for %llu tasks\n", options ? options : "default",
 	       (unsigned long long)atomic_load(&wakes), (unsigned long long)tasks);
