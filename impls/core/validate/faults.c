@@ -3,7 +3,8 @@
  * Fails each allocation and each thread start of a scenario in turn, once and from then on: every
  * call must answer with an error of the closed set, every accepted task must end, and nothing may
  * crash, hang or be lost. With an unbounded queue, and with each of the ways in which a bounded one
- * deals with tasks for which there is no room. Usage: faults BACKEND.so
+ * deals with tasks for which there is no room. And with so many pending tasks that queues and slabs have
+ * to grow. Usage: faults BACKEND.so
  */
 #include "limit.h"
 
@@ -13,10 +14,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #define TASKS 24
 #define WIDTH 3 /* children that a task forks, and each of these, */
 #define DEPTH 2 /* so many times */
+#define MOST_PENDING 2000
 
 /* A task on the way into a queue that may be full. */
 struct variant {
@@ -394,6 +397,139 @@ static int fail_each(const struct assay_backend *backend)
 	return points;
 }
 
+/* Tasks that are pending while the only worker is inside another one. */
+struct backlog {
+	int tasks;
+	bool inside;   /* submitted by the task that the worker is in */
+	bool together; /* by one call */
+};
+
+static const struct backlog backlogs[] = {
+	{200, false, false},         {200, true, false},           {200, false, true},
+	{200, true, true},           {MOST_PENDING, false, false}, {MOST_PENDING, true, false},
+	{MOST_PENDING, false, true}, {MOST_PENDING, true, true},
+};
+
+static const struct backlog *backlog;
+static bool pending[MOST_PENDING];
+static atomic_int ran[MOST_PENDING];
+static atomic_bool piled, gate_open;
+
+static int run_pending(assay_call *call)
+{
+	ran[*(const int *)call->argument]++;
+	return ASSAY_OK;
+}
+
+/* There is a worker: only memory may be short. */
+static void pile_up(assay_executor *executor)
+{
+	static struct assay_task tasks[MOST_PENDING];
+	static int numbers[MOST_PENDING];
+	size_t accepted = 0;
+	int error;
+
+	for (int i = 0; i < backlog->tasks; i++) {
+		numbers[i] = i;
+		tasks[i] = (struct assay_task){run_pending, NULL, &numbers[i], sizeof numbers[i]};
+		if (backlog->together)
+			continue;
+		error = assay_submit(executor, &tasks[i], NULL);
+		if (error && error != ASSAY_ENOMEM)
+			die("submit of a pending task", error);
+		pending[i] = !error;
+	}
+	if (!backlog->together)
+		return;
+	error = assay_submit_many(executor, tasks, (size_t)backlog->tasks, NULL, &accepted);
+	if (error ? error != ASSAY_ENOMEM : accepted != (size_t)backlog->tasks)
+		die("submit_many of pending tasks", error);
+	for (size_t i = 0; i < accepted; i++)
+		pending[i] = true;
+}
+
+static int keep_busy(assay_call *call)
+{
+	if (backlog->inside)
+		pile_up(call->executor);
+	piled = true;
+	while (!gate_open)
+		sched_yield();
+	return ASSAY_OK;
+}
+
+/* What was accepted runs, once, unless there is no thread for it; what was refused does not. */
+static void pile_up_and_run(const struct assay_backend *backend)
+{
+	struct assay_config config = assay_config_default();
+	struct assay_task task = {.function = keep_busy};
+	struct assay_statistics now;
+	assay_executor *executor;
+	int error;
+
+	config.workers = 1;
+	config.log = quiet;
+	error = assay_executor_create(backend, &config, &executor);
+	if (error && !is_resource(error))
+		die("create", error);
+	if (error)
+		return;
+	error = assay_submit(executor, &task, NULL);
+	if (error && !is_resource(error))
+		die("submit of the first", error);
+	if (!error && !backlog->inside)
+		pile_up(executor);
+	while (!error && !piled)
+		sched_yield();
+	gate_open = true;
+	error = assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT);
+	if (error)
+		die("shutdown", error);
+	assay_executor_statistics(executor, &now);
+	error = assay_executor_destroy(executor);
+	if (error)
+		die("destroy", error);
+	for (int i = 0; i < backlog->tasks; i++)
+		if (ran[i] > pending[i] || (ran[i] < pending[i] && !now.broken))
+			die("a pending task ran another number of times than it should", 0);
+}
+
+/* In a process of its own, whose slabs are empty yet. True: there was such a call. */
+static bool fail_backlog(const struct assay_backend *backend, int at)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		limit_time(20);
+		calls = 0;
+		fail_at = at;
+		pile_up_and_run(backend);
+		_exit(calls >= at);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) > 1) {
+		fprintf(stderr, "backlog %d: failed\n", (int)(backlog - backlogs));
+		exit(1);
+	}
+	return WEXITSTATUS(status);
+}
+
+static int fail_each_backlog(const struct assay_backend *backend)
+{
+	int points = 0;
+
+	for (size_t i = 0; i < sizeof backlogs / sizeof *backlogs; i++) {
+		backlog = &backlogs[i];
+		for (int on = 0; on < 2; on++) {
+			fail_on = on;
+			for (int at = 1; fail_backlog(backend, at); at++)
+				points++;
+		}
+	}
+	return points;
+}
+
 int main(int argc, char **argv)
 {
 	const struct assay_backend *backend;
@@ -405,6 +541,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGALRM, on_alarm);
+	variant = &variants[0];
+	/* Where each task has a thread of its own, too many calls would have to fail. */
+	if (backend->capabilities & ASSAY_CAP_SHARED_MEMORY &&
+	    backend->capabilities & ASSAY_CAP_WORKER_REUSE)
+		points += fail_each_backlog(backend); /* before this process has any slab */
 	for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
 		variant = &variants[i];
 		if (i == 0 || backend->capabilities & ASSAY_CAP_BOUNDED_QUEUE)
