@@ -78,7 +78,7 @@ static void check_counts(void)
 		MUST(assay_future_outcome(&future->base, 1000000, NULL) == ASSAY_ETIMEDOUT);
 		MUST(sleepers_of(future) == i);
 		validate_start(&threads[i], sleep_once, future);
-		while (sleepers_of(future) == i)
+		while (atomic_load(&asleep) == (int)i || sleepers_of(future) == i)
 			port_pause();
 		validate_await_sleep(sleepers[i]);
 	}
