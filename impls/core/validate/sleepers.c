@@ -46,7 +46,7 @@ static void run(struct future *future)
 
 static uint32_t sleepers_of(struct future *future)
 {
-	return (atomic_load(&future->word) & SLEEPERS) / SLEEPER;
+	return ((uint32_t)atomic_load(&future->word) & SLEEPERS) / SLEEPER;
 }
 
 static void check_result(struct future *future)
