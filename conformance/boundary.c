@@ -215,7 +215,7 @@ ASSAY_TEST(ser_12_also_if_nobody_asks, .clause = "SER-12",
 	enum { COUNT = 7 };
 
 	/* Emulated, no file may be long, and with it the memory that processes share. */
-	const size_t size = is_emulated() ? 1 << 22 : 1 << 26;
+	const size_t size = is_emulated() ? 1 << 21 : 1 << 26;
 	assay_executor *executor = executor_new(s, 1);
 	struct gate *gate = gate_new(s);
 	struct probe *ran = probe_new(s);

@@ -16,10 +16,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SPACE ((rlim_t)1 << 30)   /* of addresses; a quarter is the arena's */
-#define RESULT ((size_t)16 << 20) /* bytes */
+/* Addresses; a quarter of them is the pool's, or less where files must be short. */
+#define SPACE ((rlim_t)1 << 30)
 #define DEATHS 20
 #define ARGUMENTS 6 /* as long as results; there is no room for one more */
+
+static size_t result_size; /* bytes: a sixteenth of what is the pool's */
 
 static void die(const char *what, int error)
 {
@@ -31,7 +33,7 @@ static int die_with_result(assay_call *call)
 {
 	void *result;
 
-	if (assay_call_result(call, RESULT, &result))
+	if (assay_call_result(call, result_size, &result))
 		return assay_fail(call, 1, "there is no memory");
 	raise(SIGKILL);
 	return ASSAY_OK;
@@ -77,7 +79,7 @@ static int make_room(assay_call *call)
 {
 	void *result;
 
-	while (assay_call_result(call, ARGUMENTS * RESULT, &result))
+	while (assay_call_result(call, ARGUMENTS * result_size, &result))
 		sched_yield();
 	return ASSAY_OK;
 }
@@ -98,7 +100,7 @@ static assay_future *submit(assay_executor *executor, assay_function *function,
  * than that it has got what the others have given back. Every other one may die. */
 static void forget_arguments(assay_executor *executor, bool may_die)
 {
-	char *bytes = calloc(1, RESULT);
+	char *bytes = calloc(1, result_size);
 	assay_future *futures[ARGUMENTS + 2];
 	int error;
 
@@ -108,7 +110,7 @@ static void forget_arguments(assay_executor *executor, bool may_die)
 	futures[0] = submit(executor, hold, NULL, 0);
 	for (int i = 1; i <= ARGUMENTS; i++) {
 		*bytes = may_die && i % 2;
-		futures[i] = submit(executor, take_argument, bytes, RESULT);
+		futures[i] = submit(executor, take_argument, bytes, result_size);
 	}
 	futures[ARGUMENTS + 1] = submit(executor, make_room, NULL, 0);
 	*is_open = true;
@@ -146,7 +148,7 @@ static assay_executor *create(const struct assay_backend *backend,
 
 int main(int argc, char **argv)
 {
-	struct rlimit limit = {SPACE, SPACE};
+	struct rlimit limit = {SPACE, SPACE}, file;
 	const struct assay_backend *backend;
 	assay_executor *executor;
 	char message[512];
@@ -158,8 +160,9 @@ int main(int argc, char **argv)
 	limit_time(120);
 	is_open = mmap(NULL, sizeof *is_open, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
-	if (is_open == MAP_FAILED || setrlimit(RLIMIT_AS, &limit))
+	if (is_open == MAP_FAILED || setrlimit(RLIMIT_AS, &limit) || getrlimit(RLIMIT_FSIZE, &file))
 		die("setrlimit", ASSAY_ERESOURCE);
+	result_size = (file.rlim_cur < SPACE / 4 ? file.rlim_cur : SPACE / 4) / 16;
 	executor = create(backend, ASSAY_DEATH_FAILS_TASK);
 	for (int i = 1; i <= DEATHS; i++)
 		lose_one(executor, i);
@@ -169,6 +172,6 @@ int main(int argc, char **argv)
 	forget_arguments(executor, false); /* one that died would run behind the last */
 	assay_executor_destroy(executor);
 	printf("%s: %d results of %zu MiB were lost, their memory was not\n", backend->name, DEATHS,
-	       RESULT >> 20);
+	       result_size >> 20);
 	return 0;
 }

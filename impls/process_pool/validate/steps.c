@@ -4,7 +4,8 @@
  * moment of a scenario is the last of its process, for n from 1 until there are fewer. Under each
  * policy every future must end, with an outcome that the policy allows, and the counts must add up.
  * At moments of the client nobody ends: a thread stands there while others go on.
- * Usage: steps BACKEND.so, of a backend built with PROCESS_POOL_STEPS
+ * Usage: steps BACKEND.so [STRIDE], of a backend built with PROCESS_POOL_STEPS. With a stride only every so many
+ * moments: where a fork takes long.
  */
 #include "asleep.h"
 #include "view.h"
@@ -36,6 +37,7 @@ static struct plan {
 } * plan;
 
 static pid_t client;
+static int stride = 1;
 static enum assay_on_worker_death policy;
 
 __attribute__((visibility("default"))) void process_pool_step(void);
@@ -229,7 +231,7 @@ static int sweep(const struct assay_backend *backend, size_t capacity)
 {
 	int points = 0;
 
-	for (int fatal = 1;; fatal++) {
+	for (int fatal = 1;; fatal += stride) {
 		limit_time(20);
 		plan->fatal = fatal;
 		scenario(backend, capacity);
@@ -467,8 +469,14 @@ int main(int argc, char **argv)
 	char message[512];
 	int points = 0;
 
-	if (argc != 2 || assay_backend_open(argv[1], &backend, message, sizeof message)) {
-		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: steps BACKEND.so");
+	if (argc == 3)
+		stride = atoi(argv[2]);
+	if (argc < 2 || argc > 3 || stride < 1) {
+		fprintf(stderr, "usage: steps BACKEND.so [STRIDE]\n");
+		return 2;
+	}
+	if (assay_backend_open(argv[1], &backend, message, sizeof message)) {
+		fprintf(stderr, "%s\n", message);
 		return 2;
 	}
 	client = getpid();
