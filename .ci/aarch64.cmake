@@ -18,4 +18,4 @@ set(ENV{PKG_CONFIG_LIBDIR} /usr/lib/aarch64-linux-gnu/pkgconfig)
 # them: 16 GiB for the pool of processes, or less where no file may be that long. Nor does it leave
 # such memory out when it dumps a core.
 set(CMAKE_CROSSCOMPILING_EMULATOR
-	${prlimit};--fsize=67108864:;--core=0:;${qemu-aarch64})
+	${prlimit};--fsize=134217728:;--core=0:;${qemu-aarch64})
