@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How many workers a pool has: they are started when tasks lack them, and leave, or the pool
- * breaks. The labels are those of worker.h, K1 and K3 are
- * those of park.h. */
+ * breaks. The labels are those of worker.h, K1 and K3 are those of park.h. */
 #include "worker.h"
 
 void let_in(struct pool *pool)

@@ -27,8 +27,8 @@
  *    a waiting worker runs other tasks, those that wait there are below on the same stack, and end
  *    with what ends it in the same way, before their own cleanup handlers and destructors run:
  *    these find argument and result of the call gone. The code on that stack needs unwind tables,
- *    which GCC and Clang make by default. A process that a task forks must not return from the task: it ends
- *    there. [RES-16 BRK-11]
+ *    which GCC and Clang make by default. A process that a task forks must not return from the
+ *    task: it ends there. [RES-16 BRK-11]
  *
  * Ids in brackets name the clauses in spec/ that a function implements. The functions are inline
  * dispatches through the table at the start of each object: there is no library to link.
