@@ -3,23 +3,16 @@
  * Fails each allocation and each thread start of a scenario in turn, once and from then on: every
  * call must answer with an error of the closed set, every accepted task must end, and nothing may
  * crash, hang or be lost. With an unbounded queue, and with each of the ways in which a bounded one
- * deals with tasks for which there is no room. And with so many pending tasks that queues and slabs have
- * to grow. Usage: faults BACKEND.so
+ * deals with tasks for which there is no room. Usage: validate_faults BACKEND.so
  */
+#include "inject.h"
 #include "limit.h"
 
-#include <assay/load.h>
-
-#include <errno.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <sys/wait.h>
+#include <sched.h>
 
 #define TASKS 24
 #define WIDTH 3 /* children that a task forks, and each of these, */
 #define DEPTH 2 /* so many times */
-#define MOST_PENDING 2000
 
 /* A task on the way into a queue that may be full. */
 struct variant {
@@ -36,85 +29,10 @@ static const struct variant variants[] = {
 
 static const struct variant *variant;
 
-static atomic_int calls;    /* that could have failed so far */
-static atomic_int fail_at;  /* the one that does; 0: none */
-static atomic_bool fail_on; /* and all that follow */
-
-static bool fails(void)
-{
-	int at = fail_at, call = ++calls;
-
-	return at && (call == at || (fail_on && call > at));
-}
-
-/* The program's own definitions stand before the C library's, also for the backend it loads. */
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *memory, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-
-static bool out_of_memory(void)
-{
-	bool out = fails();
-
-	if (out)
-		errno = ENOMEM; /* the C library itself relies on it */
-	return out;
-}
-
-void *malloc(size_t size)
-{
-	return out_of_memory() ? NULL : __libc_malloc(size);
-}
-
-void *calloc(size_t count, size_t size)
-{
-	return out_of_memory() ? NULL : __libc_calloc(count, size);
-}
-
-void *realloc(void *memory, size_t size)
-{
-	return out_of_memory() ? NULL : __libc_realloc(memory, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-	return out_of_memory() ? NULL : __libc_memalign(alignment, size);
-}
-
-typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-
-int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-		   void *user)
-{
-	static create_function *create;
-
-	if (!create)
-		*(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
-	return fails() ? EAGAIN : create(thread, attributes, run, user);
-}
-
-static void die(const char *what, int error)
-{
-	fprintf(stderr, "variant %d, call %d %s: %s: %s\n", (int)(variant - variants), fail_at,
-		fail_on ? "and all after it" : "alone", what, assay_error_name(error));
-	abort();
-}
-
-static void on_alarm(int signal)
-{
-	static const char text[] = "hang\n";
-
-	(void)signal;
-	if (write(2, text, sizeof text - 1) < 0)
-		_exit(3);
-	abort();
-}
-
 /* The errors that a refused allocation or thread may become; or there was no room. */
 static bool is_resource(int error)
 {
-	return error == ASSAY_ENOMEM || error == ASSAY_ERESOURCE || error == ASSAY_EBROKEN ||
+	return inject_made(error) ||
 	       (error == ASSAY_EFULL && variant->when_full == ASSAY_FULL_REJECT);
 }
 
@@ -145,12 +63,12 @@ static void check_outcome(assay_future *future, int value)
 	int error = assay_future_outcome(future, ASSAY_FOREVER, &outcome);
 
 	if (error)
-		die("outcome", error);
+		inject_die("outcome", error);
 	if (outcome.error == ASSAY_ECANCELLED || is_resource(outcome.error))
 		return;
 	if (outcome.error ? outcome.error != ASSAY_EFAILED || outcome.code != value
 			  : *(const int *)outcome.result != value * value)
-		die("wrong outcome", outcome.error);
+		inject_die("wrong outcome", outcome.error);
 }
 
 static void submit_all(assay_executor *executor, assay_future **futures, int *count)
@@ -166,12 +84,12 @@ static void submit_all(assay_executor *executor, assay_future **futures, int *co
 		int error = assay_submit(executor, &task, &futures[*count]);
 
 		if (error && !is_resource(error))
-			die("submit", error);
+			inject_die("submit", error);
 		if (error)
 			continue;
 		error = assay_future_add_done_callback(futures[*count], count_callback, &called);
 		if (error && error != ASSAY_ENOMEM)
-			die("add_done_callback", error);
+			inject_die("add_done_callback", error);
 		expected += !error;
 		if (i % 7 == 6)
 			assay_future_cancel(futures[*count]);
@@ -200,12 +118,12 @@ static void submit_many(assay_executor *executor, assay_future **futures, int *c
 	}
 	error = assay_submit_many(executor, tasks, TASKS, rest, &accepted);
 	if (error && !is_resource(error))
-		die("submit_many", error);
+		inject_die("submit_many", error);
 	if (accepted > TASKS || (accepted == TASKS) != !error)
-		die("submit_many accepted another number than it said", error);
+		inject_die("submit_many accepted another number than it said", error);
 	for (size_t i = 0; i < TASKS; i++) {
 		if ((rest[i] == &untouched) != (i >= accepted))
-			die("submit_many left another future than it said", error);
+			inject_die("submit_many left another future than it said", error);
 		if (i < accepted)
 			check_outcome(rest[i], (int)i);
 	}
@@ -234,7 +152,7 @@ static int grow(assay_call *call, void *frame)
 		int returned = assay_join(call, &children[i]);
 
 		if (returned != 7)
-			die("join", returned);
+			inject_die("join", returned);
 		self->leaves += nodes[i].leaves;
 	}
 	return 7;
@@ -259,7 +177,7 @@ static void fork_and_join(assay_executor *executor)
 		int error = assay_submit(executor, &task, &futures[count]);
 
 		if (error && !is_resource(error))
-			die("submit of a tree", error);
+			inject_die("submit of a tree", error);
 		if (error)
 			break;
 		count++;
@@ -269,7 +187,7 @@ static void fork_and_join(assay_executor *executor)
 		int error = assay_future_result(future, ASSAY_FOREVER, &leaves, sizeof leaves);
 
 		if (error ? !is_resource(error) : leaves != WIDTH * WIDTH)
-			die("wrong tree", error);
+			inject_die("wrong tree", error);
 		assay_future_release(future);
 	}
 }
@@ -283,16 +201,16 @@ static void wait_and_iterate(assay_future **futures, int count)
 			       &partition);
 
 	if (error && error != ASSAY_ENOMEM)
-		die("wait", error);
+		inject_die("wait", error);
 	error = assay_as_completed_begin(futures, (size_t)count, ASSAY_FOREVER, &iteration);
 	if (error && error != ASSAY_ENOMEM)
-		die("as_completed", error);
+		inject_die("as_completed", error);
 	if (error)
 		return;
 	while (!(error = assay_as_completed_next(iteration, &future)))
 		count--;
 	if (error != ASSAY_EEND || count)
-		die("as_completed_next", error);
+		inject_die("as_completed_next", error);
 	assay_as_completed_end(iteration);
 }
 
@@ -315,50 +233,17 @@ static void map_all(assay_executor *executor)
 	request.window = 10;
 	error = assay_map_begin(executor, &request, &map);
 	if (error && !is_resource(error))
-		die("map_begin", error);
+		inject_die("map_begin", error);
 	if (error)
 		return;
 	for (i = 0; !(error = assay_map_next(map, &outcome)); i++)
 		if (!is_resource(outcome.error) &&
 		    (outcome.error ? outcome.error != ASSAY_EFAILED || outcome.code != i
 				   : *(const int *)outcome.result != i * i))
-			die("wrong item", outcome.error);
+			inject_die("wrong item", outcome.error);
 	if (error == ASSAY_EEND ? i != TASKS : !is_resource(error))
-		die("map_next", error);
+		inject_die("map_next", error);
 	assay_map_end(map);
-}
-
-static void quiet(void *user, enum assay_severity severity, const char *message)
-{
-	(void)user;
-	(void)severity;
-	(void)message;
-}
-
-/* False: what it needs could not be had. */
-static bool create(const struct assay_backend *backend, const struct assay_config *config,
-		   assay_executor **executor)
-{
-	int error = assay_executor_create(backend, config, executor);
-
-	if (error && !is_resource(error))
-		die("create", error);
-	return !error;
-}
-
-static void end(assay_executor *executor)
-{
-	struct assay_statistics now;
-	int error = assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT);
-
-	if (error)
-		die("shutdown", error);
-	assay_executor_statistics(executor, &now);
-	if (now.submitted != now.finished + now.cancelled + now.broken)
-		die("a task was lost", 0);
-	error = assay_executor_destroy(executor);
-	if (error)
-		die("destroy", error);
 }
 
 static void scenario(const struct assay_backend *backend)
@@ -374,15 +259,14 @@ static void scenario(const struct assay_backend *backend)
 	config.when_full = variant->when_full;
 	config.functions = &named;
 	config.function_count = 1;
-	config.log = quiet;
-	if (!create(backend, &config, &executor))
+	if (!inject_create(backend, config, &executor))
 		return;
 	submit_all(executor, futures, &count);
 	submit_many(executor, futures, &count);
 	wait_and_iterate(futures, count);
 	fork_and_join(executor);
 	map_all(executor);
-	end(executor);
+	inject_end(executor);
 	while (count)
 		assay_future_release(futures[--count]);
 }
@@ -393,16 +277,16 @@ static int fail_each(const struct assay_backend *backend)
 	int points = 0;
 
 	for (int on = 0; on < 2; on++) {
-		fail_on = on;
+		inject_on = on;
 		for (int at = 1;; at++) {
 			bool reached;
 
 			limit_time(20);
-			calls = 0;
-			fail_at = at;
+			inject_calls = 0;
+			inject_at = at;
 			scenario(backend);
-			reached = calls >= at;
-			fail_at = 0;
+			reached = inject_calls >= at;
+			inject_at = 0;
 			points += reached;
 			if (!reached)
 				break;
@@ -411,146 +295,13 @@ static int fail_each(const struct assay_backend *backend)
 	return points;
 }
 
-/* Tasks that are pending while the only worker is inside another one. */
-struct backlog {
-	int tasks;
-	bool inside;   /* submitted by the task that the worker is in */
-	bool together; /* by one call */
-};
-
-static const struct backlog backlogs[] = {
-	{200, false, false},         {200, true, false},           {200, false, true},
-	{200, true, true},           {MOST_PENDING, false, false}, {MOST_PENDING, true, false},
-	{MOST_PENDING, false, true}, {MOST_PENDING, true, true},
-};
-
-static const struct backlog *backlog;
-static bool pending[MOST_PENDING];
-static atomic_int ran[MOST_PENDING];
-static atomic_bool piled, gate_open;
-
-static int run_pending(assay_call *call)
-{
-	ran[*(const int *)call->argument]++;
-	return ASSAY_OK;
-}
-
-/* There is a worker: only memory may be short. */
-static void pile_up(assay_executor *executor)
-{
-	static struct assay_task tasks[MOST_PENDING];
-	static int numbers[MOST_PENDING];
-	size_t accepted = 0;
-	int error;
-
-	for (int i = 0; i < backlog->tasks; i++) {
-		numbers[i] = i;
-		tasks[i] = (struct assay_task){run_pending, NULL, &numbers[i], sizeof numbers[i]};
-		if (backlog->together)
-			continue;
-		error = assay_submit(executor, &tasks[i], NULL);
-		if (error && error != ASSAY_ENOMEM)
-			die("submit of a pending task", error);
-		pending[i] = !error;
-	}
-	if (!backlog->together)
-		return;
-	error = assay_submit_many(executor, tasks, (size_t)backlog->tasks, NULL, &accepted);
-	if (error ? error != ASSAY_ENOMEM : accepted != (size_t)backlog->tasks)
-		die("submit_many of pending tasks", error);
-	for (size_t i = 0; i < accepted; i++)
-		pending[i] = true;
-}
-
-static int keep_busy(assay_call *call)
-{
-	if (backlog->inside)
-		pile_up(call->executor);
-	piled = true;
-	while (!gate_open)
-		sched_yield();
-	return ASSAY_OK;
-}
-
-/* What was accepted runs, once; what was refused does not. */
-static void pile_up_and_run(const struct assay_backend *backend)
-{
-	struct assay_config config = assay_config_default();
-	struct assay_task task = {.function = keep_busy};
-	assay_executor *executor;
-	int error;
-
-	config.workers = 1;
-	config.log = quiet;
-	if (!create(backend, &config, &executor))
-		return;
-	error = assay_submit(executor, &task, NULL);
-	if (error && !is_resource(error))
-		die("submit of the first", error);
-	if (!error && !backlog->inside)
-		pile_up(executor);
-	while (!error && !piled)
-		sched_yield();
-	gate_open = true;
-	end(executor);
-	for (int i = 0; i < backlog->tasks; i++)
-		if (ran[i] != pending[i])
-			die("a pending task ran another number of times than it should", 0);
-}
-
-/* In a process of its own, whose slabs are empty yet. True: there was such a call. */
-static bool fail_backlog(const struct assay_backend *backend, int at)
-{
-	int status;
-	pid_t child = fork();
-
-	if (child == 0) {
-		limit_time(20);
-		calls = 0;
-		fail_at = at;
-		pile_up_and_run(backend);
-		_exit(calls >= at);
-	}
-	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) ||
-	    WEXITSTATUS(status) > 1) {
-		fprintf(stderr, "backlog %d: failed\n", (int)(backlog - backlogs));
-		exit(1);
-	}
-	return WEXITSTATUS(status);
-}
-
-static int fail_each_backlog(const struct assay_backend *backend)
-{
-	int points = 0;
-
-	for (size_t i = 0; i < sizeof backlogs / sizeof *backlogs; i++) {
-		backlog = &backlogs[i];
-		for (int on = 0; on < 2; on++) {
-			fail_on = on;
-			for (int at = 1; fail_backlog(backend, at); at++)
-				points++;
-		}
-	}
-	return points;
-}
-
 int main(int argc, char **argv)
 {
-	const struct assay_backend *backend;
-	char message[512];
+	const struct assay_backend *backend = inject_open(argc, argv);
 	int points = 0;
 
-	if (argc != 2 || assay_backend_open(argv[1], &backend, message, sizeof message)) {
-		fprintf(stderr, "%s\n", argc == 2 ? message : "usage: faults BACKEND.so");
-		return 2;
-	}
-	signal(SIGALRM, on_alarm);
-	variant = &variants[0];
-	/* Where each task has a thread of its own, too many calls would have to fail. */
-	if (backend->capabilities & ASSAY_CAP_SHARED_MEMORY &&
-	    backend->capabilities & ASSAY_CAP_WORKER_REUSE)
-		points += fail_each_backlog(backend); /* before this process has any slab */
 	for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+		inject_variant = (int)i;
 		variant = &variants[i];
 		if (i == 0 || backend->capabilities & ASSAY_CAP_BOUNDED_QUEUE)
 			points += fail_each(backend);
