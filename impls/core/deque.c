@@ -8,7 +8,7 @@
 
 void deque_init(struct deque *deque, bool lopsided)
 {
-	*deque = (struct deque){.lopsided = lopsided};
+	*deque = (struct deque){.fenced = lopsided ? DEQUE_UNFENCED : DEQUE_ALWAYS_FENCED};
 }
 
 void deque_free(struct deque *deque)
@@ -98,21 +98,44 @@ PORT_OUTLINE static struct future *pop_last(struct deque *deque, int64_t bottom,
 			return future;
 	}
 	deque->top_seen = bottom + 1;
+	if (mine)
+		deque->top_fenced = bottom + 1; /* no thief moved it */
 	atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release); /* D1 */
 	return mine ? future : NULL;
+}
+
+/* The owner's full fence. */
+PORT_OUTLINE static void pop_fenced(struct deque *deque, uint32_t fenced)
+{
+	int64_t top = atomic_load_explicit(&deque->top, memory_order_relaxed); /* a hint */
+
+	atomic_thread_fence(memory_order_seq_cst); /* D2 D5 */
+	if (top != deque->top_fenced) {
+		deque->top_fenced = top;
+		deque->fences = 0;
+	} else if (++deque->fences >= DEQUE_FENCES && fenced == DEQUE_FENCED) {
+		deque->fences = 0;
+		atomic_store_explicit(&deque->fenced, DEQUE_UNFENCED,
+				      memory_order_seq_cst); /* D6 */
+		atomic_thread_fence(memory_order_seq_cst);   /* D6 */
+	}
 }
 
 struct future *deque_pop(struct deque *deque)
 {
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1, top;
 	struct slots *slots;
+	uint32_t fenced;
 
 	/* top only grows: what was seen of it tells of an empty deque without any fence. */
 	if (deque->top_seen > bottom)
 		return NULL;
 	atomic_store_explicit(&deque->bottom, bottom, memory_order_release); /* D1 */
-	port_fence_light(deque->lopsided);                                   /* D2 D5 */
-	top = atomic_load_explicit(&deque->top, memory_order_acquire);       /* D3, for top_seen */
+	port_fence_light(true);                                              /* D2 D5 */
+	fenced = atomic_load_explicit(&deque->fenced, memory_order_relaxed); /* D6 */
+	if (fenced)
+		pop_fenced(deque, fenced);
+	top = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3, for top_seen */
 	if (__builtin_expect(top >= bottom, 0))
 		return pop_last(deque, bottom, top);
 	slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
@@ -121,6 +144,25 @@ struct future *deque_pop(struct deque *deque)
 			&slots->at[(size_t)(bottom - DEQUE_AHEAD) & slots->mask],
 			memory_order_relaxed));
 	return atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask], memory_order_relaxed);
+}
+
+/* A thief's fence, between its look at top, or its mark there, and its look at bottom. */
+static void fence_steal(struct deque *deque)
+{
+	uint32_t fenced = atomic_load_explicit(&deque->fenced, memory_order_seq_cst); /* D6 */
+	bool is_first;
+
+	if (fenced >= DEQUE_FENCED) {
+		atomic_thread_fence(memory_order_seq_cst); /* D2 D5 */
+		return;
+	}
+	is_first = fenced == DEQUE_UNFENCED &&
+		   atomic_compare_exchange_strong_explicit(&deque->fenced, &fenced, DEQUE_FENCING,
+							   memory_order_seq_cst, /* D6 */
+							   memory_order_relaxed);
+	port_fence_heavy(true); /* D2 D5 */
+	if (is_first)
+		atomic_store_explicit(&deque->fenced, DEQUE_FENCED, memory_order_seq_cst); /* D6 */
 }
 
 static inline struct future *
@@ -135,7 +177,7 @@ steal(struct deque *deque, bool (*fits)(const void *user, int64_t position), con
 		return NULL;
 	if (fits && !fits(user, position))
 		return NULL;
-	port_fence_heavy(deque->lopsided);                                          /* D2 */
+	fence_steal(deque);
 	if (position >= atomic_load_explicit(&deque->bottom, memory_order_acquire)) /* D1 */
 		return NULL;
 	slots = atomic_load_explicit(&deque->slots, memory_order_acquire); /* D4 */
@@ -187,7 +229,7 @@ size_t deque_steal_many(struct deque *deque, struct future **futures, size_t mos
 						     memory_order_seq_cst, /* D3 D5 */
 						     memory_order_relaxed))
 		return 0;
-	port_fence_heavy(deque->lopsided);                                   /* D5 D2 */
+	fence_steal(deque);
 	bottom = atomic_load_explicit(&deque->bottom, memory_order_acquire); /* D1 */
 	slots = atomic_load_explicit(&deque->slots, memory_order_acquire);   /* D4 */
 	half = bottom > top ? (size_t)(bottom - top + 1) / 2 : 0;

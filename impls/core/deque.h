@@ -28,6 +28,15 @@
  *       as D2, of all that the thief takes: an owner that sees no mark has its bottom seen. An owner
  *       that takes the mark away by an exchange is seen by who marks after it, and the number keeps
  *       the thief from taking another's mark for its own
+ *   D6  Where `fenced` is DEQUE_FENCED, full fences will do on both sides of D2 and D5.
+ *       a thief: exchange to DEQUE_FENCING, heavy fence, seq_cst store of DEQUE_FENCED
+ *         ->  another thief's seq_cst load of that, then of bottom
+ *       if the owner popped without a full fence because it had not seen the exchange yet, its bottom is
+ *       seen: it was stored before the heavy fence. Only the thief between the two ends DEQUE_FENCING
+ *         a thief: the load or exchange of top, then the seq_cst load of fenced that finds DEQUE_FENCED
+ *         against   the owner: seq_cst clear of fenced, full fence, then its loads of top
+ *       if it popped without a full fence because it has cleared fenced since, it has seen what the thief
+ *       had seen of top, or its mark
  *
  * Relaxed without a word: the owner's loads of bottom and slots, which it alone writes; elements,
  * which D1 and D4 publish, and which are nobody's before an exchange of top or D2.
@@ -46,13 +55,27 @@ struct slots {
 	_Atomic(struct future *) at[];
 };
 
+/* So many pops without a thief, and the owner passes full fences no longer. They cost less than the next
+ * thief's heavy one, which interrupts every running thread. */
+#define DEQUE_FENCES 128
+
+/* Who passes a full fence where the owner pops. */
+enum deque_fences {
+	DEQUE_UNFENCED, /* nobody; each thief a heavy one */
+	DEQUE_FENCING, /* the owner; one thief passes a heavy one for those to come, the others their own */
+	DEQUE_FENCED, /* the owner and the thieves, until for long nobody has stolen */
+	DEQUE_ALWAYS_FENCED,
+};
+
 struct deque {
 	_Alignas(PORT_APART) _Atomic int64_t bottom; /* written by the owner only */
 	_Atomic(struct slots *) slots;
-	int64_t top_seen;       /* the owner's: top was at least this */
-	int64_t limit;          /* the owner's: bottom may go up to this */
-	_Atomic int64_t pruned; /* what lies before was put there by deque_prune(), or is older */
-	bool lopsided;
+	int64_t top_seen;        /* the owner's: top was at least this */
+	int64_t limit;           /* the owner's: bottom may go up to this */
+	_Atomic int64_t pruned;  /* what lies before was put there by deque_prune(), or is older */
+	_Atomic uint32_t fenced; /* an enum deque_fences */
+	uint32_t fences; /* the owner's: full ones since a thief has moved top to top_fenced */
+	int64_t top_fenced;
 	_Alignas(PORT_APART) _Atomic int64_t top; /* perhaps with a mark */
 };
 
@@ -67,7 +90,7 @@ static inline int64_t deque_position(int64_t top)
 	return top < DEQUE_MARK ? top : top & ((INT64_C(1) << DEQUE_MARK_SHIFT) - 1);
 }
 
-/* Empty; memory is taken by the first push. */
+/* Empty; memory is taken by the first push. Not lopsided: it is fenced always. */
 void deque_init(struct deque *deque, bool lopsided);
 void deque_free(struct deque *deque);
 

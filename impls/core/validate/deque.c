@@ -6,8 +6,8 @@
  *   few elements inside, so that all meet at the last one; and with many, so that arrays are outgrown under
  *   the thieves again and again;
  *   a queue of one writer, from which two others take several at once.
- * What a thief finds in an array that was outgrown meanwhile is made by hand, and what all find where a thief
- * stopped behind its mark.
+ * What a thief finds in an array that was outgrown meanwhile is made by hand, what all find where a thief
+ * stopped behind its mark, and how long the owner passes full fences.
  *
  * Relaxed without a word: out, which is read after a meeting, and stopping, by which thieves only learn
  * that they are to come to it. V1 and V2 are those of validate.h.
@@ -364,6 +364,52 @@ static void pass_a_mark(void)
 	deque_free(&deque);
 }
 
+static void pop_often(int count)
+{
+	while (count-- > 0) {
+		MUST(deque_reserve(&deque, 1));
+		deque_push(&deque, element_of(1));
+		MUST(deque_pop(&deque) == element_of(1));
+	}
+}
+
+static void fill_and_steal(bool several)
+{
+	struct future *batch[BATCH];
+
+	MUST(deque_reserve(&deque, 4));
+	for (size_t i = 1; i <= 4; i++)
+		deque_push(&deque, element_of(i));
+	MUST(several ? deque_steal_many(&deque, batch, BATCH, 1) == 2
+		     : deque_steal(&deque) == element_of(1));
+	while (deque_pop(&deque))
+		;
+}
+
+/* The owner's full fences come with a thief, and go after so many pops without one. */
+static void fence_for_a_while(bool several)
+{
+	deque_init(&deque, true);
+	pop_often(1);
+	MUST(atomic_load(&deque.fenced) == DEQUE_UNFENCED);
+	for (int round = 0; round < 3; round++) {
+		fill_and_steal(several);
+		MUST(atomic_load(&deque.fenced) == DEQUE_FENCED);
+		pop_often(DEQUE_FENCES / 2);
+		fill_and_steal(several);
+		pop_often(DEQUE_FENCES / 2 + 4);
+		MUST(atomic_load(&deque.fenced) == DEQUE_FENCED);
+		pop_often(DEQUE_FENCES);
+		MUST(atomic_load(&deque.fenced) == DEQUE_UNFENCED);
+	}
+	deque_free(&deque);
+	deque_init(&deque, false);
+	pop_often(2 * DEQUE_FENCES);
+	fill_and_steal(several);
+	MUST(atomic_load(&deque.fenced) == DEQUE_ALWAYS_FENCED);
+	deque_free(&deque);
+}
+
 int main(void)
 {
 	int few = validate_rounds(1000000), many = validate_rounds(200), fed = validate_rounds(50);
@@ -371,6 +417,10 @@ int main(void)
 	validate_expect_end(100);
 	halve();
 	pass_a_mark();
+	if (port_can_be_lopsided()) {
+		fence_for_a_while(false);
+		fence_for_a_while(true);
+	}
 	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
 		outgrow(look_for_one, lopsided);
 		outgrow(look_for_many, lopsided);

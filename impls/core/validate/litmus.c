@@ -6,7 +6,7 @@
  * form of the fences.
  *
  * Ordering
- *   K1, K3, K5 of park.h; E1 of lanes.h; D2, D5 of deque.h; J2 of fork.h: the names stand where these
+ *   K1, K3, K5 of park.h; E1 of lanes.h; D2, D5, D6 of deque.h; J2 of fork.h: the names stand where these
  *   are crossed
  *   V5  the end of a step: release add to arrived  ->  the other's acquire load
  *       all that was done before it
@@ -175,8 +175,18 @@ static struct deque deque;
 static struct future records[3], *popped[2], *stolen[3];
 static size_t pushed;
 
+/* In either state of the owner's fences: it changes by itself, but not at each meeting. D6 */
+static void turn_fences(void)
+{
+	static unsigned meetings;
+
+	if (lopsided)
+		atomic_store(&deque.fenced, ++meetings % 2 ? DEQUE_FENCED : DEQUE_UNFENCED);
+}
+
 static void push(size_t elements)
 {
+	turn_fences();
 	MUST(deque_reserve(&deque, elements));
 	for (pushed = 0; pushed < elements; pushed++)
 		deque_push(&deque, &records[pushed]);
