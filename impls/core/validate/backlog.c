@@ -7,6 +7,7 @@
 #include "inject.h"
 #include "limit.h"
 
+#include <sched.h>
 #include <sys/wait.h>
 
 #define MOST_PENDING 2000
