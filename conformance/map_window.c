@@ -103,6 +103,7 @@ ASSAY_TEST(map_16_a_name_is_sent_item_by_item, .clause = "MAP-16",
 {
 	static const struct assay_named_function functions[] = {{"square", map_square}};
 	static const int items[] = {3, 4, 5, 6};
+	char name[] = "square";
 	struct assay_config config = assay_config_default();
 	struct assay_map_input input;
 	struct assay_map_request request = map_ints(NULL, &input, items, 4);
@@ -113,9 +114,11 @@ ASSAY_TEST(map_16_a_name_is_sent_item_by_item, .clause = "MAP-16",
 	config.functions = functions;
 	config.function_count = 1;
 	executor = executor_with(s, &config);
-	request.name = "square";
+	request.name = name;
 	request.chunk_size = 3;
+	request.window = 2;
 	map = map_begin(executor, &request);
+	name[0] = 'S'; /* it was copied */
 	for (int i = 0; i < 4; i++)
 		CHECK_EQ(map_next_int(map), items[i] * items[i]);
 	CHECK_ERROR(map_error(map), ASSAY_EEND);
@@ -441,4 +444,35 @@ ASSAY_TEST(map_26_a_shutdown_between_refills, .clause = "MAP-26")
 		assay_map_end(map);
 		executor_end(executor);
 	}
+}
+
+/* Two of the source were submitted, and are done. */
+static void check_after_the_limit(struct subject *s, int length, int expected)
+{
+	assay_executor *executor = executor_new(s, 2);
+	struct counter counter = {.length = length, .end = ASSAY_EEND};
+	struct assay_map_request request = map_counter(map_square, &counter);
+	assay_map_iteration *map;
+
+	request.window = 2;
+	request.timeout_ns = 0;
+	map = map_begin(executor, &request);
+	CHECK_OK(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_WAIT));
+	CHECK_EQ(map_next_int(map), 0);
+	CHECK_EQ(map_next_int(map), 1);
+	CHECK_ERROR(map_error(map), expected);
+	CHECK(counter.pulled <= 3); /* one tells whether there are more */
+	CHECK_ERROR(map_error(map), ASSAY_EEND);
+	assay_map_end(map);
+	executor_end(executor);
+}
+
+ASSAY_TEST(map_10_the_rest_is_not_submitted, .clause = "MAP-10")
+{
+	check_after_the_limit(s, 10, ASSAY_ETIMEDOUT);
+}
+
+ASSAY_TEST(map_9_a_source_may_end_after_the_limit, .clause = "MAP-9")
+{
+	check_after_the_limit(s, 2, ASSAY_EEND);
 }

@@ -33,8 +33,8 @@ typedef int assay_map_generator(void *source, void *item);
  * the other without padding, up to the end of the shortest input. [MAP-4 MAP-5]
  */
 struct assay_map_request {
-	assay_function *function; /* or NULL and */
-	const char *name;
+	assay_function *function;             /* or NULL and */
+	const char *name;                     /* copied */
 	const struct assay_map_input *inputs; /* copied item by item when their turn comes */
 	size_t input_count;
 	assay_map_generator *generator; /* instead of inputs */
@@ -204,6 +204,7 @@ typedef struct assay_map {
 	assay_executor *executor;
 	struct assay_map_request request;
 	struct assay_map_input *inputs; /* a copy of request.inputs */
+	char *name;                     /* a copy of request.name */
 	size_t next_index;              /* of the inputs */
 	size_t length;                  /* items in the shortest input; with a generator unused */
 	size_t item_size;
@@ -344,7 +345,24 @@ static inline void assay_map_end(assay_map_iteration *map)
 	free(map->slots);
 	free(map->buffer);
 	free(map->inputs);
+	free(map->name);
 	free(map);
+}
+
+/* The name is needed as long as tasks are submitted. */
+static inline int assay_map_copy_name(struct assay_map *map)
+{
+	size_t size;
+
+	if (!map->request.name)
+		return ASSAY_OK;
+	size = strlen(map->request.name) + 1;
+	map->name = (char *)malloc(size);
+	if (!map->name)
+		return ASSAY_ENOMEM;
+	memcpy(map->name, map->request.name, size);
+	map->request.name = map->name;
+	return ASSAY_OK;
 }
 
 /* Copies the inputs, and makes a buffer for one task that the backend takes. */
@@ -404,7 +422,7 @@ static inline int assay_map_prepare(struct assay_map *map)
  *
  * ASSAY_EINVAL		no function and no name, not exactly one of inputs and generator, a chunk
  *			size or window of 0, an input without address, no room for the iteration
-			[MAP-18 MAP-25]
+ *			[MAP-18 MAP-25]
  * ASSAY_ENOMEM, an error of the generator [MAP-31], or of assay_submit() [MAP-27]: tasks already
  * submitted are cancelled if they have not started
  */
@@ -430,7 +448,9 @@ ASSAY_MUST_CHECK static inline int assay_map_begin(assay_executor *executor,
 	m->deadline_ns = assay_deadline_ns(request->timeout_ns);
 	m->executor = executor;
 	m->request = *request;
-	error = assay_map_prepare(m);
+	error = assay_map_copy_name(m);
+	if (!error)
+		error = assay_map_prepare(m);
 	if (!error) {
 		assay_map_fill(m);
 		error = m->source_error == ASSAY_EEND ? ASSAY_OK : m->source_error;
@@ -466,6 +486,15 @@ static inline void assay_map_deliver(struct assay_map *map, struct assay_outcome
 	map->offset = (size_t)(at - (const char *)map->outcome.result);
 }
 
+/* Why nothing is left that was submitted. Where it is not known that the source has ended, the limit has
+ * passed before the rest was read. */
+static inline int assay_map_reason(struct assay_map *map)
+{
+	int error = map->source_error ? map->source_error : assay_map_pull(map, map->buffer);
+
+	return error ? error : ASSAY_ETIMEDOUT;
+}
+
 /*
  * assay_map_next - the outcome of the next item, in input order; waits for it.
  *				[MAP-1 MAP-8 MAP-9 MAP-10 MAP-11 MAP-12 MAP-29 MAP-30]
@@ -474,7 +503,9 @@ static inline void assay_map_deliver(struct assay_map *map, struct assay_outcome
  * goes on. What *outcome points to is valid until the next call on this map. [MAP-28]
  *
  * ASSAY_EEND		all were delivered, or the iteration was ended by an earlier error
- * ASSAY_ETIMEDOUT	the limit passed first: what has not started is cancelled; this is the end
+ * ASSAY_ETIMEDOUT	the limit passed first: what has not started is cancelled, and no more of the input is
+ *			submitted; this is the end. Where a queue is bounded, the submission of more, with
+ *			which a request ends, may wait for room for longer than that.
  * any other		the input could not be read or submitted any further; reported once, after
  *			everything submitted was delivered [MAP-26]
  */
@@ -492,7 +523,7 @@ ASSAY_MUST_CHECK static inline int assay_map_next(assay_map_iteration *map,
 			return ASSAY_EEND;
 		if (!map->used) {
 			map->ended = true;
-			return map->source_error ? map->source_error : ASSAY_EEND;
+			return assay_map_reason(map);
 		}
 		error = map->slots[map->first].future->ops->outcome(map->slots[map->first].future,
 								    0, &map->outcome);
@@ -510,7 +541,8 @@ ASSAY_MUST_CHECK static inline int assay_map_next(assay_map_iteration *map,
 	}
 	assay_map_deliver(map, outcome);
 	map->items_out--;
-	assay_map_fill(map);
+	if (assay_remaining_ns(map->deadline_ns) > 0)
+		assay_map_fill(map);
 	return ASSAY_OK;
 }
 
