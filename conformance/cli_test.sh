@@ -99,6 +99,36 @@ expect 2 "the backend 'choosy' refuses the options 'x': ASSAY_EINVAL" \
 expect 2 "the backend 'inline' refuses the options 'key=value': ASSAY_EINVAL" \
 	"$conform" run inline "$one" --options key=value
 
+# A name that is none is refused; a summary of any bytes is text in every format.
+for name in 'a name' '' Upper "$(printf 'x%.0s' $(seq 64))"; do
+	sed "s/\"choosy\"/\"$name\"/" choosy.c >named.c
+	"$cc" -D_GNU_SOURCE -I "$include" -shared -fPIC -o named.so named.c || exit 2
+	expect 2 'expected up to 63 of a-z, 0-9 and _' "$conform" run named.so $some
+done
+sed 's/wants its option/\\303\\251\\377\\n/' choosy.c >named.c
+"$cc" -D_GNU_SOURCE -I "$include" -shared -fPIC -o named.so named.c || exit 2
+expect 0 '"summary":	"????",' "$conform" run named.so $some --options key=value -f json
+
+# Without the tools: what a program says of a backend that it does not find.
+cat >opens.c <<'END'
+#include <assay/load.h>
+int main(int argc, char **argv)
+{
+	const struct assay_backend *backend;
+	char message[512] = "";
+	int error = assay_backend_open(argv[argc - 1], &backend, message, sizeof message);
+
+	fprintf(stderr, "%s\n", message);
+	return error ? 2 : 0;
+}
+END
+"$cc" -D_GNU_SOURCE -I "$include" -o opens opens.c -ldl || exit 2
+expect 2 "cannot load backend 'nosuch': there is no nosuch.so in " ./opens nosuch
+expect 2 'nor in ASSAY_BACKEND_PATH (not set)' ./opens nosuch
+ASSAY_BACKEND_PATH="$backends" expect 2 "nor in ASSAY_BACKEND_PATH ($backends)" ./opens nosuch
+expect 2 'cannot open shared object file' ./opens ./nosuch.so
+ASSAY_BACKEND_PATH="::$backends" expect 0 '' ./opens inline
+
 ln -s nowhere dangling
 # Refused before the run: nothing of its results is shown.
 for file in . '' missing/file "$(printf '%0300d' 0)" dangling; do

@@ -85,11 +85,23 @@ ASSAY_MUST_CHECK static inline int assay_backend_open(const char *name,
 			int length = (int)strcspn(directories, ":");
 
 			snprintf(path, sizeof path, "%.*s/%s.so", length, directories, name);
-			exists = access(path, F_OK) == 0;
+			exists = length && access(path, F_OK) == 0;
 			directories += length + (directories[length] == ':');
 		}
-		if (!exists)
+		if (!exists) {
 			snprintf(path, sizeof path, "%s/%s.so", builtin, name);
+			exists = access(path, F_OK) == 0;
+		}
+		if (!exists) {
+			directories = getenv("ASSAY_BACKEND_PATH");
+			assay_backend_explain(
+				message, size,
+				"cannot load backend '%s': there is no %s.so in %s, nor "
+				"in ASSAY_BACKEND_PATH (%s)",
+				name, name, builtin,
+				directories && *directories ? directories : "not set");
+			return ASSAY_EINVAL;
+		}
 	}
 	library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (!library) {
