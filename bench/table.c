@@ -186,7 +186,7 @@ static void print_all(FILE *file, const cJSON *results, const struct plan *plan,
 
 		if (cell->workload != workload) {
 			workload = cell->workload;
-			fprintf(file, "%s%s: %s, one operation is a %s\n", i ? "\n" : "",
+			fprintf(file, "%s%s: %s, one operation: %s\n", i ? "\n" : "",
 				workload->name, workload->metric, workload->operation);
 			fprintf(file, "  %-*s %7s%12s%24s %9s%12s%s\n", width, "backend", "workers",
 				"median", "least .. most", "to best", "CPU/op",

@@ -30,6 +30,7 @@ struct board {
 	bool apart;                 /* its workers are other processes */
 	bool together;              /* nothing keeps its tasks waiting: all phases are one */
 	bool racing;                /* and they run beside each other: no two runs are the same */
+	bool finished;              /* it came to its end, and the process did not end before */
 	char message[256];          /* why it failed; "" */
 };
 

@@ -115,7 +115,14 @@ static void no_phase(enum phase phase)
 	(void)phase;
 }
 
-/* In a process of its own, traced or not. Its wait status, or -1. */
+/* The end of that process. A backend that ends it otherwise has no result, whatever the exit code. */
+_Noreturn static void end_apart(struct board *board, bool succeeded)
+{
+	board->finished = succeeded;
+	_exit(succeeded ? 0 : 1);
+}
+
+/* In a process of its own, traced or not: its wait status, or -1. It may be 0 without a result. */
 static int run_apart(const char *backend, struct board *board, bool traced)
 {
 	int status = -1;
@@ -129,7 +136,7 @@ static int run_apart(const char *backend, struct board *board, bool traced)
 			raise(SIGSTOP);
 		else
 			allocations_count(board);
-		_exit(exercise(backend, board, no_phase) ? 1 : 0);
+		end_apart(board, !exercise(backend, board, no_phase));
 	}
 	if (pid < 0)
 		return -1;
@@ -173,7 +180,7 @@ static int count_allocations(const char *backend, struct board *board, struct co
 {
 	int status = run_apart(backend, board, false);
 
-	if (status) {
+	if (!board->finished) {
 		explain(board, status);
 		return -1;
 	}
@@ -192,12 +199,12 @@ static void count_system_calls(const char *backend, struct board *board, struct 
 
 	*count = (struct count){"system_calls_per_task", "system calls",
 				per_task(board, sum(board->system_calls), 100), racing,
-				status == 0 && !board->racing};
+				board->finished && !board->racing};
 	if (status == -1) {
 		snprintf(board->message, sizeof board->message, "cannot trace a process here: %s",
 			 strerror(errno));
 		count->message = board->message;
-	} else if (status) {
+	} else if (!board->finished) {
 		explain(board, status);
 		count->message = board->message;
 	}
@@ -321,11 +328,11 @@ static int open_apart(struct subject *subject)
 	pid = fork();
 	if (pid == 0) {
 		alarm(LIMIT_S);
-		_exit(exercise_open(subject->file, board) ? 0 : 1);
+		end_apart(board, exercise_open(subject->file, board));
 	}
 	if (pid > 0 && waitpid(pid, &status, 0) != pid)
 		status = -1;
-	if (status == 0) {
+	if (board->finished) {
 		snprintf(subject->name, sizeof subject->name, "%s", board->backend);
 	} else if (board->message[0]) {
 		fprintf(stderr, "assay-proxies: %s\n", board->message);
@@ -334,8 +341,9 @@ static int open_apart(struct subject *subject)
 		fprintf(stderr, "assay-proxies: cannot load backend '%s': %s\n", subject->asked,
 			board->message);
 	}
+	status = board->finished ? 0 : -1;
 	munmap(board, sizeof *board);
-	return status ? -1 : 0;
+	return status;
 }
 
 static int refuse_twice(const struct subject *first, const struct subject *second)

@@ -62,6 +62,7 @@ expect 2 "there is no backend 'nosuch'" report nosuch
 expect 2 'cannot load backend' report ./nosuch.so
 expect 2 'unknown option' report --speed 9
 expect 2 "unknown option '--full=1'" report --full=1
+expect 2 '-o is given twice' report -o new/a -o new/b inline
 expect 2 'needs a value' report --workload
 ran 0 'bad input'
 [ "$(cat out/conformance.json)" = earlier ] || complain "bad input replaced an earlier file"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A backend that is odd when it is loaded, as $ASSAY_ODD says; it makes no executors. */
+/* A backend that is odd when it is loaded or used, as $ASSAY_ODD says; it makes no executors. */
 #include <assay/backend.h>
 
 #include <stdlib.h>
@@ -7,8 +7,12 @@
 
 static int create(const struct assay_config *config, assay_executor **executor)
 {
+	const char *how = getenv("ASSAY_ODD");
+
 	(void)config;
 	(void)executor;
+	if (how && strcmp(how, "exit_late") == 0)
+		exit(0);
 	return ASSAY_ENOMEM;
 }
 

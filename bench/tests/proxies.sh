@@ -57,6 +57,8 @@ expect 2 "backend 'mutex_queue' is given twice: as './other.so' and as '$backend
 expect 2 "'./none.so'" "$proxies" "$backend" ./none.so -o none.json
 expect 2 'is no backend' "$proxies" "$plain" -o none.json
 ASSAY_ODD=crash expect 2 "cannot load backend '$odd': crashed with signal 6" "$proxies" "$odd" -o none.json
+ASSAY_ODD=exit expect 2 "cannot load backend '$odd': ended without a result" "$proxies" "$odd" -o none.json
+ASSAY_ODD=exit_late expect 1 'odd: ended without a result' "$proxies" "$odd"
 expect 2 '--output is given twice' "$proxies" "$backend" -o none.json -o none.json
 expect 2 'see assay-proxies --help' "$proxies" --frob
 [ "$(wc -l <said)" = 2 ] || { cat said >&2; wrong=$((wrong + 1)); }
