@@ -158,6 +158,38 @@ ASSAY_TEST(bq_3_batch_waits_for_room, .clause = "BQ-3", .needs = ASSAY_CAP_BOUND
 	CHECK_EQ(probe_count(ran), COUNT);
 }
 
+static int submit_unknown(const struct full *full)
+{
+	struct assay_task good = {hit, NULL, &full->ran, sizeof full->ran};
+	const struct assay_task tasks[] = {{NULL, "no name at all", NULL, 0}, good};
+	size_t accepted = 77;
+	int error = assay_submit_many(full->executor, tasks, 2, NULL, &accepted);
+
+	CHECK_EQ(accepted, 0);
+	CHECK_ERROR(assay_submit(full->executor, tasks, NULL), error);
+	return error;
+}
+
+ASSAY_TEST(bq_3_a_task_that_is_wrong_needs_no_room, .clause = "BQ-3",
+	   .needs = BOUNDED_NEEDS | ASSAY_CAP_NAMED_FUNCTIONS)
+{
+	const enum assay_when_full ways[] = {ASSAY_FULL_REJECT, ASSAY_FULL_BLOCK,
+					     ASSAY_FULL_CALLER_RUNS};
+	struct assay_task wrong = {NULL, "no name at all", NULL, 0};
+	assay_executor *executor = executor_new(s, 1);
+	int error = assay_submit(executor, &wrong, NULL);
+
+	executor_end(executor);
+	if (!error) /* the name is resolved elsewhere: it is a task like any */
+		return;
+	for (int i = 0; i < 3; i++) {
+		struct full full = fill(s, 2, ways[i]);
+
+		CHECK_ERROR(submit_unknown(&full), ASSAY_EUNKNOWN);
+		finish(&full, 0);
+	}
+}
+
 enum { PRODUCERS = 3, EACH = 200 };
 
 struct producer {

@@ -118,7 +118,7 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 	if (pool->process != getpid() && !has_fault(FAULT_SUBMITS_IN_WORKER))
 		return ASSAY_EUNREACHABLE;
 	pthread_mutex_lock(&pool->mutex);
-	error = refusal(pool);
+	error = has_fault(FAULT_ROOM_BEFORE_NAME) ? await_room(pool) : refusal(pool);
 	if (has_fault(FAULT_BREAK_STARTS_WORKERS) && pool->broken)
 		(void)pool_start_worker(pool);
 	pthread_mutex_unlock(&pool->mutex);

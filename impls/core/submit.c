@@ -112,6 +112,14 @@ static inline int check_open(struct pool *pool)
 									   : ASSAY_OK;
 }
 
+static inline int create(struct pool *pool, const struct assay_task *task, assay_function *function,
+			 uint32_t references, struct future **future)
+{
+	*future = future_create(&pool->base, function, task->argument, task->argument_size,
+				references);
+	return *future ? ASSAY_OK : ASSAY_ENOMEM;
+}
+
 /* A future for the task, or the error. */
 static inline int prepare(struct pool *pool, const struct assay_task *task, uint32_t references,
 			  struct future **future)
@@ -119,11 +127,7 @@ static inline int prepare(struct pool *pool, const struct assay_task *task, uint
 	assay_function *function;
 	int error = settings_resolve(&pool->settings, task, &function);
 
-	if (error)
-		return error;
-	*future = future_create(&pool->base, function, task->argument, task->argument_size,
-				references);
-	return *future ? ASSAY_OK : ASSAY_ENOMEM;
+	return error ? error : create(pool, task, function, references, future);
 }
 
 /* Hands tasks to the queue and finds them workers; on error they are still the caller's. */
@@ -140,18 +144,23 @@ static inline int enqueue(struct pool *pool, struct future *const *futures, size
 	return error == ASSAY_ESHUTDOWN ? refusal(pool) : error;
 }
 
-/* First there must be room, or a caller that runs the task: before that nothing is copied. */
+/* A task that is wrong takes no room: another's would be refused meanwhile. Then there must be room, or
+ * a caller that runs the task: before that nothing is copied. */
 PORT_RARE static int submit_bounded(struct pool *pool, const struct assay_task *task,
 				    assay_future **out)
 {
+	assay_function *function;
 	struct future *future;
 	bool full;
-	int error = admit(pool);
+	int error = settings_resolve(&pool->settings, task, &function);
 
+	if (error)
+		return error;
+	error = admit(pool);
 	full = error == ASSAY_EFULL && pool->settings.config.when_full == ASSAY_FULL_CALLER_RUNS;
 	if (error && !full)
 		return error;
-	error = prepare(pool, task, out ? 2 : 1, &future);
+	error = create(pool, task, function, out ? 2 : 1, &future);
 	if (!error && full)
 		return run_here(pool, future, out);
 	if (!error) {
@@ -220,6 +229,17 @@ static size_t submit_batch(struct pool *pool, const struct assay_task *tasks, si
 	return accepted;
 }
 
+/* How many of the first tasks are not wrong: no room is taken for those from there on. */
+static size_t count_good(struct pool *pool, const struct assay_task *tasks, size_t count)
+{
+	assay_function *function;
+	size_t good = 0;
+
+	while (good < count && !settings_resolve(&pool->settings, &tasks[good], &function))
+		good++;
+	return good;
+}
+
 int pool_submit_many(assay_executor *executor, const struct assay_task *tasks, size_t count,
 		     assay_future **futures, size_t *accepted)
 {
@@ -231,7 +251,7 @@ int pool_submit_many(assay_executor *executor, const struct assay_task *tasks, s
 		size_t size = count - *accepted < BATCH ? count - *accepted : BATCH, submitted;
 
 		if (is_bounded(pool))
-			size = take_room(pool, size);
+			size = take_room(pool, count_good(pool, tasks + *accepted, size));
 		if (!size) { /* one waits for room, is run here, or is refused */
 			error = submit_bounded(pool, tasks + *accepted, out);
 			*accepted += !error;

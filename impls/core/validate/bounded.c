@@ -3,6 +3,9 @@
  * A bounded queue that is full slows its producers down instead of filling the memory: nothing of a
  * task is copied before there is room for it. What is not to be read cannot be read here.
  *
+ * A task that is wrong takes no room while it is refused: where there is room, nobody else hears that
+ * the queue is full.
+ *
  * A hunt for lost wake-ups among producers that wait for room: it is made by workers, by who cancels,
  * and by a shutdown. Each accepted task runs once or was cancelled; if a wake-up is lost the alarm
  * rings.
@@ -238,6 +241,46 @@ static void hunt_all(const char *options, int rounds, int stops)
 	       (unsigned long long)accepted);
 }
 
+static _Atomic bool all_submitted;
+
+static void *submit_wrong(void *user)
+{
+	struct assay_task tasks[2] = {{.name = "no name at all"}, {.name = "nor this"}};
+	size_t accepted;
+
+	while (!atomic_load(&all_submitted)) {
+		MUST(assay_submit(user, tasks, NULL) == ASSAY_EUNKNOWN);
+		MUST(assay_submit_many(user, tasks, 2, NULL, &accepted) == ASSAY_EUNKNOWN);
+	}
+	return NULL;
+}
+
+static int run_nothing(assay_call *call)
+{
+	(void)call;
+	return ASSAY_OK;
+}
+
+static void submit_beside_wrong(int rounds)
+{
+	struct assay_config config = bounded(1, 1, ASSAY_FULL_REJECT);
+	struct assay_task task = {.function = run_nothing};
+	assay_executor *executor;
+	assay_future *future;
+	pthread_t other;
+
+	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
+	validate_start(&other, submit_wrong, executor);
+	while (rounds--) {
+		MUST(assay_submit(executor, &task, &future) == ASSAY_OK);
+		MUST(assay_future_result(future, ASSAY_FOREVER, NULL, 0) == ASSAY_OK);
+		assay_future_release(future);
+	}
+	atomic_store(&all_submitted, true);
+	validate_join(other);
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+}
+
 int main(void)
 {
 	assay_executor *executor;
@@ -265,6 +308,8 @@ int main(void)
 	sem_post(&gate);
 	validate_join(producer);
 	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+
+	submit_beside_wrong(validate_rounds(20000));
 
 	/* Room is made in the same way whatever the fences are: the second form once more for all. */
 	hunt_all("", validate_rounds(260000), validate_rounds(100));
