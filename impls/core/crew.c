@@ -3,6 +3,12 @@
  * breaks. The labels are those of worker.h, K1 and K3 are those of park.h. */
 #include "worker.h"
 
+#include <stdlib.h>
+#include <time.h>
+
+/* How long a leaving thread waits, in its place, for the end of the one before it. */
+#define PATIENCE_MS 10
+
 void let_in(struct pool *pool)
 {
 	atomic_fetch_sub_explicit(&pool->queued, 1, memory_order_seq_cst); /* P3 P4 */
@@ -195,6 +201,59 @@ void stand_aside(struct worker *worker)
 	grow_if_short(worker->pool);
 }
 
+/* False: it has not ended so far. */
+static bool join_soon(pthread_t thread)
+{
+	struct timespec limit;
+
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_nsec += PATIENCE_MS * 1000000;
+	if (limit.tv_nsec >= 1000000000) {
+		limit.tv_nsec -= 1000000000;
+		limit.tv_sec++;
+	}
+	return pthread_timedjoin_np(thread, NULL, &limit) == 0;
+}
+
+/* Under the mutex: joins those of the lingering threads that have ended. */
+static void collect(struct pool *pool)
+{
+	struct lingering **link = &pool->lingering, *next;
+
+	while (*link) {
+		if (pthread_tryjoin_np((*link)->thread, NULL)) {
+			link = &(*link)->next;
+			continue;
+		}
+		next = (*link)->next;
+		free(*link);
+		*link = next;
+	}
+}
+
+/*
+ * While the leaving thread still has its place, so that leaving threads do not pile up; and not under
+ * the mutex, which the other's destructors of thread-local data may need. They may even wait for a task
+ * that needs this place: then somebody else joins it later.
+ */
+static void join_before(struct pool *pool, pthread_t before)
+{
+	struct lingering *lingering;
+
+	if (join_soon(before))
+		return;
+	lingering = malloc(sizeof *lingering);
+	if (!lingering) {
+		pthread_join(before, NULL);
+		return;
+	}
+	lingering->thread = before;
+	pthread_mutex_lock(&pool->mutex);
+	lingering->next = pool->lingering;
+	pool->lingering = lingering;
+	pthread_mutex_unlock(&pool->mutex);
+}
+
 void leave(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
@@ -213,13 +272,12 @@ void leave(struct worker *worker)
 	has_before = worker->has_before;
 	worker->has_before = false;
 	if (has_before) {
-		/* While this slot is still taken, so that leaving threads do not pile up; and not
-		 * under the mutex, which the other's thread-local destructors may need. */
 		pthread_mutex_unlock(&pool->mutex);
 		stand_aside(worker);
-		pthread_join(before, NULL);
+		join_before(pool, before);
 		pthread_mutex_lock(&pool->mutex);
 	}
+	collect(pool);
 	/* relaxed: under the mutex, with alive */
 	atomic_store_explicit(&worker->helping, 0, memory_order_relaxed);
 	worker->alive = false;

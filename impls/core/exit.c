@@ -9,6 +9,7 @@
 static pthread_mutex_t pools_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t unpinned = PTHREAD_COND_INITIALIZER;
 static struct pool *pools;
+static bool watched; /* at_exit() is registered */
 
 /* SHD-14: what was accepted runs before the program is gone. Other threads may go on using, making
  * and destroying pools meanwhile. */
@@ -57,20 +58,19 @@ PORT_AT_LOAD static void watch_forks(void)
 	pthread_atfork(lock_pools, unlock_pools, lose_pools);
 }
 
-static void watch_exit(void)
+bool exit_remember(struct pool *pool)
 {
-	atexit(at_exit);
-}
+	bool remembered;
 
-void exit_remember(struct pool *pool)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, watch_exit);
 	pthread_mutex_lock(&pools_mutex);
-	pool->next = pools;
-	pools = pool;
+	watched = watched || atexit(at_exit) == 0;
+	remembered = watched;
+	if (remembered) {
+		pool->next = pools;
+		pools = pool;
+	}
 	pthread_mutex_unlock(&pools_mutex);
+	return remembered;
 }
 
 void exit_forget(struct pool *pool)

@@ -15,19 +15,33 @@
  * Shutting down
  */
 
-/* Under the mutex: a thread that has left and nobody has joined yet. */
-static struct worker *find_left(struct pool *pool)
+/* Under the mutex: claims a thread that has left and nobody has joined yet. */
+static bool take_left(struct pool *pool, pthread_t *thread)
 {
-	for (int i = 0; i < pool->settings.config.workers; i++)
-		if (pool->workers[i].to_join)
-			return &pool->workers[i];
-	return NULL;
+	struct lingering *lingering = pool->lingering;
+
+	if (lingering) {
+		*thread = lingering->thread;
+		pool->lingering = lingering->next;
+		free(lingering);
+		return true;
+	}
+	for (int i = 0; i < pool->settings.config.workers; i++) {
+		struct worker *worker = &pool->workers[i];
+
+		if (worker->to_join) {
+			*thread = worker->thread;
+			worker->to_join = false;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Until every task has ended, and every worker and every guest has gone. */
 static void join(struct pool *pool)
 {
-	struct worker *left;
+	pthread_t left;
 	int cancellable;
 
 	/* A cancelled client would leave the mutex locked. */
@@ -37,15 +51,12 @@ static void join(struct pool *pool)
 		while (pool->guests || unfinished(pool) ||
 		       atomic_load_explicit(&pool->alive, memory_order_relaxed))
 			pthread_cond_wait(&pool->left, &pool->mutex);
-		left = find_left(pool);
-		if (!left)
+		if (!take_left(pool, &left))
 			break;
-		/* Claimed, and joined as a guest without the mutex: the thread's own destructors may
-		 * need it. */
-		left->to_join = false;
+		/* As a guest without the mutex: the thread's own destructors may need it. */
 		pool->guests++;
 		pthread_mutex_unlock(&pool->mutex);
-		pthread_join(left->thread, NULL);
+		pthread_join(left, NULL);
 		pthread_mutex_lock(&pool->mutex);
 		pool->guests--;
 		pthread_cond_broadcast(&pool->left);
@@ -292,7 +303,10 @@ int pool_create(const struct assay_config *config, assay_executor **executor)
 		goto free_settings;
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->left, NULL);
-	exit_remember(pool);
+	if (!exit_remember(pool)) {
+		free_pool(pool);
+		return ASSAY_ENOMEM;
+	}
 	*executor = &pool->base;
 	return ASSAY_OK;
 

@@ -60,7 +60,8 @@ struct worker {
 	bool to_join; /* thread has left, or is leaving, and must be joined */
 	bool has_before;
 	pthread_t thread;
-	pthread_t before; /* had this slot before; this thread joins it when it leaves */
+	pthread_t
+		before; /* had this slot before; this thread joins it when it leaves, if it has ended */
 	/* The worker's own. */
 	_Atomic bool initialized;
 	bool searching; /* counted among the searchers */
@@ -114,6 +115,12 @@ static inline void activation_leave(struct activation *activation)
  * it, innermost first, while its frames are still there. user is the worker. */
 void stack_ended(void *user);
 
+/* A thread that has left, and whose destructors of thread-local data take long. */
+struct lingering {
+	struct lingering *next;
+	pthread_t thread;
+};
+
 struct pool {
 	assay_executor base;
 	struct queue *queue;
@@ -128,10 +135,11 @@ struct pool {
 	pthread_mutex_t mutex; /* life and death of workers; only a queue's lock is taken inside */
 	pthread_cond_t left;   /* alive or guests went down */
 	int guests;            /* clients that run or cancel tasks here; under mutex */
-	struct pool *next;     /* in `pools`; this and pins under pools_mutex */
-	int pins;              /* exit is using it */
-	bool at_exit;          /* exit has dealt with it */
-	uint32_t spinners;     /* how many workers may look for work at once instead of sleeping */
+	struct lingering *lingering; /* under mutex */
+	struct pool *next;           /* in `pools`; this and pins under pools_mutex */
+	int pins;                    /* exit is using it */
+	bool at_exit;                /* exit has dealt with it */
+	uint32_t spinners; /* how many workers may look for work at once instead of sleeping */
 	struct park park;
 	/* Bounded queues only. */
 	_Alignas(PORT_APART) _Atomic size_t queued; /* accepted and not taken */

@@ -295,22 +295,22 @@ PORT_AT_LOAD static void watch_forks(void)
 	pthread_atfork(lock_register, unlock_register, lose_pools);
 }
 
-static void watch_exit(void)
-{
-	atexit(at_exit);
-}
-
 struct pool *pool_new(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct pool *pool;
+	static bool watched; /* under register_mutex: at_exit() is registered */
+	struct pool *pool = NULL;
+	bool is_watched;
 
-	pthread_once(&once, watch_exit);
 	pthread_mutex_lock(&register_mutex);
-	pool = unused;
-	if (pool)
+	watched = watched || atexit(at_exit) == 0;
+	is_watched = watched;
+	if (is_watched && unused) {
+		pool = unused;
 		unused = pool->next;
+	}
 	pthread_mutex_unlock(&register_mutex);
+	if (!is_watched)
+		return NULL;
 	if (pool) {
 		/* A late visitor may still count itself in and out. */
 		memset((char *)pool + offsetof(struct pool, next), 0,

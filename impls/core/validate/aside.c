@@ -5,6 +5,7 @@
  * that had its place before, whose destructors wait for tasks. And what ends a thread that is ending leaves
  * nothing open.
  */
+#include "../worker.h"
 #include "client.h"
 
 #include <semaphore.h>
@@ -103,16 +104,32 @@ static int set_key(assay_call *call)
 	return ASSAY_OK;
 }
 
-static void be_joined(void)
+static bool is_anybody_lingering(void)
+{
+	struct pool *inside = (struct pool *)pool;
+	bool is;
+
+	pthread_mutex_lock(&inside->mutex);
+	is = inside->lingering;
+	pthread_mutex_unlock(&inside->mutex);
+	return is;
+}
+
+/* Where there is one place, its next owner gives it up before the thread has ended; who comes later joins it, or
+ * the shutdown does. */
+static void be_joined(int workers, int threads)
 {
 	struct assay_config config = assay_config_default();
 
-	MUST(pthread_key_create(&key, submit_late) == 0);
-	config.workers = WORKERS;
+	config.workers = workers;
 	config.tasks_per_worker = 1;
 	MUST(assay_executor_create(&assay_backend, &config, &pool) == ASSAY_OK);
-	client_finish(client_submit(pool, set_key, NULL, 0));
-	pass(&begun);
+	for (int i = 0; i < threads; i++)
+		client_finish(client_submit(pool, set_key, NULL, 0));
+	for (int i = 0; i < threads; i++)
+		pass(&begun);
+	while (threads > 1 && is_anybody_lingering())
+		client_finish(client_submit(pool, do_nothing, NULL, 0));
 	MUST(assay_executor_destroy(pool) == ASSAY_OK);
 }
 
@@ -162,6 +179,9 @@ int main(void)
 		unwind();
 		end_twice();
 	}
-	be_joined();
+	MUST(pthread_key_create(&key, submit_late) == 0);
+	be_joined(WORKERS, 1);
+	be_joined(1, 1);
+	be_joined(1, 5);
 	return 0;
 }
