@@ -101,18 +101,17 @@ void future_release_entry(struct future *future)
 }
 
 /* The last client of a future whose record an entry in a queue still holds: nobody will read the
- * outcome, which may be large. False: somebody else's reference went meanwhile. */
-PORT_RARE static bool release_outcome(struct future *future, uint64_t word)
+ * outcome, which may be large. False: the word has changed, and *word is what it is now. */
+PORT_RARE static bool release_outcome(struct future *future, uint64_t *word)
 {
 	unsigned char bytes[FUTURE_INLINE];
 
 	memcpy(bytes, future->bytes, sizeof bytes);
 	if (!atomic_compare_exchange_strong_explicit(
-		    &future->word, &word, (word - REFERENCE) & ~(uint64_t)(HEAP | FAILED),
-		    memory_order_acq_rel, /* F2 */
-		    memory_order_relaxed))
+		    &future->word, word, (*word - REFERENCE) & ~(uint64_t)(HEAP | FAILED),
+		    memory_order_acq_rel, memory_order_acquire)) /* F2 F1 */
 		return false;
-	if (word & HEAP) {
+	if (*word & HEAP) {
 		struct block block;
 
 		memcpy(&block, bytes, sizeof block);
@@ -126,15 +125,29 @@ PORT_RARE static bool release_outcome(struct future *future, uint64_t word)
 	return true;
 }
 
+static inline bool is_last_reader(uint64_t word)
+{
+	return references_of(word) == 2 && is_done(word) && (word & LEFT) &&
+	       (word & (HEAP | FAILED));
+}
+
+/* Not a plain decrement: of clients that release at the same time one must see that it is the last. */
 static void release_op(assay_future *base)
 {
 	struct future *future = future_of(base);
-	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 F2 */
 
-	if (references_of(word) == 2 && is_done(word) && (word & LEFT) &&
-	    (word & (HEAP | FAILED)) && release_outcome(future, word))
-		return;
-	future_release(future);
+	while (references_of(word) != 1) {
+		if (__builtin_expect(is_last_reader(word), 0)) {
+			if (release_outcome(future, &word))
+				return;
+		} else if (atomic_compare_exchange_weak_explicit(
+				   &future->word, &word, word - REFERENCE, memory_order_acq_rel,
+				   memory_order_acquire)) { /* F2 F1 */
+			return;
+		}
+	}
+	future_discard(future);
 }
 
 static void retain_op(assay_future *base)
