@@ -43,23 +43,41 @@ static struct lane *attach(struct lanes *lanes, uint32_t i)
 	return lanes_find(lanes, i);
 }
 
-struct lane *lanes_attach(struct lanes *lanes)
+/* Lane i, counted among those that may have been used; NULL without memory. */
+static struct lane *attach_counted(struct lanes *lanes, uint32_t i)
 {
-	uint32_t number = thread_number();
 	uint32_t count = atomic_load_explicit(&lanes->count, memory_order_relaxed);
-	struct lane *lane;
+	struct lane *lane = lanes_find(lanes, i);
 
-	if (number == THREAD_UNNUMBERED)
-		return NULL;
-	lane = lanes_find(lanes, number);
 	if (!lane)
-		lane = attach(lanes, number);
-	while (lane && count <= number)
-		if (atomic_compare_exchange_weak_explicit(&lanes->count, &count, number + 1,
+		lane = attach(lanes, i);
+	while (lane && count <= i)
+		if (atomic_compare_exchange_weak_explicit(&lanes->count, &count, i + 1,
 							  memory_order_seq_cst, /* E4 */
 							  memory_order_relaxed))
 			break;
 	return lane;
+}
+
+struct lane *lanes_attach(struct lanes *lanes)
+{
+	uint32_t number = thread_number();
+
+	return number == THREAD_UNNUMBERED ? NULL : attach_counted(lanes, number);
+}
+
+int lanes_push_late(struct lanes *lanes, struct future *const *futures, size_t count)
+{
+	struct thread_number *number = thread_is_over() ? thread_borrow() : NULL;
+	struct lane *lane;
+	int error;
+
+	if (!number)
+		return ASSAY_ENOMEM;
+	lane = attach_counted(lanes, number->value);
+	error = lane ? lane_push(lanes, lane, futures, count) : ASSAY_ENOMEM;
+	thread_give_back(number);
+	return error;
 }
 
 bool lane_reserve(struct lanes *lanes, struct lane *lane, size_t count)

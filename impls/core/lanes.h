@@ -2,7 +2,8 @@
 /*
  * Submissions, sharded by submitter: every thread that submits has a lane of its own, a queue of one
  * writer from which any worker takes. A push is a few plain stores; producers never meet. What one
- * thread submits stays in order.
+ * thread submits stays in order, until its thread-specific data is being destroyed: what it submits from
+ * there goes into any lane.
  *
  * Memory: a lane lives as long as the lanes do, and is passed on to a later thread when its own ends
  * (threads are numbered, and a number is used again). A deque keeps what it outgrew. So nothing that
@@ -78,7 +79,7 @@ static inline struct lane *lanes_find(struct lanes *lanes, uint32_t i)
 
 PORT_RARE struct lane *lanes_attach(struct lanes *lanes);
 
-/* Of the calling thread; NULL without memory. */
+/* Of the calling thread; NULL without memory, and where the thread is over. */
 static inline struct lane *lanes_mine(struct lanes *lanes)
 {
 	uint32_t number = thread_own_number;
@@ -152,6 +153,18 @@ static inline int lane_push(struct lanes *lanes, struct lane *lane, struct futur
 		deque_push_many(deque, futures, count);
 	lane_done(lane);
 	return ASSAY_OK;
+}
+
+/* The push of a thread that has no lane: of one that is over, under a borrowed number. */
+PORT_RARE int lanes_push_late(struct lanes *lanes, struct future *const *futures, size_t count);
+
+/* To the lane of the calling thread. Errors as above. */
+static inline int lanes_push(struct lanes *lanes, struct future *const *futures, size_t count)
+{
+	struct lane *lane = lanes_mine(lanes);
+
+	return lane ? lane_push(lanes, lane, futures, count)
+		    : lanes_push_late(lanes, futures, count);
 }
 
 /* From the return on no lane opens; `others` are lanes outside the directory that close with it. */

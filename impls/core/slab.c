@@ -62,18 +62,24 @@ static pthread_mutex_t idle_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct slab *idle;
 static _Atomic(struct chunk *) chunks; /* only pushed to */
 static pthread_key_t key; /* its destructor puts a slab on the idle list when its thread ends */
-static bool key_exists;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool key_exists;   /* under idle_mutex */
 
 static _Thread_local struct slab *mine;
+static _Thread_local bool over; /* the destructor has run: another slab might never be retired */
 
-static void retire(void *slab)
+static void retire(struct slab *slab)
 {
 	pthread_mutex_lock(&idle_mutex);
-	((struct slab *)slab)->next_idle = idle;
+	slab->next_idle = idle;
 	idle = slab;
 	pthread_mutex_unlock(&idle_mutex);
+}
+
+static void retire_mine(void *slab)
+{
 	mine = NULL;
+	over = true;
+	retire(slab);
 }
 
 static void lock_idle(void)
@@ -92,18 +98,15 @@ PORT_AT_LOAD static void watch_forks(void)
 	pthread_atfork(lock_idle, unlock_idle, unlock_idle);
 }
 
-static void create_key(void)
-{
-	key_exists = pthread_key_create(&key, retire) == 0;
-}
-
-/* An idle slab, or a new one. */
+/* An idle slab, or a new one: the thread's own, if its end will be noticed. */
 static struct slab *adopt(void)
 {
 	struct slab *slab;
+	bool keeps;
 
-	pthread_once(&once, create_key);
 	pthread_mutex_lock(&idle_mutex);
+	key_exists = key_exists || pthread_key_create(&key, retire_mine) == 0;
+	keeps = key_exists && !over;
 	slab = idle;
 	if (slab)
 		idle = slab->next_idle;
@@ -114,22 +117,16 @@ static struct slab *adopt(void)
 			return NULL;
 		*slab = (struct slab){0};
 	}
-	/* Without the key the slab is not reused after this thread: lost memory, nothing worse. */
-	if (key_exists)
-		pthread_setspecific(key, slab);
-	mine = slab;
+	if (keeps && pthread_setspecific(key, slab) == 0)
+		mine = slab;
 	return slab;
 }
 
-PORT_RARE static void *allocate_slow(void)
+static void *take_record(struct slab *slab)
 {
-	struct slab *slab = mine ? mine : adopt();
-	struct record *record;
+	struct record *record = slab->free_list;
 	struct chunk *chunk;
 
-	if (!slab)
-		return NULL;
-	record = slab->free_list;
 	if (!record)
 		record = atomic_exchange_explicit(&slab->returned, NULL,
 						  memory_order_acquire); /* L1 */
@@ -152,6 +149,19 @@ PORT_RARE static void *allocate_slow(void)
 	}
 	record = (struct record *)slab->fresh;
 	slab->fresh += SLAB_RECORD;
+	return record;
+}
+
+PORT_RARE static void *allocate_slow(void)
+{
+	struct slab *slab = mine ? mine : adopt();
+	void *record;
+
+	if (!slab)
+		return NULL;
+	record = take_record(slab);
+	if (slab != mine)
+		retire(slab);
 	return record;
 }
 

@@ -2,7 +2,8 @@
 /*
  * Records of 64 bytes, each thread allocating from its own chunks without an atomic operation. A
  * record may be freed by any thread; it goes home to the slab of the thread that allocated it.
- * Memory is kept for reuse and never returned: what a program holds is its peak.
+ * Memory is kept for reuse and never returned: each slab, which threads have one after the other, holds
+ * the most records that were out of it at one time.
  */
 #ifndef SLAB_H
 #define SLAB_H

@@ -3,31 +3,14 @@
 
 #include <stdlib.h>
 
-/* A number that somebody has, or had. */
-struct number {
-	struct number *next_free;
-	uint32_t value;
-};
-
 _Thread_local uint32_t thread_own_number = THREAD_UNNUMBERED;
+static _Thread_local bool over;
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* first_free and next_value */
-static struct number *first_free;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* all below */
+static struct thread_number *first_free;
 static uint32_t next_value;
 static pthread_key_t key; /* its destructor gives the number back when the thread ends */
 static bool key_exists;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void give_back(void *user)
-{
-	struct number *number = user;
-
-	thread_own_number = THREAD_UNNUMBERED;
-	pthread_mutex_lock(&mutex);
-	number->next_free = first_free;
-	first_free = number;
-	pthread_mutex_unlock(&mutex);
-}
 
 static void lock(void)
 {
@@ -45,33 +28,67 @@ PORT_AT_LOAD static void watch_forks(void)
 	pthread_atfork(lock, unlock, unlock);
 }
 
-static void create_key(void)
+bool thread_is_over(void)
 {
-	key_exists = pthread_key_create(&key, give_back) == 0;
+	return over;
+}
+
+struct thread_number *thread_borrow(void)
+{
+	struct thread_number *number;
+
+	lock();
+	number = first_free;
+	if (number) {
+		first_free = number->next_free;
+	} else {
+		number = malloc(sizeof *number);
+		if (number)
+			number->value = next_value++;
+	}
+	unlock();
+	return number;
+}
+
+void thread_give_back(struct thread_number *number)
+{
+	lock();
+	number->next_free = first_free;
+	first_free = number;
+	unlock();
+}
+
+/* What was set after this round of destructors might never be given back. */
+static void end(void *number)
+{
+	over = true;
+	thread_own_number = THREAD_UNNUMBERED;
+	thread_give_back(number);
+}
+
+/* Asked again where there was none: a program may delete some of its own. */
+static bool has_key(void)
+{
+	bool exists;
+
+	lock();
+	key_exists = key_exists || pthread_key_create(&key, end) == 0;
+	exists = key_exists;
+	unlock();
+	return exists;
 }
 
 uint32_t thread_number_slow(void)
 {
-	struct number *number;
+	struct thread_number *number;
 
-	pthread_once(&once, create_key);
-	if (!key_exists) /* it could not be given back */
+	if (over || !has_key()) /* it could not be given back */
 		return THREAD_UNNUMBERED;
-	pthread_mutex_lock(&mutex);
-	number = first_free;
-	if (number)
-		first_free = number->next_free;
-	pthread_mutex_unlock(&mutex);
-	if (!number) {
-		number = malloc(sizeof *number);
-		if (!number)
-			return THREAD_UNNUMBERED;
-		pthread_mutex_lock(&mutex);
-		number->value = next_value++;
-		pthread_mutex_unlock(&mutex);
-	}
+	number = thread_borrow();
+	if (!number)
+		return THREAD_UNNUMBERED;
 	if (pthread_setspecific(key, number)) {
-		give_back(number);
+		thread_give_back(number);
 		return THREAD_UNNUMBERED;
 	}
 	thread_own_number = number->value;

@@ -57,10 +57,8 @@ void queue_destroy(struct queue *queue)
 
 int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
 {
-	struct lane *lane = lanes_mine(&queue->lanes);
-
 	(void)worker;
-	return lane ? lane_push(&queue->lanes, lane, futures, count) : ASSAY_ENOMEM;
+	return lanes_push(&queue->lanes, futures, count);
 }
 
 /* Of several tasks the first for now, the others for later. */

@@ -84,9 +84,9 @@ void queue_destroy(struct queue *queue)
 
 int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
 {
-	struct lane *lane = worker == WORKER_NONE ? lanes_mine(&queue->lanes) : &queue->own[worker];
-
-	return lane ? lane_push(&queue->lanes, lane, futures, count) : ASSAY_ENOMEM;
+	return worker == WORKER_NONE
+		       ? lanes_push(&queue->lanes, futures, count)
+		       : lane_push(&queue->lanes, &queue->own[worker], futures, count);
 }
 
 /* Of several tasks the first for now, the others for later. */

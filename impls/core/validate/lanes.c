@@ -3,7 +3,8 @@
  * The lanes alone, with either form of the fences. Threads that submit at the same time have lanes of
  * their own, whichever block these are in, and find them again; each lane is found by its number.
  * While threads come and go, and lanes are passed on, what they push comes out once, in order. Once
- * the lanes are closed nothing more is accepted, and all that was can be taken.
+ * the lanes are closed nothing more is accepted, and all that was can be taken. What a thread pushes from
+ * destructors of thread-specific data gets in, in each round of them, and costs no lane for ever.
  *
  * Ordering
  *   V3  all is pushed, release store of submitting  ->  a taker's acquire load, then a look
@@ -258,10 +259,67 @@ static void close_under(int rounds, bool lopsided)
 		validate_join(threads[i]);
 }
 
+/* Destroyed before and after the lanes' own key in each round: one is made before that, one after it. */
+static pthread_key_t keys[2];
+
+struct late {
+	pthread_key_t key;
+	int rounds;
+};
+
+static void push_late(void *user)
+{
+	struct late *late = user;
+	struct future *element = element_of(1);
+
+	MUST(lanes_push(&lanes, &element, 1) == ASSAY_OK);
+	if (++late->rounds < PTHREAD_DESTRUCTOR_ITERATIONS)
+		MUST(pthread_setspecific(late->key, late) == 0);
+}
+
+static void *be_late(void *user)
+{
+	struct late *lates = user;
+	struct future *element = element_of(1);
+
+	MUST(lanes_push(&lanes, &element, 1) == ASSAY_OK);
+	for (int i = 0; i < 2; i++)
+		MUST(pthread_setspecific(lates[i].key, &lates[i]) == 0);
+	return NULL;
+}
+
+static void push_while_destroyed(void)
+{
+	const int threads = 4 * THREADS, each = 1 + 2 * PTHREAD_DESTRUCTOR_ITERATIONS;
+	struct future *element;
+	uint32_t cursor = 0, before = 0;
+	int taken = 0;
+
+	MUST(pthread_key_create(&keys[1], push_late) == 0);
+	lanes_init(&lanes, 2, false);
+	for (int i = 0; i < threads; i++) {
+		struct late lates[2] = {{.key = keys[0]}, {.key = keys[1]}};
+		pthread_t thread;
+
+		validate_start(&thread, be_late, lates);
+		validate_join(thread);
+		MUST(lates[0].rounds + lates[1].rounds + 1 == each);
+		if (i == 0)
+			before = atomic_load(&lanes.count);
+	}
+	while (lanes_take(&lanes, &cursor, &element, 1))
+		taken++;
+	MUST(taken == threads * each);
+	MUST(atomic_load(&lanes.count) == before);
+	lanes_free(&lanes);
+}
+
 int main(void)
 {
 	validate_expect_end(100);
+	MUST(pthread_key_create(&keys[0], push_late) == 0);
 	attach_all();
+	push_while_destroyed();
 	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
 		come_and_go(validate_rounds(40), lopsided);
 		close_under(validate_rounds(15000), lopsided);

@@ -2,7 +2,8 @@
 /*
  * Records allocated by one thread and freed by another, while threads come and go. Each record is
  * filled with its own number and checked before it is freed: two owners of one record, or a link
- * written into a record in use, would show.
+ * written into a record in use, would show. What destructors of thread-specific data allocate, in each
+ * round of them, costs no memory for ever.
  *
  * Ordering
  *   V1  exchange: release exchange of a slot  ->  acquire exchange of it     what is in the record
@@ -63,11 +64,69 @@ static void *exchange(void *user)
 	return NULL;
 }
 
+/* Destroyed before and after the slab's own key in each round: one is made before that, one after it. */
+static pthread_key_t keys[2];
+static uintptr_t places[50]; /* of 64 KiB, that records were in */
+static size_t place_count;
+
+struct late {
+	pthread_key_t key;
+	int rounds;
+};
+
+static void note_place(const void *record)
+{
+	uintptr_t place = (uintptr_t)record >> 16;
+
+	for (size_t i = 0; i < place_count; i++)
+		if (places[i] == place)
+			return;
+	MUST(place_count < sizeof places / sizeof *places);
+	places[place_count++] = place;
+}
+
+static void allocate_late(void *user)
+{
+	struct late *late = user;
+	uint64_t *record = make();
+
+	note_place(record);
+	check_and_free(record);
+	if (++late->rounds < PTHREAD_DESTRUCTOR_ITERATIONS)
+		MUST(pthread_setspecific(late->key, late) == 0);
+}
+
+static void *be_late(void *user)
+{
+	struct late *lates = user;
+
+	check_and_free(make());
+	for (int i = 0; i < 2; i++)
+		MUST(pthread_setspecific(lates[i].key, &lates[i]) == 0);
+	return NULL;
+}
+
+static void allocate_while_destroyed(void)
+{
+	for (int i = 0; i < 200; i++) {
+		struct late lates[2] = {{.key = keys[0]}, {.key = keys[1]}};
+		pthread_t thread;
+
+		validate_start(&thread, be_late, lates);
+		validate_join(thread);
+		MUST(lates[0].rounds + lates[1].rounds == 2 * PTHREAD_DESTRUCTOR_ITERATIONS);
+	}
+}
+
 int main(void)
 {
 	int generations = validate_rounds(400);
 
 	validate_expect_end(60);
+	MUST(pthread_key_create(&keys[0], allocate_late) == 0);
+	check_and_free(make()); /* makes the slab's */
+	MUST(pthread_key_create(&keys[1], allocate_late) == 0);
+	allocate_while_destroyed();
 	for (int generation = 0; generation < generations; generation++) {
 		pthread_t threads[THREADS];
 

@@ -641,7 +641,8 @@ ASSAY_MUST_CHECK static inline int assay_executor_create(const struct assay_back
  *			and end the future with this error instead
  * ASSAY_ETOOBIG	argument_size exceeds argument_limit of the backend
  * ASSAY_EUNREACHABLE	called in a worker process, or in a child after fork [DLK-3 FRK-3]
- * ASSAY_ENOMEM, ASSAY_ERESOURCE	nothing was queued, nothing will run [SUB-19]
+ * ASSAY_ENOMEM, ASSAY_ERESOURCE	nothing was queued, nothing will run [SUB-19]; in a bounded queue
+ *			it may have held the room of a task for as long as the call took
  */
 ASSAY_MUST_CHECK static inline int
 assay_submit(assay_executor *executor, const struct assay_task *task, assay_future **future)
