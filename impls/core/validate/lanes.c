@@ -273,7 +273,7 @@ static void push_late(void *user)
 	struct future *element = element_of(1);
 
 	MUST(lanes_push(&lanes, &element, 1) == ASSAY_OK);
-	if (++late->rounds < PTHREAD_DESTRUCTOR_ITERATIONS)
+	if (++late->rounds < validate_destructor_rounds())
 		MUST(pthread_setspecific(late->key, late) == 0);
 }
 
@@ -290,7 +290,7 @@ static void *be_late(void *user)
 
 static void push_while_destroyed(void)
 {
-	const int threads = 4 * THREADS, each = 1 + 2 * PTHREAD_DESTRUCTOR_ITERATIONS;
+	const int threads = 4 * THREADS, each = 1 + 2 * validate_destructor_rounds();
 	struct future *element;
 	uint32_t cursor = 0, before = 0;
 	int taken = 0;

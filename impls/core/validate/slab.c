@@ -92,7 +92,7 @@ static void allocate_late(void *user)
 
 	note_place(record);
 	check_and_free(record);
-	if (++late->rounds < PTHREAD_DESTRUCTOR_ITERATIONS)
+	if (++late->rounds < validate_destructor_rounds())
 		MUST(pthread_setspecific(late->key, late) == 0);
 }
 
@@ -114,7 +114,7 @@ static void allocate_while_destroyed(void)
 
 		validate_start(&thread, be_late, lates);
 		validate_join(thread);
-		MUST(lates[0].rounds + lates[1].rounds == 2 * PTHREAD_DESTRUCTOR_ITERATIONS);
+		MUST(lates[0].rounds + lates[1].rounds == 2 * validate_destructor_rounds());
 	}
 }
 

@@ -37,6 +37,11 @@ int validate_rounds(int count)
 	return CHECKED ? count / 5 + 1 : count;
 }
 
+int validate_destructor_rounds(void)
+{
+	return CHECKED ? PTHREAD_DESTRUCTOR_ITERATIONS - 1 : PTHREAD_DESTRUCTOR_ITERATIONS;
+}
+
 void validate_start(pthread_t *thread, void *(*run)(void *), void *user)
 {
 	int error = port_thread_start(thread, 0, run, user);

@@ -31,6 +31,10 @@ void validate_expect_end(unsigned seconds);
 /* A count of rounds, reduced where every access is checked. */
 int validate_rounds(int count);
 
+/* How often destructors of thread-specific data come round: ThreadSanitizer forgets the thread before the last
+ * time, and cannot follow it any more. */
+int validate_destructor_rounds(void);
+
 void validate_start(pthread_t *thread, void *(*run)(void *), void *user);
 void validate_join(pthread_t thread);
 
