@@ -71,10 +71,6 @@ int subject_describe(const char *file)
 		fprintf(stderr, "%s\n", message);
 		return 2;
 	}
-	if (!backend->name || !*backend->name) {
-		fprintf(stderr, "'%s' is no backend: its descriptor has no name\n", file);
-		return 2;
-	}
 	return describe(backend->name, backend->summary,
 			assay_backend_is_path(file) ? "" : version_of(file));
 }

@@ -103,7 +103,7 @@ expect 2 "the backend 'inline' refuses the options 'key=value': ASSAY_EINVAL" \
 for name in 'a name' '' Upper "$(printf 'x%.0s' $(seq 64))"; do
 	sed "s/\"choosy\"/\"$name\"/" choosy.c >named.c
 	"$cc" -D_GNU_SOURCE -I "$include" -shared -fPIC -o named.so named.c || exit 2
-	expect 2 'expected up to 63 of a-z, 0-9 and _' "$conform" run named.so $some
+	expect 2 'is not one of up to 63 of a-z, 0-9 and _' "$conform" run named.so $some
 done
 sed 's/wants its option/\\303\\251\\377\\n/' choosy.c >named.c
 "$cc" -D_GNU_SOURCE -I "$include" -shared -fPIC -o named.so named.c || exit 2
@@ -226,6 +226,11 @@ if [ $ended != 2 ] || [ -e interrupted.json ]; then
 	echo "interrupted: expected exit code 2 and no file, saw $ended" >&2
 	wrong=$((wrong + 1))
 fi
+
+# What was said and could not be written was not said.
+expect 2 'cannot write to the standard output' sh -c 'exec "$0" mutant runs_cancelled >/dev/full' "$conform"
+said=$( ("$conform" mutant runs_cancelled; echo $? >ended) | head -n 0)
+expect 0 2 cat ended
 
 # Beside a program that was moved away from its build tree there are no mutants.
 cp "$conform" bin/moved

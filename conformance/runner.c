@@ -347,14 +347,6 @@ static void try_options(const struct assay_backend *backend, const char *options
 			    assay_error_name(error));
 }
 
-/* As the contract asks, and short enough to be told whole. */
-static bool is_name(const char *name)
-{
-	size_t length = name ? strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") : 0;
-
-	return length && length < sizeof((struct facts *)NULL)->name && !name[length];
-}
-
 /* One line that is text in every format, whatever the bytes. */
 static void copy_line(char *line, size_t size, const char *bytes)
 {
@@ -374,10 +366,6 @@ static void describe(void *user)
 
 	if (assay_backend_open(description->path, &backend, message, sizeof message))
 		UNSUPPORTED("%s", message);
-	if (!is_name(backend->name))
-		UNSUPPORTED("'%s' calls itself by something that is no name: expected up to %zu of "
-			    "a-z, 0-9 and _",
-			    description->path, sizeof facts->name - 1);
 	snprintf(facts->name, sizeof facts->name, "%s", backend->name);
 	copy_line(facts->summary, sizeof facts->summary, backend->summary);
 	facts->capabilities = backend->capabilities;

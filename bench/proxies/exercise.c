@@ -237,11 +237,6 @@ const struct assay_backend *exercise_open(const char *file, struct board *board)
 
 	if (assay_backend_open(file, &backend, board->message, sizeof board->message))
 		return NULL;
-	board->message[0] = '\0';
-	if (!backend->name || !*backend->name) {
-		fail(board, "'%s' is no backend: its descriptor has no name", file);
-		return NULL;
-	}
 	snprintf(board->backend, sizeof board->backend, "%s", backend->name);
 	board->apart = !(backend->capabilities & ASSAY_CAP_SHARED_MEMORY);
 	board->together = (backend->capabilities & in_turn) != in_turn;

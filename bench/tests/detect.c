@@ -308,7 +308,8 @@ static void check_backends(void)
 	check_unloadable("crash", "crashed with signal 6");
 	check_unloadable("exit", "ended with exit status 0 and without a result");
 	check_unloadable("abi", "was built for ABI 4242 of the contract");
-	check_unloadable("nameless", "its descriptor has no name");
+	check_unloadable("nameless", "the name in its descriptor is not one of");
+	check_unloadable("misnamed", "the name in its descriptor is not one of");
 	check_unloadable("serial", "the name 'serial' is that of the rows without an executor");
 	check_descriptor_name(alias);
 	if (unlink("alias.so") || unlink("other.so") || unlink("text.so") || chdir(start) ||

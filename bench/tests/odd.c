@@ -45,6 +45,8 @@ __attribute__((constructor)) static void be_odd(void)
 		odd.abi = 4242;
 	if (strcmp(how, "nameless") == 0)
 		odd.name = NULL;
+	if (strcmp(how, "misnamed") == 0)
+		odd.name = "\xff odd";
 	if (strcmp(how, "serial") == 0)
 		odd.name = "serial";
 }

@@ -419,11 +419,13 @@ enum assay_shutdown {
 #define ASSAY_CAP_OWNS_WORKERS (UINT64_C(1) << 23)
 #define ASSAY_CAP_SUBMITTER_FIFO (UINT64_C(1) << 24)
 
+#define ASSAY_NAME_LIMIT 63
+
 struct assay_backend {
 	uint32_t abi;          /* ASSAY_ABI */
 	uint32_t lookahead;    /* tasks a worker may hold beyond the running one [CAN-10] */
 	uint64_t capabilities; /* ASSAY_CAP_... */
-	const char *name;      /* [a-z0-9_]+ */
+	const char *name;      /* [a-z0-9_]+, up to ASSAY_NAME_LIMIT bytes */
 	const char *summary;   /* one line for tables: the design in a few words */
 	size_t argument_limit; /* bytes */
 	size_t result_limit;   /* bytes */

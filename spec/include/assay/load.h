@@ -4,12 +4,17 @@
  *
  * A name is looked up as <directory>/<name>.so in the directories of $ASSAY_BACKEND_PATH (separated
  * by colons), then in ../lib/assay beside the running program. What has a slash or ends in .so is a
- * path.
+ * path. Needs readlink() and dlopen(): where the program asks for an older POSIX by _POSIX_C_SOURCE,
+ * this header cannot be used.
  */
 #ifndef ASSAY_LOAD_H
 #define ASSAY_LOAD_H
 
 #include <assay/executor.h>
+
+#if defined(_POSIX_C_SOURCE) && _POSIX_C_SOURCE < 200112L
+#error "assay/load.h needs _POSIX_C_SOURCE to be 200112L or more"
+#endif
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -42,6 +47,15 @@ static inline bool assay_backend_is_path(const char *name)
 	size_t length = strlen(name);
 
 	return strchr(name, '/') || (length > 3 && strcmp(name + length - 3, ".so") == 0);
+}
+
+/* As the contract asks: short enough to be told whole, and text in every format. */
+static inline bool assay_backend_is_named(const struct assay_backend *backend)
+{
+	const char *name = backend->name ? backend->name : "";
+	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+	return length > 0 && length <= ASSAY_NAME_LIMIT && !name[length];
 }
 
 /* A message that is cut where the room ends. */
@@ -122,6 +136,14 @@ ASSAY_MUST_CHECK static inline int assay_backend_open(const char *name,
 				      "program for ABI %u",
 				      path, (unsigned)found->abi, ASSAY_ABI);
 		return ASSAY_EUNSUPPORTED;
+	}
+	if (!assay_backend_is_named(found)) {
+		assay_backend_explain(
+			message, size,
+			"'%s' is no backend: the name in its descriptor is not one of "
+			"up to %d of a-z, 0-9 and _",
+			path, ASSAY_NAME_LIMIT);
+		return ASSAY_EINVAL;
 	}
 	*backend = found;
 	return ASSAY_OK;
