@@ -3,6 +3,7 @@
 #include "conform.h"
 #include "catalogue.h"
 #include "output.h"
+#include "record.h"
 #include "suite.h"
 
 #include <assay/load.h>
@@ -61,14 +62,14 @@ static char *find_mutant(const char *name)
 }
 
 /* True: a test of the clause did not pass on the mutant. */
-static bool is_killed_by(struct campaign *campaign, const char *clause)
+static bool is_killed_by(struct campaign *campaign, const char *clause, FILE *said)
 {
 	struct selection selection = {.clauses = clause};
 	bool is_killed = false;
 
 	campaign->tests = suite_select(&selection, &campaign->count);
 	if (!campaign->tests) {
-		printf("%s survives: clause %s has no test\n", campaign->facts.name, clause);
+		fprintf(said, "%s survives: clause %s has no test\n", campaign->facts.name, clause);
 		return false;
 	}
 	campaign_run(campaign, NULL, NULL);
@@ -79,13 +80,13 @@ static bool is_killed_by(struct campaign *campaign, const char *clause)
 		    result->verdict == VERDICT_UNRESOLVED)
 			continue;
 		is_killed = true;
-		printf("%s is killed by %s [%s]: %s: %.*s\n", campaign->facts.name,
-		       campaign->tests[i]->name, clause, verdict_name(result->verdict),
-		       (int)strcspn(result->message, "\n"), result->message);
+		fprintf(said, "%s is killed by %s [%s]: %s: %.*s\n", campaign->facts.name,
+			campaign->tests[i]->name, clause, verdict_name(result->verdict),
+			(int)strcspn(result->message, "\n"), result->message);
 	}
 	if (!is_killed)
-		printf("%s survives: every test of clause %s passes or does not apply\n",
-		       campaign->facts.name, clause);
+		fprintf(said, "%s survives: every test of clause %s passes or does not apply\n",
+			campaign->facts.name, clause);
 	campaign_reset(campaign);
 	return is_killed;
 }
@@ -95,6 +96,10 @@ int command_mutant(int argc, char **argv)
 	struct campaign campaign = {.workers = 2, .jobs = 1, .deadline_ms = MUTANT_DEADLINE_MS};
 	char message[2048], clauses[sizeof campaign.facts.mutant_clauses], *rest = NULL, *path;
 	bool is_killed = true;
+	size_t size;
+	char *text = NULL;
+	FILE *said;
+	int code = EXIT_CANNOT;
 
 	if (argc != 2 || argv[1][0] == '-') {
 		fprintf(stderr, "assay-conform: mutant takes the name of one mutant\n");
@@ -116,9 +121,18 @@ int command_mutant(int argc, char **argv)
 		free(path);
 		return EXIT_CANNOT;
 	}
-	printf("%s: %s\n", argv[1], campaign.facts.mutant_what);
+	said = open_memstream(&text, &size);
+	if (!said) {
+		fprintf(stderr, "assay-conform: no memory for what is said\n");
+		free(path);
+		return EXIT_CANNOT;
+	}
+	fprintf(said, "%s: %s\n", argv[1], campaign.facts.mutant_what);
 	for (char *id = strtok_r(clauses, ", ", &rest); id; id = strtok_r(NULL, ", ", &rest))
-		is_killed &= is_killed_by(&campaign, id);
+		is_killed &= is_killed_by(&campaign, id, said);
+	if (fclose(said) == 0 && record_write(NULL, text) == 0)
+		code = is_killed ? EXIT_GOOD : EXIT_SHORT;
+	free(text);
 	free(path);
-	return is_killed ? EXIT_GOOD : EXIT_SHORT;
+	return code;
 }
