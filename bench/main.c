@@ -277,6 +277,7 @@ int main(int count, char **words)
 	const char *command = count > 1 ? words[1] : "";
 	char program[] = "assay-bench";
 
+	command_hold_streams();
 	if (strcmp(command, "cell") == 0)
 		return cell(count - 2, words + 2);
 	if (strcmp(command, "describe") == 0 && count == 3)

@@ -6,6 +6,9 @@
 #include <getopt.h>
 #include <stdbool.h>
 
+/* Standard streams that are closed stay out of the way of what is opened later; to use them is an error as before. */
+void command_hold_streams(void);
+
 /* Says on the standard error where the help is. Returns 2, the exit code of bad usage. */
 int command_see_help(void);
 

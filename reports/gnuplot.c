@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gnuplot.h"
 
+#include "interrupt.h"
 #include "record.h"
 #include "style.h"
 
@@ -99,7 +100,7 @@ static void explain(int status, const char *errors, struct text *reason)
 static int run(const char *directory, const struct files *files, struct text *reason)
 {
 	int status;
-	pid_t child = fork();
+	pid_t child = interrupt_came() ? -1 : fork();
 
 	if (child == 0)
 		become_gnuplot(directory, files->script.data + strlen(directory) + 1,
@@ -108,11 +109,11 @@ static int run(const char *directory, const struct files *files, struct text *re
 		text_format(reason, "cannot start gnuplot: %s", strerror(errno));
 		return -1;
 	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR) {
-			text_format(reason, "cannot wait for gnuplot: %s", strerror(errno));
-			return -1;
-		}
+	status = interrupt_wait(child);
+	if (status == -1) {
+		text_format(reason, "cannot wait for gnuplot: %s", strerror(errno));
+		return -1;
+	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	explain(status, files->errors.data, reason);

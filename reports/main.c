@@ -2,6 +2,7 @@
 /* assay-report: the results of the suite and of the bench as one page, and as pictures. */
 #include "command.h"
 #include "holds.h"
+#include "interrupt.h"
 #include "publish.h"
 #include "record.h"
 #include "report.h"
@@ -78,12 +79,16 @@ static int make_report(const struct results *results, const char *directory)
 		return -1;
 	}
 	plots_make(&plots, results, publication.temporary);
-	if (plots.message)
+	if (plots.message && !interrupt_came())
 		fprintf(stderr, "assay-report: warning: tables only, no plots: %s\n",
 			plots.message);
 	failed = write_page(results, &plots, PAGE_MARKDOWN, "report.md") ||
 		 write_page(results, &plots, PAGE_HTML, "report.html");
 	plots_free(&plots);
+	if (!failed && interrupt_came()) {
+		fprintf(stderr, "assay-report: interrupted; nothing was written\n");
+		failed = -1;
+	}
 	if (failed) {
 		publish_cancel(&publication);
 		return -1;
@@ -145,6 +150,10 @@ static int report(char *const files[3], const struct request *request)
 	int code = 0;
 
 	atexit(clean_up);
+	if (interrupt_watch()) {
+		perror("assay-report: cannot watch for interrupts");
+		return 2;
+	}
 	if (results_read(&results, files[0], files[1], files[2]) ||
 	    make_report(&results, request->directory) ||
 	    report_terminal(&results, request->directory)) {
@@ -166,6 +175,7 @@ int main(int argc, char *argv[])
 	char program[] = "assay-report"; /* what getopt_long() puts before its messages */
 
 	argv[0] = program;
+	command_hold_streams();
 	if (parse(argc, argv, &request))
 		return 2;
 	if (request.help)

@@ -438,6 +438,7 @@ int main(int count, char **words)
 	char program[] = "assay-compare";
 
 	words[0] = program;
+	command_hold_streams();
 	complaint_listen();
 	if (parse(count, words, &request))
 		return VERDICT_ERROR;

@@ -3,10 +3,13 @@
 
 #include "../machine.h"
 #include "cells.h"
+#include "complaint.h"
+#include "interrupt.h"
 #include "process.h"
 #include "text.h"
 #include "turn.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,7 +208,9 @@ int measure(struct figures *figures, const struct measurement *measurement,
 	int failed = -1;
 
 	figures->interleaved = true;
-	if (process_watch_interrupts() || process_directory(directory, sizeof directory))
+	if (interrupt_watch())
+		return complain("cannot watch for interrupts: %s", strerror(errno));
+	if (process_directory(directory, sizeof directory))
 		return -1;
 	machine_read(&before);
 	if (cells_choose(&cells, figures, measurement->trees, measurement->selection, directory) ==

@@ -2,6 +2,7 @@
 #include "process.h"
 
 #include "complaint.h"
+#include "interrupt.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,29 +14,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int number)
-{
-	interrupted = number;
-}
-
-int process_watch_interrupts(void)
-{
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = interrupt}; /* without SA_RESTART: waits end */
-
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		if (sigaction(numbers[i], &action, NULL))
-			return complain("cannot watch for interrupts: %s", strerror(errno));
-	return 0;
-}
-
-bool process_interrupted(void)
-{
-	return interrupted != 0;
-}
 
 /* In a process group of its own: a Ctrl-C reaches us alone, and we end it in its own way. */
 static void become(const char *program, char *const arguments[], int errors, pid_t parent)
@@ -71,15 +49,13 @@ int process_run(const char *program, char *const arguments[], char *message, siz
 	pid_t parent = getpid(), pid;
 
 	snprintf(message, size, "cannot be started");
-	if (errors < 0 || interrupted)
+	if (errors < 0 || interrupt_came())
 		return -1;
 	pid = fork();
 	if (pid == 0)
 		become(program, arguments, errors, parent);
-	/* An interrupt just before waitpid() is seen when the program ends: seconds, not hours. */
-	while (pid > 0 && waitpid(pid, &status, 0) < 0)
-		if (errno == EINTR && interrupted)
-			kill(pid, SIGTERM);
+	if (pid > 0)
+		status = interrupt_wait(pid);
 	if (pid > 0 && WIFEXITED(status)) {
 		last_line(errors, message, size);
 		status = WEXITSTATUS(status);

@@ -3,16 +3,10 @@
 #ifndef COMPARE_PROCESS_H
 #define COMPARE_PROCESS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-/* From here on an interrupt ends the program that runs and is reported, instead of ending us. 0, or
- * -1 after a message. */
-int process_watch_interrupts(void);
-bool process_interrupted(void);
-
 /*
- * Runs it to its end. Its exit status; -1 if it has none. Unless that is 0, message is the last
+ * Runs it to its end, or to an interrupt's. Its exit status; -1 if it has none. Unless that is 0, message is the last
  * line that it said.
  */
 int process_run(const char *program, char *const arguments[], char *message, size_t size);

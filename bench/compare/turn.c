@@ -2,6 +2,7 @@
 #include "turn.h"
 
 #include "complaint.h"
+#include "interrupt.h"
 #include "process.h"
 
 #include <inttypes.h>
@@ -104,7 +105,7 @@ int turn_take(struct turn *turn)
 	snprintf(workers, sizeof workers, "%d", cell->workers);
 	unlink(file);
 	status = process_run(program, arguments, message, sizeof message);
-	if (process_interrupted())
+	if (interrupt_came())
 		return complain("interrupted");
 	if (status != 0 && status != 1) {
 		settle(turn, &like, STATE_FAILED, message);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "instructions.h"
 
+#include "interrupt.h"
+
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -120,6 +123,8 @@ int instructions_count(const char *backend, struct board *board, uint64_t instru
 	int status = -1, errors, failed = 0;
 	pid_t pid;
 
+	if (interrupt_came())
+		return -1;
 	memset(instructions, 0, PHASES * sizeof *instructions);
 	if (!HAVE_CALLGRIND) {
 		snprintf(board->message, sizeof board->message,
@@ -130,7 +135,9 @@ int instructions_count(const char *backend, struct board *board, uint64_t instru
 	snprintf(directory, sizeof directory, "%s/assay-proxies-XXXXXX",
 		 parent && *parent ? parent : "/tmp");
 	if (!mkdtemp(directory)) {
-		snprintf(board->message, sizeof board->message, "no temporary directory");
+		snprintf(board->message, sizeof board->message,
+			 "cannot make the directory '%.200s' (TMPDIR): %s", directory,
+			 strerror(errno));
 		return -1;
 	}
 	errors = memfd_create("errors", MFD_CLOEXEC);
@@ -139,7 +146,7 @@ int instructions_count(const char *backend, struct board *board, uint64_t instru
 	if (pid == 0)
 		become_valgrind(backend, directory, errors);
 	if (pid > 0)
-		waitpid(pid, &status, 0);
+		status = interrupt_wait(pid);
 	read_dumps(directory, instructions);
 	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 127) {
 		snprintf(board->message, sizeof board->message,

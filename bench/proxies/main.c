@@ -5,6 +5,7 @@
 #include "command.h"
 #include "exercise.h"
 #include "instructions.h"
+#include "interrupt.h"
 #include "record.h"
 #include "system_calls.h"
 
@@ -131,6 +132,7 @@ static int run_apart(const char *backend, struct board *board, bool traced)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
+		interrupt_unwatch();
 		alarm(LIMIT_S);
 		if (traced)
 			raise(SIGSTOP);
@@ -141,7 +143,7 @@ static int run_apart(const char *backend, struct board *board, bool traced)
 	if (pid < 0)
 		return -1;
 	if (!traced)
-		return waitpid(pid, &status, 0) == pid ? status : -1;
+		return interrupt_wait(pid);
 	status = system_calls_count(pid, board);
 	if (status == -1) {
 		int error = errno;
@@ -327,11 +329,12 @@ static int open_apart(struct subject *subject)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
+		interrupt_unwatch();
 		alarm(LIMIT_S);
 		end_apart(board, exercise_open(subject->file, board));
 	}
-	if (pid > 0 && waitpid(pid, &status, 0) != pid)
-		status = -1;
+	if (pid > 0)
+		status = interrupt_wait(pid);
 	if (board->finished) {
 		snprintf(subject->name, sizeof subject->name, "%s", board->backend);
 	} else if (board->message[0]) {
@@ -383,8 +386,12 @@ static int measure_all(const struct subject *subjects, size_t count, bool json, 
 		fprintf(stderr, "assay-proxies: no memory for the table\n");
 		return 2;
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && !interrupt_came(); i++)
 		measure(&output, &subjects[i]);
+	if (interrupt_came()) {
+		fprintf(stderr, "assay-proxies: interrupted; nothing was written\n");
+		return 2;
+	}
 	return write_results(&output, json, path) ? 2 : output.failed;
 }
 
@@ -466,6 +473,7 @@ int main(int count, char **words)
 	struct request request = {.path = NULL};
 	char program[] = "assay-proxies";
 
+	command_hold_streams();
 	if (count == 3 && strcmp(words[1], "instructions") == 0)
 		return instructions_child(words[2]);
 	fix_addresses(words);
@@ -474,6 +482,10 @@ int main(int count, char **words)
 		return 2;
 	if (request.help)
 		return record_write(NULL, help) ? 2 : 0;
+	if (interrupt_watch()) {
+		perror("assay-proxies: cannot watch for interrupts");
+		return 2;
+	}
 	return run(words + optind, (size_t)(count - optind),
 		   request.format && strcmp(request.format, "json") == 0, request.path);
 }

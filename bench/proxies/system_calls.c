@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "system_calls.h"
 
+#include "interrupt.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <sys/ptrace.h>
@@ -41,6 +43,8 @@ int system_calls_count(pid_t child, struct board *board)
 		return -1;
 	kill(child, SIGCONT);
 	while ((thread = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR) {
+		if (interrupt_came())
+			kill(child, SIGKILL);
 		if (thread <= 0)
 			continue;
 		if (WIFSTOPPED(status))

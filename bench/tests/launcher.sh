@@ -73,6 +73,8 @@ expect 2 "there is no workload 'nosuch'" report inline --workload=nosuch -onew/o
 expect 0 'Usage: assay' report --help
 expect 0 'Usage: assay' report inline -h
 
+expect 2 "there are no tests in '$directory/build'" "$assay" test --no-build
+: >build/CTestTestfile.cmake
 expect 8 'No tests were found' "$assay" test --no-build -R nosuch
 
 # Before a revision is built.
@@ -146,5 +148,24 @@ for words in help --version 'conform --help' 'bench --help' 'compare --help' 'pr
 	expect 2 'cannot write to the standard output' \
 		sh -c 'exec "$0" "$@" >/dev/full' "$assay" --no-build $words
 done
+
+# A signal to the script alone ends the program that it waits for, which may end in its own way.
+mkfifo begun
+cat >build/bin/assay-conform <<END
+#!/bin/bash
+[ "\$1" = run ] || exec "$bin/assay-conform" "\$@"
+sleep 1000 &
+trap 'kill \$!; echo ended >"$directory/ends"; exit 2' TERM
+echo x >"$directory/begun"
+wait
+END
+"$assay" report inline -o interrupted --no-build 2>said &
+job=$!
+read -r _ <begun
+kill -TERM $job
+wait $job
+saw=$?
+[ $saw = 2 ] && [ -s ends ] || complain "interrupted: expected exit code 2 and an end, saw $saw"
+
 [ $wrong = 0 ] || echo "$wrong wrong" >&2
 [ $wrong = 0 ]

@@ -40,6 +40,22 @@ expect 1 '' "$proxies" "$odd" --format json -o failed.json
 expect 2 'only BASE has it' "$compare" one.json failed.json --force
 # Without valgrind the rest is counted, and the cell says why it is empty.
 expect 0 'install the Debian package valgrind' env PATH=/nowhere "$proxies" "$backend"
+# Interrupted it ends what it started, and leaves nothing behind.
+if ! grep -q 'built without valgrind' said; then
+	mkdir stubs tmp
+	mkfifo begun
+	printf '#!/bin/sh\n[ "$1" = --tool=callgrind ] && echo x >"%s/begun"\nexec sleep 1000\n' \
+		"$directory" >stubs/valgrind
+	chmod +x stubs/valgrind
+	PATH=$directory/stubs:$PATH TMPDIR=$directory/tmp "$proxies" "$backend" -o none.json 2>said &
+	job=$!
+	read -r _ <begun
+	[ -n "$(ls tmp)" ] || { echo "there is no temporary directory" >&2; wrong=$((wrong + 1)); }
+	kill -TERM $job
+	expect 2 '' wait $job
+	[ -z "$(ls tmp)" ] || { echo "a temporary directory is left" >&2; wrong=$((wrong + 1)); }
+fi
+expect 0 "cannot make the directory '/nowhere/" env TMPDIR=/nowhere "$proxies" "$backend"
 # Of thousands of tasks, those of the exercise itself are less than a hundredth each.
 expect 0 '' env PATH=/nowhere "$proxies" "$processes"
 grep -q 'cannot trace a process here' said || grep -q 'system_calls_per_task  *0\.00 ' said ||

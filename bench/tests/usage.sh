@@ -81,4 +81,9 @@ done
 exec 3>&-
 expect 2 'cannot write to the standard output' sh -c '"$0" --help >/dev/full' "$bench"
 expect 0 'exit code' "$bench" --help
+
+# Streams that are closed: what is opened must not take their place.
+tiny -o closed.json <&- >&- 2>&- || complain "closed streams: expected exit code 0"
+grep -q '"ok":	true' closed.json || complain "closed streams: expected results in closed.json"
+expect 2 'cannot write to the standard output' sh -c 'exec "$0" list workloads <&- >&-' "$bench"
 finish

@@ -297,6 +297,24 @@ case_hostile() {
 	fi
 }
 
+case_interrupted() {
+	mkdir stubs out
+	touch out/mine
+	mkfifo begun
+	printf '#!/bin/sh\necho x >"%s/begun"\nexec sleep 1000\n' "$work" >stubs/gnuplot
+	chmod +x stubs/gnuplot
+	PATH=$work/stubs:$PATH "$program" "$samples/conformance.json" "$samples/bench.json" \
+		"$samples/clauses.json" -o out >stdout 2>stderr &
+	local job=$!
+	read -r _ <begun
+	kill -TERM $job
+	wait $job
+	status=$?
+	expect "exit code 2" status_is 2
+	expect "it says why" grep -q 'interrupted; nothing was written' stderr
+	expect "nothing is left" only_names out "mine"
+}
+
 case_publishing() {
 	mkdir out out/plots
 	touch out/mine out/plots/mine.svg out/plots/workload-old.svg
