@@ -4,10 +4,13 @@
 #include "worker.h"
 
 #include <stdlib.h>
-#include <time.h>
 
-/* How long a leaving thread waits, in its place, for the end of the one before it. */
-#define PATIENCE_MS 10
+/* How long a leaving thread waits, in its place, for the end of the one before it; and how many may not have
+ * ended before it waits as long as that takes: threads are not to pile up. */
+#define PATIENCE_NS 10000000
+#define LINGERING_LIMIT 16
+/* How long others' ends are waited for where no thread can be started, before the pool breaks. */
+#define LAST_PATIENCE_NS INT64_C(1000000000)
 
 void let_in(struct pool *pool)
 {
@@ -129,26 +132,43 @@ static uint64_t helping(const struct pool *pool)
 	return count;
 }
 
+/* Under the mutex: joins those of the lingering threads that have ended. */
+static void collect(struct pool *pool)
+{
+	struct crew_thread **link = &pool->lingering, *ended;
+
+	while (*link) {
+		ended = *link;
+		if (pthread_tryjoin_np(ended->id, NULL)) {
+			link = &ended->next;
+			continue;
+		}
+		*link = ended->next;
+		free(ended);
+		pool->lingering_count--;
+	}
+}
+
 /* Under the mutex. ASSAY_ERESOURCE: nothing has changed. */
 static int start_worker(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
-	pthread_t before = worker->thread;
+	struct crew_thread *thread = malloc(sizeof *thread);
 
+	collect(pool);
 	worker->tasks_left = pool->settings.config.tasks_per_worker;
 	/* relaxed: the thread is started after it */
 	atomic_store_explicit(&worker->initialized, false, memory_order_relaxed);
 	worker->searching = false; /* before it is initialized nobody may rely on it */
-	if (port_thread_start(&worker->thread, pool->settings.config.stack_size, worker_main,
-			      worker)) {
-		worker->thread = before;
+	if (!thread ||
+	    port_thread_start(&thread->id, pool->settings.config.stack_size, worker_main, worker)) {
+		free(thread);
 		atomic_store_explicit(&pool->refused, true, memory_order_relaxed); /* a hint */
 		return ASSAY_ERESOURCE;
 	}
 	atomic_store_explicit(&pool->refused, false, memory_order_relaxed);
-	worker->before = before;
-	worker->has_before = worker->to_join;
-	worker->to_join = false;
+	worker->before = worker->thread;
+	worker->thread = thread;
 	worker->alive = true;
 	atomic_fetch_add_explicit(&pool->alive, 1, memory_order_relaxed); /* under the mutex */
 	atomic_fetch_add_explicit(&pool->park.wakes, 1, memory_order_relaxed);
@@ -194,6 +214,35 @@ static void give_up(struct pool *pool)
 	depart(&visit);
 }
 
+/* Without the mutex: lets the others do something. */
+static void nap(void)
+{
+	_Atomic uint32_t nobody = 0;
+
+	port_sleep(&nobody, 0, assay_deadline_ns(500000));
+}
+
+/* Under the mutex, which it gives up; the pool may be gone afterwards. Threads that linger may hold what one
+ * more needs. */
+static void grow_or_give_up(struct pool *pool)
+{
+	int64_t deadline_ns = ASSAY_FOREVER;
+
+	while (grow_or_fail(pool)) {
+		if (deadline_ns == ASSAY_FOREVER)
+			deadline_ns = assay_deadline_ns(LAST_PATIENCE_NS);
+		if (!pool->lingering || assay_remaining_ns(deadline_ns) <= 0) {
+			give_up(pool);
+			return;
+		}
+		pthread_mutex_unlock(&pool->mutex);
+		nap();
+		pthread_mutex_lock(&pool->mutex);
+	}
+	pthread_cond_broadcast(&pool->left);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
 void stand_aside(struct worker *worker)
 {
 	/* relaxed: P5 has the fence */
@@ -202,33 +251,20 @@ void stand_aside(struct worker *worker)
 }
 
 /* False: it has not ended so far. */
-static bool join_soon(pthread_t thread)
+static bool join_soon(struct crew_thread *thread)
 {
-	struct timespec limit;
+	int64_t deadline_ns = assay_deadline_ns(PATIENCE_NS);
+	unsigned step = 0;
 
-	clock_gettime(CLOCK_REALTIME, &limit);
-	limit.tv_nsec += PATIENCE_MS * 1000000;
-	if (limit.tv_nsec >= 1000000000) {
-		limit.tv_nsec -= 1000000000;
-		limit.tv_sec++;
+	while (pthread_tryjoin_np(thread->id, NULL)) {
+		if (assay_remaining_ns(deadline_ns) <= 0)
+			return false;
+		if (step < 200)
+			port_backoff(&step);
+		else
+			nap();
 	}
-	return pthread_timedjoin_np(thread, NULL, &limit) == 0;
-}
-
-/* Under the mutex: joins those of the lingering threads that have ended. */
-static void collect(struct pool *pool)
-{
-	struct lingering **link = &pool->lingering, *next;
-
-	while (*link) {
-		if (pthread_tryjoin_np((*link)->thread, NULL)) {
-			link = &(*link)->next;
-			continue;
-		}
-		next = (*link)->next;
-		free(*link);
-		*link = next;
-	}
+	return true;
 }
 
 /*
@@ -236,29 +272,31 @@ static void collect(struct pool *pool)
  * the mutex, which the other's destructors of thread-local data may need. They may even wait for a task
  * that needs this place: then somebody else joins it later.
  */
-static void join_before(struct pool *pool, pthread_t before)
+static void join_before(struct pool *pool, struct crew_thread *before)
 {
-	struct lingering *lingering;
+	bool lingers = !join_soon(before);
 
-	if (join_soon(before))
-		return;
-	lingering = malloc(sizeof *lingering);
-	if (!lingering) {
-		pthread_join(before, NULL);
-		return;
+	if (lingers) {
+		pthread_mutex_lock(&pool->mutex);
+		collect(pool);
+		lingers = pool->lingering_count < LINGERING_LIMIT;
+		if (lingers) {
+			before->next = pool->lingering;
+			pool->lingering = before;
+			pool->lingering_count++;
+		}
+		pthread_mutex_unlock(&pool->mutex);
+		if (lingers)
+			return;
+		pthread_join(before->id, NULL);
 	}
-	lingering->thread = before;
-	pthread_mutex_lock(&pool->mutex);
-	lingering->next = pool->lingering;
-	pool->lingering = lingering;
-	pthread_mutex_unlock(&pool->mutex);
+	free(before);
 }
 
 void leave(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
-	pthread_t before;
-	bool has_before;
+	struct crew_thread *before;
 
 	end_if_orphaned(pool);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
@@ -269,30 +307,22 @@ void leave(struct worker *worker)
 		park_wake_all(&pool->park);
 	pthread_mutex_lock(&pool->mutex);
 	before = worker->before;
-	has_before = worker->has_before;
-	worker->has_before = false;
-	if (has_before) {
+	worker->before = NULL;
+	if (before) {
 		pthread_mutex_unlock(&pool->mutex);
 		stand_aside(worker);
 		join_before(pool, before);
 		pthread_mutex_lock(&pool->mutex);
 	}
-	collect(pool);
 	/* relaxed: under the mutex, with alive */
 	atomic_store_explicit(&worker->helping, 0, memory_order_relaxed);
 	worker->alive = false;
-	worker->to_join = true;
 	atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_relaxed);
 	port_fence_heavy(pool->park.lopsided); /* P5 */
 	if (!queue_looks_empty(pool->queue))
 		park_wake(&pool->park); /* for what this worker leaves behind */
 	current_worker = NULL;
-	if (grow_or_fail(pool)) {
-		give_up(pool);
-	} else {
-		pthread_cond_broadcast(&pool->left);
-		pthread_mutex_unlock(&pool->mutex);
-	}
+	grow_or_give_up(pool);
 	/* The pool may be gone now. */
 }
 
@@ -329,10 +359,7 @@ void grow_if_short(struct pool *pool)
 static void grow_for_push(struct pool *pool)
 {
 	pthread_mutex_lock(&pool->mutex);
-	if (grow_or_fail(pool))
-		give_up(pool);
-	else
-		pthread_mutex_unlock(&pool->mutex);
+	grow_or_give_up(pool);
 }
 
 void wake_or_grow(struct pool *pool)

@@ -60,17 +60,20 @@ PORT_AT_LOAD static void watch_forks(void)
 
 bool exit_remember(struct pool *pool)
 {
-	bool remembered;
+	bool was_watched;
 
 	pthread_mutex_lock(&pools_mutex);
-	watched = watched || atexit(at_exit) == 0;
-	remembered = watched;
-	if (remembered) {
-		pool->next = pools;
-		pools = pool;
-	}
+	was_watched = watched;
 	pthread_mutex_unlock(&pools_mutex);
-	return remembered;
+	/* Not under the mutex, which fork takes: it allocates. To be called twice does no harm. */
+	if (!was_watched && atexit(at_exit))
+		return false;
+	pthread_mutex_lock(&pools_mutex);
+	watched = true;
+	pool->next = pools;
+	pools = pool;
+	pthread_mutex_unlock(&pools_mutex);
+	return true;
 }
 
 void exit_forget(struct pool *pool)

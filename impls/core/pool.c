@@ -15,33 +15,26 @@
  * Shutting down
  */
 
-/* Under the mutex: claims a thread that has left and nobody has joined yet. */
-static bool take_left(struct pool *pool, pthread_t *thread)
+/* Under the mutex: a thread that has left and nobody has joined yet; the caller's from then on. */
+static struct crew_thread *take_left(struct pool *pool)
 {
-	struct lingering *lingering = pool->lingering;
+	struct crew_thread *thread = pool->lingering;
 
-	if (lingering) {
-		*thread = lingering->thread;
-		pool->lingering = lingering->next;
-		free(lingering);
-		return true;
+	if (thread) {
+		pool->lingering = thread->next;
+		pool->lingering_count--;
 	}
-	for (int i = 0; i < pool->settings.config.workers; i++) {
-		struct worker *worker = &pool->workers[i];
-
-		if (worker->to_join) {
-			*thread = worker->thread;
-			worker->to_join = false;
-			return true;
-		}
+	for (int i = 0; !thread && i < pool->settings.config.workers; i++) {
+		thread = pool->workers[i].thread;
+		pool->workers[i].thread = NULL;
 	}
-	return false;
+	return thread;
 }
 
 /* Until every task has ended, and every worker and every guest has gone. */
 static void join(struct pool *pool)
 {
-	pthread_t left;
+	struct crew_thread *left;
 	int cancellable;
 
 	/* A cancelled client would leave the mutex locked. */
@@ -51,12 +44,14 @@ static void join(struct pool *pool)
 		while (pool->guests || unfinished(pool) ||
 		       atomic_load_explicit(&pool->alive, memory_order_relaxed))
 			pthread_cond_wait(&pool->left, &pool->mutex);
-		if (!take_left(pool, &left))
+		left = take_left(pool); /* no worker is alive */
+		if (!left)
 			break;
 		/* As a guest without the mutex: the thread's own destructors may need it. */
 		pool->guests++;
 		pthread_mutex_unlock(&pool->mutex);
-		pthread_join(left, NULL);
+		pthread_join(left->id, NULL);
+		free(left);
 		pthread_mutex_lock(&pool->mutex);
 		pool->guests--;
 		pthread_cond_broadcast(&pool->left);

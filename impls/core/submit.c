@@ -229,7 +229,7 @@ static size_t submit_batch(struct pool *pool, const struct assay_task *tasks, si
 	return accepted;
 }
 
-/* How many of the first tasks are not wrong: no room is taken for those from there on. */
+/* How many of the first tasks are not wrong. */
 static size_t count_good(struct pool *pool, const struct assay_task *tasks, size_t count)
 {
 	assay_function *function;
@@ -240,27 +240,49 @@ static size_t count_good(struct pool *pool, const struct assay_task *tasks, size
 	return good;
 }
 
+/* Room is taken for as many as there is, but not for a task that is wrong. */
+static int submit_many_bounded(struct pool *pool, const struct assay_task *tasks, size_t count,
+			       assay_future **futures, size_t *accepted)
+{
+	size_t good = 0; /* that come next, as far as was looked */
+	int error = ASSAY_OK;
+
+	while (!error && *accepted < count) {
+		const struct assay_task *next = tasks + *accepted;
+		assay_future **out = futures ? futures + *accepted : NULL;
+		size_t ahead = count - *accepted < BATCH ? count - *accepted : BATCH;
+		size_t room, submitted;
+
+		if (!good)
+			good = count_good(pool, next, ahead);
+		room = take_room(pool, good);
+		if (room) {
+			submitted = submit_batch(pool, next, room, out, &error);
+			for (size_t i = submitted; i < room; i++)
+				make_room(pool);
+		} else { /* one waits for room, is run here, or is refused */
+			error = submit_bounded(pool, next, out);
+			submitted = error ? 0 : 1;
+		}
+		*accepted += submitted;
+		good -= good ? submitted : 0;
+	}
+	return error;
+}
+
 int pool_submit_many(assay_executor *executor, const struct assay_task *tasks, size_t count,
 		     assay_future **futures, size_t *accepted)
 {
 	struct pool *pool = pool_of(executor);
 	int error = check_open(pool);
 
+	if (!error && is_bounded(pool))
+		return submit_many_bounded(pool, tasks, count, futures, accepted);
 	while (!error && *accepted < count) {
-		assay_future **out = futures ? futures + *accepted : NULL;
-		size_t size = count - *accepted < BATCH ? count - *accepted : BATCH, submitted;
+		size_t size = count - *accepted < BATCH ? count - *accepted : BATCH;
 
-		if (is_bounded(pool))
-			size = take_room(pool, count_good(pool, tasks + *accepted, size));
-		if (!size) { /* one waits for room, is run here, or is refused */
-			error = submit_bounded(pool, tasks + *accepted, out);
-			*accepted += !error;
-			continue;
-		}
-		submitted = submit_batch(pool, tasks + *accepted, size, out, &error);
-		*accepted += submitted;
-		while (size-- > submitted)
-			make_room(pool);
+		*accepted += submit_batch(pool, tasks + *accepted, size,
+					  futures ? futures + *accepted : NULL, &error);
 	}
 	return error;
 }

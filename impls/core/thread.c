@@ -39,14 +39,17 @@ struct thread_number *thread_borrow(void)
 
 	lock();
 	number = first_free;
-	if (number) {
+	if (number)
 		first_free = number->next_free;
-	} else {
-		number = malloc(sizeof *number);
-		if (number)
-			number->value = next_value++;
-	}
 	unlock();
+	if (number)
+		return number;
+	number = malloc(sizeof *number); /* not under the lock: fork takes it, too */
+	if (number) {
+		lock();
+		number->value = next_value++;
+		unlock();
+	}
 	return number;
 }
 

@@ -46,6 +46,12 @@
 
 struct forks;
 
+/* A thread of a pool, until it is joined. */
+struct crew_thread {
+	struct crew_thread *next;
+	pthread_t id;
+};
+
 /* What keeps a worker from taking tasks though it runs none: a child of another worker's task; or it will leave,
  * and another can have its place then. */
 enum { HELPING = 1, ASIDE };
@@ -57,11 +63,8 @@ struct worker {
 	int index;
 	/* Under pool->mutex. */
 	bool alive;
-	bool to_join; /* thread has left, or is leaving, and must be joined */
-	bool has_before;
-	pthread_t thread;
-	pthread_t
-		before; /* had this slot before; this thread joins it when it leaves, if it has ended */
+	struct crew_thread *thread; /* if not alive: has left, or is leaving, and must be joined */
+	struct crew_thread *before; /* had this slot before; this thread joins it when it leaves */
 	/* The worker's own. */
 	_Atomic bool initialized;
 	bool searching; /* counted among the searchers */
@@ -115,12 +118,6 @@ static inline void activation_leave(struct activation *activation)
  * it, innermost first, while its frames are still there. user is the worker. */
 void stack_ended(void *user);
 
-/* A thread that has left, and whose destructors of thread-local data take long. */
-struct lingering {
-	struct lingering *next;
-	pthread_t thread;
-};
-
 struct pool {
 	assay_executor base;
 	struct queue *queue;
@@ -135,10 +132,11 @@ struct pool {
 	pthread_mutex_t mutex; /* life and death of workers; only a queue's lock is taken inside */
 	pthread_cond_t left;   /* alive or guests went down */
 	int guests;            /* clients that run or cancel tasks here; under mutex */
-	struct lingering *lingering; /* under mutex */
-	struct pool *next;           /* in `pools`; this and pins under pools_mutex */
-	int pins;                    /* exit is using it */
-	bool at_exit;                /* exit has dealt with it */
+	struct crew_thread *lingering; /* have left, and not ended; with their number under mutex */
+	int lingering_count;
+	struct pool *next; /* in `pools`; this and pins under pools_mutex */
+	int pins;          /* exit is using it */
+	bool at_exit;      /* exit has dealt with it */
 	uint32_t spinners; /* how many workers may look for work at once instead of sleeping */
 	struct park park;
 	/* Bounded queues only. */

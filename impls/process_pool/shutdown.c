@@ -295,22 +295,36 @@ PORT_AT_LOAD static void watch_forks(void)
 	pthread_atfork(lock_register, unlock_register, lose_pools);
 }
 
-struct pool *pool_new(void)
+/* Not under the mutex, which fork takes: atexit() allocates. To be called twice does no harm. */
+static bool watch_exit(void)
 {
-	static bool watched; /* under register_mutex: at_exit() is registered */
-	struct pool *pool = NULL;
-	bool is_watched;
+	static bool watched; /* under register_mutex */
+	bool was_watched;
 
 	pthread_mutex_lock(&register_mutex);
-	watched = watched || atexit(at_exit) == 0;
-	is_watched = watched;
-	if (is_watched && unused) {
-		pool = unused;
-		unused = pool->next;
-	}
+	was_watched = watched;
 	pthread_mutex_unlock(&register_mutex);
-	if (!is_watched)
+	if (was_watched)
+		return true;
+	if (atexit(at_exit))
+		return false;
+	pthread_mutex_lock(&register_mutex);
+	watched = true;
+	pthread_mutex_unlock(&register_mutex);
+	return true;
+}
+
+struct pool *pool_new(void)
+{
+	struct pool *pool;
+
+	if (!watch_exit())
 		return NULL;
+	pthread_mutex_lock(&register_mutex);
+	pool = unused;
+	if (pool)
+		unused = pool->next;
+	pthread_mutex_unlock(&register_mutex);
 	if (pool) {
 		/* A late visitor may still count itself in and out. */
 		memset((char *)pool + offsetof(struct pool, next), 0,

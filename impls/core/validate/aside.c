@@ -110,7 +110,7 @@ static bool is_anybody_lingering(void)
 	bool is;
 
 	pthread_mutex_lock(&inside->mutex);
-	is = inside->lingering;
+	is = inside->lingering != NULL;
 	pthread_mutex_unlock(&inside->mutex);
 	return is;
 }
@@ -130,6 +130,44 @@ static void be_joined(int workers, int threads)
 		pass(&begun);
 	while (threads > 1 && is_anybody_lingering())
 		client_finish(client_submit(pool, do_nothing, NULL, 0));
+	MUST(assay_executor_destroy(pool) == ASSAY_OK);
+}
+
+static pthread_key_t slow_key;
+
+static void pass_late(void *unused)
+{
+	(void)unused;
+	pass(&gates[0]);
+}
+
+static int set_slow_key(assay_call *call)
+{
+	MUST(pthread_setspecific(slow_key, call) == 0);
+	return ASSAY_OK;
+}
+
+/* Threads that take long to end do not pile up: with 16 of them the next one's successor waits. */
+static void pile_up(void)
+{
+	enum { LIMIT = 16, THREADS = LIMIT + 4 };
+	struct assay_config config = assay_config_default();
+	assay_future *futures[THREADS];
+
+	MUST(pthread_key_create(&slow_key, pass_late) == 0);
+	config.workers = 1;
+	config.tasks_per_worker = 1;
+	MUST(assay_executor_create(&assay_backend, &config, &pool) == ASSAY_OK);
+	for (int i = 0; i < THREADS; i++)
+		futures[i] = client_submit(pool, set_slow_key, NULL, 0);
+	/* Those that have not ended, and one that has the place and joins its predecessor. */
+	for (int i = 0; i < LIMIT + 2; i++)
+		MUST(assay_future_wait(futures[i], ASSAY_FOREVER) == ASSAY_OK);
+	MUST(assay_future_wait(futures[LIMIT + 2], 100000000) == ASSAY_ETIMEDOUT);
+	for (int i = 0; i < THREADS; i++)
+		sem_post(&gates[0]);
+	for (int i = 0; i < THREADS; i++)
+		client_finish(futures[i]);
 	MUST(assay_executor_destroy(pool) == ASSAY_OK);
 }
 
@@ -183,5 +221,6 @@ int main(void)
 	be_joined(WORKERS, 1);
 	be_joined(1, 1);
 	be_joined(1, 5);
+	pile_up();
 	return 0;
 }
