@@ -41,7 +41,7 @@ void runner_run(const struct test *test, const struct setup *setup, struct resul
 
 /* What a backend says about itself. */
 struct facts {
-	char name[64];
+	char name[ASSAY_NAME_LIMIT + 1];
 	char summary[256];
 	uint64_t capabilities;
 	uint32_t lookahead;

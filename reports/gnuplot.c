@@ -100,8 +100,13 @@ static void explain(int status, const char *errors, struct text *reason)
 static int run(const char *directory, const struct files *files, struct text *reason)
 {
 	int status;
-	pid_t child = interrupt_came() ? -1 : fork();
+	pid_t child;
 
+	if (interrupt_came()) {
+		text_add(reason, "interrupted");
+		return -1;
+	}
+	child = fork();
 	if (child == 0)
 		become_gnuplot(directory, files->script.data + strlen(directory) + 1,
 			       files->errors.data);

@@ -7,6 +7,8 @@
 #ifndef PROXIES_EXERCISE_H
 #define PROXIES_EXERCISE_H
 
+#include <assay/executor.h>
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,12 +28,12 @@ struct board {
 	_Atomic int64_t live_bytes; /* allocated and not freed */
 	int64_t pending_bytes;      /* of it, the growth while the tasks of the first round wait */
 	uint64_t tasks;             /* of a round */
-	char backend[64];           /* the name in its descriptor */
-	bool apart;                 /* its workers are other processes */
-	bool together;              /* nothing keeps its tasks waiting: all phases are one */
-	bool racing;                /* and they run beside each other: no two runs are the same */
-	bool finished;              /* it came to its end, and the process did not end before */
-	char message[256];          /* why it failed; "" */
+	char backend[ASSAY_NAME_LIMIT + 1]; /* the name in its descriptor */
+	bool apart;                         /* its workers are other processes */
+	bool together;     /* nothing keeps its tasks waiting: all phases are one */
+	bool racing;       /* and they run beside each other: no two runs are the same */
+	bool finished;     /* it came to its end, and the process did not end before */
+	char message[256]; /* why it failed; "" */
 };
 
 /* NULL without memory. */

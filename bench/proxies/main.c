@@ -337,6 +337,8 @@ static int open_apart(struct subject *subject)
 		status = interrupt_wait(pid);
 	if (board->finished) {
 		snprintf(subject->name, sizeof subject->name, "%s", board->backend);
+	} else if (interrupt_came()) {
+		fprintf(stderr, "assay-proxies: interrupted; nothing was written\n");
 	} else if (board->message[0]) {
 		fprintf(stderr, "assay-proxies: %s\n", board->message);
 	} else {

@@ -154,18 +154,20 @@ mkfifo begun
 cat >build/bin/assay-conform <<END
 #!/bin/bash
 [ "\$1" = run ] || exec "$bin/assay-conform" "\$@"
+grep SigIgn /proc/self/status >"$directory/ignored"
 sleep 1000 &
 trap 'kill \$!; echo ended >"$directory/ends"; exit 2' TERM
 echo x >"$directory/begun"
 wait
 END
-"$assay" report inline -o interrupted --no-build 2>said &
+(trap - INT QUIT && exec "$assay" report inline -o interrupted --no-build) 2>said &
 job=$!
 read -r _ <begun
 kill -TERM $job
 wait $job
 saw=$?
 [ $saw = 2 ] && [ -s ends ] || complain "interrupted: expected exit code 2 and an end, saw $saw"
+grep SigIgn /proc/self/status | cmp -s - ignored || complain "conformance ignores other signals: $(cat ignored)"
 
 [ $wrong = 0 ] || echo "$wrong wrong" >&2
 [ $wrong = 0 ]

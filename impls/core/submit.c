@@ -265,7 +265,7 @@ static int submit_many_bounded(struct pool *pool, const struct assay_task *tasks
 			submitted = error ? 0 : 1;
 		}
 		*accepted += submitted;
-		good -= good ? submitted : 0;
+		good -= submitted; /* without any that is good there was none */
 	}
 	return error;
 }

@@ -419,6 +419,7 @@ enum assay_shutdown {
 #define ASSAY_CAP_OWNS_WORKERS (UINT64_C(1) << 23)
 #define ASSAY_CAP_SUBMITTER_FIFO (UINT64_C(1) << 24)
 
+/* Bytes of a backend's name. */
 #define ASSAY_NAME_LIMIT 63
 
 struct assay_backend {
