@@ -149,13 +149,21 @@ static void leave(struct run *run, phase_listener *listener)
 		listener(PHASE_OUTSIDE);
 }
 
-/* The worker stands at a gate before the first task and behind the last. */
-static int round_in_turn(struct run *run, phase_listener *listener)
+static int pass_gate(struct run *run, int which)
+{
+	if (assay_future_outcome(run->at_gate[which], ASSAY_FOREVER, NULL))
+		return fail(run->board, "the gate does not end");
+	assay_future_release(run->at_gate[which]);
+	return 0;
+}
+
+/* The worker stands at a gate before the first task and behind the last. From there it goes to the first
+ * gate of the next round, without a sleep in between: what a submit costs depends on whether the worker
+ * slept lately, and whether it would have had the time is chance. */
+static int round_in_turn(struct run *run, phase_listener *listener, bool is_last)
 {
 	int64_t before_bytes;
 
-	if (stand_at_gate(run, 0))
-		return -1;
 	await_count(&run->board->at_gate, run->stood);
 	before_bytes = atomic_load(&run->board->live_bytes);
 	enter(run, PHASE_SUBMIT, listener);
@@ -174,13 +182,18 @@ static int round_in_turn(struct run *run, phase_listener *listener)
 	if (collect_all(run))
 		return -1;
 	leave(run, listener);
+	if (pass_gate(run, 0) || (!is_last && stand_at_gate(run, 0)))
+		return -1;
 	count_up(&run->board->let_through);
-	for (int i = 0; i < 2; i++) {
-		if (assay_future_outcome(run->at_gate[i], ASSAY_FOREVER, NULL))
-			return fail(run->board, "the gate does not end");
-		assay_future_release(run->at_gate[i]);
-	}
-	return 0;
+	return pass_gate(run, 1);
+}
+
+static int rounds_in_turn(struct run *run, phase_listener *listener)
+{
+	return stand_at_gate(run, 0) || round_in_turn(run, NULL, false) ||
+			       round_in_turn(run, listener, true)
+		       ? -1
+		       : 0;
 }
 
 static int round_together(struct run *run, phase_listener *listener)
@@ -194,11 +207,12 @@ static int round_together(struct run *run, phase_listener *listener)
 
 static int run_rounds(struct run *run, phase_listener *listener)
 {
-	int (*round)(struct run *, phase_listener *) =
-		run->board->together ? round_together : round_in_turn;
+	int failed = run->board->together
+			     ? round_together(run, NULL) || round_together(run, listener)
+			     : rounds_in_turn(run, listener);
 	uint64_t ran;
 
-	if (round(run, NULL) || round(run, listener))
+	if (failed)
 		return -1;
 	ran = atomic_load(&run->board->ran);
 	if (ran != 2 * run->board->tasks)
