@@ -4,6 +4,7 @@
 #include "worker.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 /* How long a leaving thread waits, in its place, for the end of the one before it; and how many may not have
  * ended before it waits as long as that takes: threads are not to pile up. */
@@ -132,6 +133,25 @@ static uint64_t helping(const struct pool *pool)
 	return count;
 }
 
+/* Under the mutex. Not freed: a leaving thread that has allocated nothing would first set up the allocator for
+ * itself, which costs a third of the life of a thread (assay proxies thread_per_task). */
+static void keep_spare(struct pool *pool, struct crew_thread *thread)
+{
+	thread->next = pool->spare;
+	pool->spare = thread;
+}
+
+/* Under the mutex; NULL without memory. */
+static struct crew_thread *take_spare(struct pool *pool)
+{
+	struct crew_thread *thread = pool->spare;
+
+	if (!thread)
+		return malloc(sizeof *thread);
+	pool->spare = thread->next;
+	return thread;
+}
+
 /* Under the mutex: joins those of the lingering threads that have ended. */
 static void collect(struct pool *pool)
 {
@@ -144,8 +164,8 @@ static void collect(struct pool *pool)
 			continue;
 		}
 		*link = ended->next;
-		free(ended);
 		pool->lingering_count--;
+		keep_spare(pool, ended);
 	}
 }
 
@@ -153,16 +173,18 @@ static void collect(struct pool *pool)
 static int start_worker(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
-	struct crew_thread *thread = malloc(sizeof *thread);
+	struct crew_thread *thread;
 
 	collect(pool);
+	thread = take_spare(pool);
 	worker->tasks_left = pool->settings.config.tasks_per_worker;
 	/* relaxed: the thread is started after it */
 	atomic_store_explicit(&worker->initialized, false, memory_order_relaxed);
 	worker->searching = false; /* before it is initialized nobody may rely on it */
 	if (!thread ||
 	    port_thread_start(&thread->id, pool->settings.config.stack_size, worker_main, worker)) {
-		free(thread);
+		if (thread)
+			keep_spare(pool, thread);
 		atomic_store_explicit(&pool->refused, true, memory_order_relaxed); /* a hint */
 		return ASSAY_ERESOURCE;
 	}
@@ -250,47 +272,44 @@ void stand_aside(struct worker *worker)
 	grow_if_short(worker->pool);
 }
 
-/* False: it has not ended so far. */
+/* False: it has not ended so far. On the clock by which ThreadSanitizer can follow a join: if that is set back
+ * meanwhile, the wait is longer by as much. */
 static bool join_soon(struct crew_thread *thread)
 {
-	int64_t deadline_ns = assay_deadline_ns(PATIENCE_NS);
-	unsigned step = 0;
+	struct timespec limit;
 
-	while (pthread_tryjoin_np(thread->id, NULL)) {
-		if (assay_remaining_ns(deadline_ns) <= 0)
-			return false;
-		if (step < 200)
-			port_backoff(&step);
-		else
-			nap();
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_nsec += PATIENCE_NS;
+	if (limit.tv_nsec >= 1000000000) {
+		limit.tv_nsec -= 1000000000;
+		limit.tv_sec++;
 	}
-	return true;
+	return pthread_timedjoin_np(thread->id, NULL, &limit) == 0;
 }
 
 /*
  * While the leaving thread still has its place, so that leaving threads do not pile up; and not under
  * the mutex, which the other's destructors of thread-local data may need. They may even wait for a task
- * that needs this place: then somebody else joins it later.
+ * that needs this place: then somebody else joins it later. Returns under the mutex.
  */
 static void join_before(struct pool *pool, struct crew_thread *before)
 {
-	bool lingers = !join_soon(before);
+	bool has_ended = join_soon(before);
 
-	if (lingers) {
-		pthread_mutex_lock(&pool->mutex);
-		collect(pool);
-		lingers = pool->lingering_count < LINGERING_LIMIT;
-		if (lingers) {
-			before->next = pool->lingering;
-			pool->lingering = before;
-			pool->lingering_count++;
-		}
-		pthread_mutex_unlock(&pool->mutex);
-		if (lingers)
-			return;
-		pthread_join(before->id, NULL);
+	pthread_mutex_lock(&pool->mutex);
+	collect(pool);
+	if (!has_ended && pool->lingering_count < LINGERING_LIMIT) {
+		before->next = pool->lingering;
+		pool->lingering = before;
+		pool->lingering_count++;
+		return;
 	}
-	free(before);
+	if (!has_ended) {
+		pthread_mutex_unlock(&pool->mutex);
+		pthread_join(before->id, NULL);
+		pthread_mutex_lock(&pool->mutex);
+	}
+	keep_spare(pool, before);
 }
 
 void leave(struct worker *worker)
@@ -312,7 +331,6 @@ void leave(struct worker *worker)
 		pthread_mutex_unlock(&pool->mutex);
 		stand_aside(worker);
 		join_before(pool, before);
-		pthread_mutex_lock(&pool->mutex);
 	}
 	/* relaxed: under the mutex, with alive */
 	atomic_store_explicit(&worker->helping, 0, memory_order_relaxed);

@@ -109,6 +109,7 @@ static int shutdown(assay_executor *executor, unsigned flags)
 static void free_pool(struct pool *pool)
 {
 	struct future *left;
+	struct crew_thread *spare;
 
 	/* Entries of futures that were run by who waited for them. */
 	while ((left = queue_pop(pool->queue, WORKER_NONE, NULL)))
@@ -117,6 +118,10 @@ static void free_pool(struct pool *pool)
 	park_free(&pool->park);
 	for (int i = 0; i < pool->settings.config.workers; i++) /* relaxed: nobody else is there */
 		free(atomic_load_explicit(&pool->workers[i].forks, memory_order_relaxed));
+	while ((spare = pool->spare)) {
+		pool->spare = spare->next;
+		free(spare);
+	}
 	pthread_cond_destroy(&pool->left);
 	pthread_mutex_destroy(&pool->mutex);
 	settings_free(&pool->settings);

@@ -134,9 +134,10 @@ struct pool {
 	int guests;            /* clients that run or cancel tasks here; under mutex */
 	struct crew_thread *lingering; /* have left, and not ended; with their number under mutex */
 	int lingering_count;
-	struct pool *next; /* in `pools`; this and pins under pools_mutex */
-	int pins;          /* exit is using it */
-	bool at_exit;      /* exit has dealt with it */
+	struct crew_thread *spare; /* for threads to come; under mutex */
+	struct pool *next;         /* in `pools`; this and pins under pools_mutex */
+	int pins;                  /* exit is using it */
+	bool at_exit;              /* exit has dealt with it */
 	uint32_t spinners; /* how many workers may look for work at once instead of sleeping */
 	struct park park;
 	/* Bounded queues only. */
