@@ -3,13 +3,10 @@
 
 #include "worker.h"
 
-#include <stdlib.h>
-
 /* Every pool there is. */
 static pthread_mutex_t pools_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t unpinned = PTHREAD_COND_INITIALIZER;
 static struct pool *pools;
-static bool watched; /* at_exit() is registered */
 
 /* SHD-14: what was accepted runs before the program is gone. Other threads may go on using, making
  * and destroying pools meanwhile. */
@@ -60,16 +57,12 @@ PORT_AT_LOAD static void watch_forks(void)
 
 bool exit_remember(struct pool *pool)
 {
-	bool was_watched;
+	static _Atomic bool is_watched;
 
-	pthread_mutex_lock(&pools_mutex);
-	was_watched = watched;
-	pthread_mutex_unlock(&pools_mutex);
-	/* Not under the mutex, which fork takes: it allocates. To be called twice does no harm. */
-	if (!was_watched && atexit(at_exit))
+	/* Not under the mutex, which fork takes: it allocates. */
+	if (!port_watch_exit(&is_watched, at_exit))
 		return false;
 	pthread_mutex_lock(&pools_mutex);
-	watched = true;
 	pool->next = pools;
 	pools = pool;
 	pthread_mutex_unlock(&pools_mutex);

@@ -3,6 +3,7 @@
 
 #include <linux/membarrier.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 _Atomic unsigned port_forks;
@@ -46,6 +47,17 @@ int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *)
 	}
 	pthread_attr_destroy(&attributes);
 	return error;
+}
+
+bool port_watch_exit(_Atomic bool *is_watched, void (*function)(void))
+{
+	/* relaxed: nothing is read by it */
+	if (atomic_load_explicit(is_watched, memory_order_relaxed))
+		return true;
+	if (atexit(function))
+		return false;
+	atomic_store_explicit(is_watched, true, memory_order_relaxed);
+	return true;
 }
 
 static int membarrier(int command)

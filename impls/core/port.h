@@ -107,6 +107,10 @@ static inline void port_wake(_Atomic uint32_t *word, int count)
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
+/* Has function called at exit; *is_watched, false at first, says that it will be. False without memory; then the
+ * next call asks again. Two at once may have it called twice. */
+bool port_watch_exit(_Atomic bool *is_watched, void (*function)(void));
+
 /* How often the process was forked on the way to this one: what was created under another number has
  * no threads here. */
 extern _Atomic unsigned port_forks;

@@ -295,30 +295,13 @@ PORT_AT_LOAD static void watch_forks(void)
 	pthread_atfork(lock_register, unlock_register, lose_pools);
 }
 
-/* Not under the mutex, which fork takes: atexit() allocates. To be called twice does no harm. */
-static bool watch_exit(void)
-{
-	static bool watched; /* under register_mutex */
-	bool was_watched;
-
-	pthread_mutex_lock(&register_mutex);
-	was_watched = watched;
-	pthread_mutex_unlock(&register_mutex);
-	if (was_watched)
-		return true;
-	if (atexit(at_exit))
-		return false;
-	pthread_mutex_lock(&register_mutex);
-	watched = true;
-	pthread_mutex_unlock(&register_mutex);
-	return true;
-}
-
 struct pool *pool_new(void)
 {
+	static _Atomic bool is_watched;
 	struct pool *pool;
 
-	if (!watch_exit())
+	/* Not under the mutex, which fork takes: it allocates. */
+	if (!port_watch_exit(&is_watched, at_exit))
 		return NULL;
 	pthread_mutex_lock(&register_mutex);
 	pool = unused;
