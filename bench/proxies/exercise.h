@@ -39,8 +39,6 @@ struct board {
 /* NULL without memory. */
 struct board *board_create(void);
 
-struct assay_backend;
-
 /* Opens a backend, and notes its name and how it runs tasks. NULL after board->message. */
 const struct assay_backend *exercise_open(const char *file, struct board *board);
 
