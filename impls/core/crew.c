@@ -4,7 +4,6 @@
 #include "worker.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 /* How long a leaving thread waits, in its place, for the end of the one before it; and how many may not have
  * ended before it waits as long as that takes: threads are not to pile up. */
@@ -133,8 +132,8 @@ static uint64_t helping(const struct pool *pool)
 	return count;
 }
 
-/* Under the mutex. Not freed: a leaving thread that has allocated nothing would first set up the allocator for
- * itself, which costs a third of the life of a thread (assay proxies thread_per_task). */
+/* Under the mutex. Not freed: for that a leaving thread that has allocated nothing would first set up the
+ * allocator, which shows in the cost of its life (thread_per_task/README.md). */
 static void keep_spare(struct pool *pool, struct crew_thread *thread)
 {
 	thread->next = pool->spare;
@@ -272,21 +271,6 @@ void stand_aside(struct worker *worker)
 	grow_if_short(worker->pool);
 }
 
-/* False: it has not ended so far. On the clock by which ThreadSanitizer can follow a join: if that is set back
- * meanwhile, the wait is longer by as much. */
-static bool join_soon(struct crew_thread *thread)
-{
-	struct timespec limit;
-
-	clock_gettime(CLOCK_REALTIME, &limit);
-	limit.tv_nsec += PATIENCE_NS;
-	if (limit.tv_nsec >= 1000000000) {
-		limit.tv_nsec -= 1000000000;
-		limit.tv_sec++;
-	}
-	return pthread_timedjoin_np(thread->id, NULL, &limit) == 0;
-}
-
 /*
  * While the leaving thread still has its place, so that leaving threads do not pile up; and not under
  * the mutex, which the other's destructors of thread-local data may need. They may even wait for a task
@@ -294,7 +278,7 @@ static bool join_soon(struct crew_thread *thread)
  */
 static void join_before(struct pool *pool, struct crew_thread *before)
 {
-	bool has_ended = join_soon(before);
+	bool has_ended = port_join_until(before->id, assay_deadline_ns(PATIENCE_NS));
 
 	pthread_mutex_lock(&pool->mutex);
 	collect(pool);

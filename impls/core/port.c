@@ -49,6 +49,36 @@ int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *)
 	return error;
 }
 
+#if defined(__SANITIZE_THREAD__)
+#define PORT_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PORT_TSAN 1
+#endif
+#endif
+
+#ifdef PORT_TSAN
+/* ThreadSanitizer can follow pthread_tryjoin_np(), but not pthread_clockjoin_np(). */
+bool port_join_until(pthread_t thread, int64_t deadline_ns)
+{
+	_Atomic uint32_t nobody = 0;
+
+	while (pthread_tryjoin_np(thread, NULL)) {
+		if (assay_remaining_ns(deadline_ns) <= 0)
+			return false;
+		port_sleep(&nobody, 0, assay_deadline_ns(500000));
+	}
+	return true;
+}
+#else
+bool port_join_until(pthread_t thread, int64_t deadline_ns)
+{
+	struct timespec deadline = port_timespec(deadline_ns);
+
+	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &deadline) == 0;
+}
+#endif
+
 bool port_watch_exit(_Atomic bool *is_watched, void (*function)(void))
 {
 	/* relaxed: nothing is read by it */

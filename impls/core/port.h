@@ -84,16 +84,20 @@ static inline void port_backoff(unsigned *step)
 		sched_yield();
 }
 
+/* A moment of the clock of assay/executor.h as the C library and the kernel take it. */
+static inline struct timespec port_timespec(int64_t moment_ns)
+{
+	return (struct timespec){(time_t)(moment_ns / 1000000000), (long)(moment_ns % 1000000000)};
+}
+
 /*
  * Sleeps while *word is expected, until a port_wake() or the monotonic deadline. May return at any
  * time: the caller looks again. False: the deadline passed.
  */
 static inline bool port_sleep(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns)
 {
-	struct timespec deadline;
+	struct timespec deadline = port_timespec(deadline_ns);
 
-	deadline.tv_sec = (time_t)(deadline_ns / 1000000000);
-	deadline.tv_nsec = (long)(deadline_ns % 1000000000);
 	return syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
 		       deadline_ns == ASSAY_FOREVER ? NULL : &deadline, NULL,
 		       FUTEX_BITSET_MATCH_ANY) == 0 ||
@@ -118,5 +122,8 @@ extern _Atomic unsigned port_forks;
 /* Starts a joinable thread. Signals that come from outside are blocked: they are the client's; those
  * that the thread itself causes are not. 0 or an errno value. */
 int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *), void *user);
+
+/* Joins the thread; false: it has not ended by the monotonic deadline. */
+bool port_join_until(pthread_t thread, int64_t deadline_ns);
 
 #endif

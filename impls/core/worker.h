@@ -46,7 +46,7 @@
 
 struct forks;
 
-/* A thread of a pool, until it is joined. */
+/* A thread of a pool, until it is joined; kept for a later thread then, and its id is of no use. */
 struct crew_thread {
 	struct crew_thread *next;
 	pthread_t id;

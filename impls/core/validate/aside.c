@@ -9,6 +9,9 @@
 #include "client.h"
 
 #include <semaphore.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #define WORKERS 3
 
@@ -16,6 +19,17 @@ static sem_t gates[2], begun;
 static pthread_key_t key;
 static assay_executor *pool;
 static assay_future *innermost;
+
+/* In place of the C library's: the time of day has been set back by an hour, the kernel's, after somebody has
+ * looked. Who waits until such a time waits for an hour. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int error = (int)syscall(SYS_clock_gettime, clock, now);
+
+	if (!error && clock == CLOCK_REALTIME)
+		now->tv_sec += 3600;
+	return error;
+}
 
 static void pass(sem_t *semaphore)
 {
