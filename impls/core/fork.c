@@ -7,9 +7,6 @@
 /* assay_fork.state. A child that was stolen stays FORKED until it has run. */
 enum { FORKED, KEPT, SLEEPING, DONE };
 
-/* How long a join looks for other work before it sleeps. */
-#define JOIN_SPIN_NS 50000
-
 static struct forks *forks_make(struct worker *worker)
 {
 	struct forks *forks = aligned_alloc(PORT_APART, sizeof *forks);
@@ -150,7 +147,7 @@ PORT_OUTLINE static bool join_stolen(struct activation *activation, struct assay
 		for (int i = 0; i < 16 && !is_done(child); i++)
 			port_pause();
 		if (!deadline_ns)
-			deadline_ns = assay_deadline_ns(JOIN_SPIN_NS);
+			deadline_ns = assay_deadline_ns(worker->pool->join_spin_ns);
 		if (assay_clock_ns() < deadline_ns)
 			continue;
 		sleep_until_done(child);

@@ -10,6 +10,8 @@
 
 /* How long an idle worker looks for work before it sleeps: about the price of one wake-up. */
 #define SPIN_NS 10000
+/* And a join, for what its task has forked: others are at work on that, and fork more. */
+#define JOIN_SPIN_NS 50000
 
 /*
  * Shutting down
@@ -294,7 +296,8 @@ int pool_create(const struct assay_config *config, assay_executor **executor)
 	error = settings_copy(&pool->settings, config);
 	if (error)
 		goto free_pool;
-	if (pool->settings.config.spin_ns < 0)
+	pool->join_spin_ns = config->spin_ns < 0 ? JOIN_SPIN_NS : config->spin_ns;
+	if (config->spin_ns < 0)
 		pool->settings.config.spin_ns = SPIN_NS;
 	pool->spinners = spinners(pool->settings.config.workers);
 	pool->helps = !options.helps_not && queue_knows_parents();

@@ -138,7 +138,8 @@ struct pool {
 	struct pool *next;         /* in `pools`; this and pins under pools_mutex */
 	int pins;                  /* exit is using it */
 	bool at_exit;              /* exit has dealt with it */
-	uint32_t spinners; /* how many workers may look for work at once instead of sleeping */
+	uint32_t spinners;    /* how many workers may look for work at once instead of sleeping */
+	int64_t join_spin_ns; /* how long a join looks for other work before it sleeps */
 	struct park park;
 	/* Bounded queues only. */
 	_Alignas(PORT_APART) _Atomic size_t queued; /* accepted and not taken */

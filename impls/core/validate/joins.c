@@ -2,7 +2,7 @@
 /*
  * A join whose child runs elsewhere runs other children of its task meanwhile, one inside another, but
  * no more than JOINS of them: then it sleeps, though there is one more that nobody else takes. With either
- * form of the fences.
+ * form of the fences. And a join looks for work no longer than spin_ns before it sleeps.
  *
  * The joiner joins `root`, which another worker stole and which forks links one by one. Each link is stolen by
  * the joiner, as every other worker is held, forks a child, lets one of those go to take it, and has the
@@ -14,6 +14,7 @@
 #include "client.h"
 
 #include <semaphore.h>
+#include <time.h>
 
 #define LINKS (JOINS + 1) /* the last is one too many */
 #define ROUNDS 2
@@ -153,6 +154,54 @@ static void fill_up(assay_executor *executor)
 		client_finish(held[i]);
 }
 
+static _Atomic bool is_still;
+
+/* In place of the C library's: while is_still no time passes. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	if (atomic_load(&is_still)) {
+		*now = (struct timespec){0};
+		return 0;
+	}
+	return (int)syscall(SYS_clock_gettime, clock, now);
+}
+
+static int await_joiner(assay_call *call, void *frame)
+{
+	(void)call;
+	(void)frame;
+	atomic_store(&is_root, true);
+	validate_await_sleep(atomic_load(&joiner));
+	return ASSAY_OK;
+}
+
+static int join_sleeper(assay_call *call)
+{
+	int error;
+
+	atomic_store(&joiner, gettid());
+	assay_fork(call, &root, await_joiner, NULL);
+	await_true(&is_root);
+	atomic_store(&is_still, true);
+	error = assay_join(call, &root);
+	atomic_store(&is_still, false);
+	return error;
+}
+
+/* Where it is not to look at all, it sleeps before any time has passed. */
+static void look_no_longer(void)
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *executor;
+
+	reset();
+	config.workers = 2;
+	config.spin_ns = 0;
+	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
+	client_finish(client_submit(executor, join_sleeper, NULL, 0));
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+}
+
 int main(void)
 {
 	static const char *const options[] = {NULL, "fences=full"};
@@ -170,5 +219,6 @@ int main(void)
 		client_finish(future);
 		MUST(assay_executor_destroy(executor) == ASSAY_OK);
 	}
+	look_no_longer();
 	return 0;
 }
