@@ -319,8 +319,8 @@ void leave(struct worker *worker)
 	/* relaxed: under the mutex, with alive */
 	atomic_store_explicit(&worker->helping, 0, memory_order_relaxed);
 	worker->alive = false;
-	atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_relaxed);
-	port_fence_heavy(pool->park.lopsided); /* P5 */
+	atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_relaxed); /* P5 */
+	port_fence_heavy(pool->park.lopsided);                            /* P5 */
 	if (!queue_looks_empty(pool->queue))
 		park_wake(&pool->park); /* for what this worker leaves behind */
 	current_worker = NULL;

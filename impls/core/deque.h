@@ -23,6 +23,7 @@
  *       the owner: the slot has been read before it is written again; others: no bottom older than
  *       the taker's, which would make the deque look empty, and what the taker did before (P6)
  *   D4  grow: release store of slots  ->  steal: acquire load                  the copied elements
+ *       whoever reads an array that was outgrown finds the same there, or NULL
  *   D5  steal_many: seq_cst exchange that marks top, heavy fence, then the load of bottom
  *         against   pop: store of bottom, light fence, then the load of top
  *       as D2, of all that the thief takes: an owner that sees no mark has its bottom seen. An owner
@@ -38,8 +39,10 @@
  *       if it popped without a full fence because it has cleared fenced since, it has seen what the thief
  *       had seen of top, or its mark
  *
- * Relaxed without a word: the owner's loads of bottom and slots, which it alone writes; elements,
- * which D1 and D4 publish, and which are nobody's before an exchange of top or D2.
+ * The labels of a meeting (D2, D5) stand at its fences; its stores and loads have those of what they publish.
+ *
+ * Relaxed without a word: the owner's loads of bottom and slots, which it alone writes, and of fenced, behind
+ * D2's fence; elements, which D1 and D4 publish, and which are nobody's before an exchange of top or D2.
  */
 #ifndef DEQUE_H
 #define DEQUE_H

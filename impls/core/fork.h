@@ -24,6 +24,8 @@
  *       what the child wrote; its thief has done with the frame, and looks free to who waits for others
  *   J5  forks_make: release store of worker.forks  ->  steal: acquire load     the empty deque
  *
+ * The label of a meeting (J2) stands at its fences; its stores and loads have those of what they publish.
+ *
  * Relaxed without a word: the worker's loads of its own forks and of bottom, which it alone writes;
  * slots, which J1 publishes, and which are nobody's before an exchange of top or J2.
  */

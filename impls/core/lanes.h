@@ -108,7 +108,7 @@ static inline bool lanes_are_closed(struct lanes *lanes)
  * lanes are closed, nothing may be pushed. */
 static inline bool lane_open(struct lanes *lanes, struct lane *lane)
 {
-	atomic_store_explicit(&lane->pushing, 1, memory_order_relaxed);
+	atomic_store_explicit(&lane->pushing, 1, memory_order_relaxed);  /* E1 */
 	port_fence_light(lanes->lopsided);                               /* E1 */
 	if (!atomic_load_explicit(&lanes->closed, memory_order_relaxed)) /* E1 */
 		return true;

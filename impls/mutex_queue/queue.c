@@ -299,7 +299,7 @@ bool queue_looks_empty(struct queue *queue)
 void queue_close(struct queue *queue)
 {
 	pthread_mutex_lock(&queue->mutex);
-	atomic_store_explicit(&queue->closed, true, memory_order_relaxed);
+	atomic_store_explicit(&queue->closed, true, memory_order_relaxed); /* B2 */
 	pthread_mutex_unlock(&queue->mutex);
 	port_fence_heavy(queue->lopsided); /* B2 */
 }
