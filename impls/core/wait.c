@@ -17,6 +17,12 @@
  */
 #define WAIT_PROBE_EVERY 8
 #define WAIT_PROBE_NS 50000
+/*
+ * Who is to run the task may need the very processor on which the waiter looks. So after some looks in a row
+ * that saw no end, a waiter looks only one time in so many, and in twice as many after each further one.
+ */
+#define WAIT_MISSES 3
+#define WAIT_MISSES_LIMIT 6 /* one in 64 */
 
 /* Before a worker waits like any thread it looks so often for what it could help with. */
 #define HELP_LOOKS 16
@@ -38,9 +44,10 @@ static _Thread_local uint64_t begun_then;
 /* What this thread was told of last that it helps. */
 static _Thread_local const assay_future *promised;
 
-/* The average wait of this thread, recent ones first; and its waits of the longer kind. */
+/* The average wait of this thread, recent ones first; its waits without a look since the last one; and the
+ * looks in a row that saw no end. */
 static _Thread_local int64_t usual_wait_ns;
-static _Thread_local unsigned long_waits;
+static _Thread_local unsigned unlooked, misses;
 
 PORT_RARE static void read_failure(const struct future *future, uint32_t state,
 				   struct assay_outcome *outcome)
@@ -130,29 +137,47 @@ static uint64_t sleep_until_done(struct future *future, int64_t deadline_ns)
 	return word;
 }
 
+/* Whether this wait is to look. */
+static bool is_to_look(bool is_short)
+{
+	unsigned every = is_short ? 1 : WAIT_PROBE_EVERY;
+
+	if (misses >= WAIT_MISSES && every < 1U << misses)
+		every = 1U << misses;
+	if (++unlooked < every)
+		return false;
+	unlooked = 0;
+	return true;
+}
+
 /* Waits until done or the deadline; returns the last word seen. */
 PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 {
-	bool is_short = usual_wait_ns <= WAIT_USUAL_NS;
-	int64_t start_ns, deadline_ns;
+	bool is_short = usual_wait_ns <= WAIT_USUAL_NS, looks = is_to_look(is_short);
+	int64_t start_ns, end_ns, deadline_ns;
 	uint64_t word = 0;
 
-	for (int i = is_short ? WAIT_LOOKS : WAIT_LOOKS_LONG; i > 0; i--) {
+	for (int i = is_short && looks ? WAIT_LOOKS : WAIT_LOOKS_LONG; i > 0; i--) {
 		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 		if (is_done(word)) {
 			usual_wait_ns -= usual_wait_ns / 8;
+			misses = looks ? 0 : misses;
 			return word;
 		}
 		port_pause();
 	}
 	start_ns = assay_clock_ns();
 	deadline_ns = assay_deadline_ns(timeout_ns);
-	if (is_short)
-		word = look(future, start_ns + 2 * usual_wait_ns, deadline_ns);
-	else if (++long_waits % WAIT_PROBE_EVERY == 0)
-		word = look(future, start_ns + WAIT_PROBE_NS, deadline_ns);
-	if (!is_short && is_done(word))
-		usual_wait_ns = WAIT_USUAL_NS / 2;
+	if (looks) {
+		end_ns = start_ns + (is_short ? 2 * usual_wait_ns : WAIT_PROBE_NS);
+		word = look(future, end_ns, deadline_ns);
+		if (is_done(word))
+			misses = 0;
+		else if (misses < WAIT_MISSES_LIMIT && end_ns < deadline_ns)
+			misses++;
+		if (is_done(word) && !is_short)
+			usual_wait_ns = WAIT_USUAL_NS / 2;
+	}
 	if (!is_done(word))
 		word = sleep_until_done(future, deadline_ns);
 	usual_wait_ns += (assay_clock_ns() - start_ns - usual_wait_ns) / 8;
