@@ -31,6 +31,14 @@
  * would be too late with them for the child. */
 #define PORT_AT_LOAD __attribute__((constructor))
 
+/* A handler for pthread_cleanup_push() that calls functions of clients, which may end the thread once more.
+ * clang has the program abort there, unless it takes that to be impossible; the stack is unwound all the same. */
+#ifdef __clang__
+#define PORT_CLEANUP __attribute__((nothrow))
+#else
+#define PORT_CLEANUP
+#endif
+
 /* Tells the core that this is a spin loop. */
 static inline void port_pause(void)
 {

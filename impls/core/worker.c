@@ -389,7 +389,7 @@ PORT_OUTLINE static void work(struct worker *worker)
 }
 
 /* A task ended the thread under it. */
-static void thread_ended(void *user)
+PORT_CLEANUP static void thread_ended(void *user)
 {
 	struct worker *worker = user;
 

@@ -116,7 +116,7 @@ static inline void activation_leave(struct activation *activation)
 
 /* For pthread_cleanup_push() inside: something ends the thread. All that is on its stack ends with
  * it, innermost first, while its frames are still there. user is the worker. */
-void stack_ended(void *user);
+PORT_CLEANUP void stack_ended(void *user);
 
 struct pool {
 	assay_executor base;
