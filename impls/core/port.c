@@ -49,15 +49,7 @@ int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *)
 	return error;
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define PORT_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define PORT_TSAN 1
-#endif
-#endif
-
-#ifdef PORT_TSAN
+#if PORT_TSAN
 /* ThreadSanitizer can follow pthread_tryjoin_np(), but not pthread_clockjoin_np(). */
 bool port_join_until(pthread_t thread, int64_t deadline_ns)
 {

@@ -26,6 +26,21 @@
 #define PORT_OUTLINE __attribute__((noinline))
 #define PORT_RARE __attribute__((noinline, cold))
 
+/* The sanitizers that this is built with. */
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define PORT_ASAN 1
+#else
+#define PORT_ASAN 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define PORT_TSAN 1
+#else
+#define PORT_TSAN 0
+#endif
+
 /* Runs when the backend is loaded. There belong the handlers of forks: the C library runs in a fork
  * those that were registered before it began, and a thread that makes the first executor meanwhile
  * would be too late with them for the child. */

@@ -35,15 +35,7 @@ struct chunk {
 	struct chunk *next; /* keeps every chunk reachable for leak checkers */
 };
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SLAB_PLAIN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SLAB_PLAIN 1
-#endif
-#endif
-
-#ifdef SLAB_PLAIN
+#if PORT_ASAN
 /* Under AddressSanitizer every record is its own allocation, so that a late access is caught. */
 
 void *slab_allocate(void)

@@ -7,16 +7,7 @@
 #include <limits.h>
 #include <signal.h>
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define CHECKED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define CHECKED 1
-#endif
-#endif
-#ifndef CHECKED
-#define CHECKED 0
-#endif
+#define CHECKED (PORT_ASAN || PORT_TSAN)
 
 static void hang(int number)
 {
