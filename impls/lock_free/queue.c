@@ -8,6 +8,7 @@
  * Relaxed without a word: steals, a statistic.
  */
 #include "../core/lanes.h"
+#include "../core/pace.h"
 #include "../core/queue.h"
 
 #include <stdlib.h>
@@ -15,12 +16,15 @@
 
 /* Tasks taken at once: enough to share the price of a cache line between the cores. */
 #define BATCH 32
+/* With so many a worker does not wait for more; see pace.h. */
+#define ENOUGH 24
 
 struct own {
 	struct deque taken; /* latest first */
 	/* The worker's. */
 	uint32_t cursor; /* the lane that had something last */
 	uint32_t victim;
+	struct pace pace;
 	_Atomic uint64_t steals;
 };
 
@@ -85,8 +89,11 @@ static size_t most(struct queue *queue, struct own *own)
 static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
 {
 	struct future *batch[BATCH];
-	size_t count = lanes_take(&queue->lanes, &own->cursor, batch, most(queue, own));
+	size_t count;
 
+	pace_await(&own->pace);
+	count = lanes_take(&queue->lanes, &own->cursor, batch, most(queue, own));
+	pace_note(&own->pace, count, ENOUGH);
 	return keep(own, batch, count, moved);
 }
 

@@ -16,21 +16,20 @@
 #include "../core/queue.h"
 
 #include "../core/deque.h"
+#include "../core/pace.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Tasks taken under one lock at most. */
 #define BATCH 128
-/* A worker that got some, but fewer than this, looks again after so many pauses only: each look takes the lock
- * and its line from who submits, and finds more when it comes later. After one alone none may come. */
-#define FEW 64
-#define PAUSES 48
+/* With so many a worker does not wait for more; see pace.h. */
+#define ENOUGH 64
 #define SMALLEST 64
 
 struct own {
 	struct deque taken; /* latest first */
-	bool got_few;       /* the worker's, at its last look */
+	struct pace pace;   /* the worker's */
 	_Atomic uint64_t steals;
 };
 
@@ -207,11 +206,10 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	struct future *batch[BATCH];
 	size_t count;
 
-	for (int i = 0; own->got_few && i < PAUSES; i++)
-		port_pause();
+	pace_await(&own->pace);
 	/* Without room for more, one has to be enough. */
 	count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1);
-	own->got_few = count > 1 && count < FEW;
+	pace_note(&own->pace, count, ENOUGH);
 	return keep(own, batch, count, moved);
 }
 

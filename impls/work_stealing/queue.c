@@ -16,6 +16,7 @@
  * Relaxed without a word: steals, a statistic.
  */
 #include "../core/lanes.h"
+#include "../core/pace.h"
 #include "../core/queue.h"
 
 #include <stdlib.h>
@@ -25,6 +26,8 @@
 #define TURN 61
 /* Tasks taken at once: enough to share the price of a cache line between the cores. */
 #define BATCH 32
+/* With so many a worker does not wait for more; see pace.h. */
+#define ENOUGH 24
 /* Tasks of one stack that others can help. */
 #define ROOTS 16
 
@@ -46,7 +49,8 @@ struct root {
 struct thief {
 	_Alignas(PORT_APART) uint32_t cursor; /* the lane to look at next */
 	uint32_t random;
-	uint32_t turn; /* pops until what was submitted outside comes first */
+	struct pace pace; /* of looks outside */
+	uint32_t turn;    /* pops until what was submitted outside comes first */
 	_Atomic uint64_t steals;
 	_Alignas(PORT_APART) struct root roots[ROOTS]; /* outermost first */
 };
@@ -110,6 +114,7 @@ static struct future *take_from_lanes(struct queue *queue, int worker, bool *mov
 		lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch, most(queue, own));
 
 	queue->thieves[worker].turn = TURN;
+	pace_note(&queue->thieves[worker].pace, count, ENOUGH);
 	return keep(own, batch, count, moved);
 }
 
@@ -184,8 +189,10 @@ PORT_OUTLINE static struct future *pop_with_care(struct queue *queue, int worker
 		future = take_from_lanes(queue, worker, moved);
 	if (!future)
 		future = deque_pop(&queue->own[worker].deque);
-	if (!future)
+	if (!future) {
+		pace_await(&thief->pace);
 		future = take_from_lanes(queue, worker, moved);
+	}
 	return future ? future : steal(queue, worker, moved);
 }
 
