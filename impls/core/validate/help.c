@@ -253,7 +253,8 @@ static int wait_below(assay_call *call)
 
 	(void)call;
 	atomic_fetch_add(&reuse.here, 1);
-	while (!atomic_load(&reuse.ends))
+	/* A task may run before its submitter has noted it. */
+	while (!atomic_load(&reuse.source) || !atomic_load(&reuse.ends))
 		port_backoff(&step);
 	return assay_future_wait(atomic_load(&reuse.source), ASSAY_FOREVER);
 }
@@ -291,7 +292,7 @@ static int wait_for_again(assay_call *call)
 
 	(void)call;
 	atomic_fetch_add(&reuse.here, 1);
-	while (!atomic_load(&reuse.begun))
+	while (!atomic_load(&reuse.begun) || !atomic_load(&reuse.again))
 		port_backoff(&step);
 	waits_for_again = true;
 	atomic_store(&reuse.waiter, gettid());
