@@ -235,14 +235,6 @@ static void give_up(struct pool *pool)
 	depart(&visit);
 }
 
-/* Without the mutex: lets the others do something. */
-static void nap(void)
-{
-	_Atomic uint32_t nobody = 0;
-
-	port_sleep(&nobody, 0, assay_deadline_ns(500000));
-}
-
 /* Under the mutex, which it gives up; the pool may be gone afterwards. Threads that linger may hold what one
  * more needs. */
 static void grow_or_give_up(struct pool *pool)
@@ -257,7 +249,7 @@ static void grow_or_give_up(struct pool *pool)
 			return;
 		}
 		pthread_mutex_unlock(&pool->mutex);
-		nap();
+		port_nap_until(assay_deadline_ns(500000)); /* lets the others do something */
 		pthread_mutex_lock(&pool->mutex);
 	}
 	pthread_cond_broadcast(&pool->left);

@@ -49,16 +49,22 @@ int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *)
 	return error;
 }
 
+void port_nap_until(int64_t deadline_ns)
+{
+	_Atomic uint32_t nobody = 0;
+
+	while (port_sleep(&nobody, 0, deadline_ns))
+		;
+}
+
 #if PORT_TSAN
 /* ThreadSanitizer can follow pthread_tryjoin_np(), but not pthread_clockjoin_np(). */
 bool port_join_until(pthread_t thread, int64_t deadline_ns)
 {
-	_Atomic uint32_t nobody = 0;
-
 	while (pthread_tryjoin_np(thread, NULL)) {
 		if (assay_remaining_ns(deadline_ns) <= 0)
 			return false;
-		port_sleep(&nobody, 0, assay_deadline_ns(500000));
+		port_nap_until(assay_deadline_ns(500000));
 	}
 	return true;
 }
@@ -99,11 +105,7 @@ bool port_can_be_lopsided(void)
  * 2015. Elsewhere, and for this 1 ms, there is experience and no proof. */
 PORT_RARE static void await_stores(void)
 {
-	_Atomic uint32_t nobody = 0;
-	int64_t deadline_ns = assay_deadline_ns(1000000);
-
-	while (port_sleep(&nobody, 0, deadline_ns))
-		;
+	port_nap_until(assay_deadline_ns(1000000));
 }
 
 void port_fence_heavy(bool lopsided)

@@ -142,6 +142,9 @@ bool port_watch_exit(_Atomic bool *is_watched, void (*function)(void));
  * no threads here. */
 extern _Atomic unsigned port_forks;
 
+/* Until the monotonic deadline. */
+void port_nap_until(int64_t deadline_ns);
+
 /* Starts a joinable thread. Signals that come from outside are blocked: they are the client's; those
  * that the thread itself causes are not. 0 or an errno value. */
 int port_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *), void *user);

@@ -48,9 +48,7 @@ void actor_start(struct actor *actor)
 
 void stepper_doze(void)
 {
-	_Atomic uint32_t nobody = 0;
-
-	port_sleep(&nobody, 0, assay_deadline_ns(20000));
+	port_nap_until(assay_deadline_ns(20000));
 }
 
 /* It sleeps, has ended, or yields. */
