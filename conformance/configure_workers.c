@@ -273,8 +273,7 @@ ASSAY_TEST(cfg_8_two_idle_workers_are_enough_for_two_tasks, .clause = "CFG-8",
 
 	convene(s, executor, 2, first);
 	for (int round = 0; round < 5; round++) {
-		await_sleep(first[0]);
-		await_sleep(first[1]);
+		await_standstill();
 		convene(s, executor, 2, again);
 		CHECK(again[0] != again[1]);
 		for (int i = 0; i < 2; i++)
@@ -327,9 +326,9 @@ ASSAY_TEST(cfg_11_a_backlog_grows_the_pool_to_its_size, .clause = "CFG-11",
 	probe_await(roll.started, 3);
 	CHECK_EQ(count_distinct(roll.tids), 3);
 	CHECK(count_threads() + count_children() - before >= 3);
-	assay_executor_statistics(executor, &now);
-	if (now.workers_alive != UINT64_MAX)
-		CHECK_EQ(now.workers_alive, 3);
+	do /* it may lag behind: the deadline is the limit */
+		assay_executor_statistics(executor, &now);
+	while (now.workers_alive != UINT64_MAX && now.workers_alive != 3);
 	gate_open(roll.gate);
 	executor_end(executor);
 	CHECK_EQ(trace_length(roll.tids), 15);

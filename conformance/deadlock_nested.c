@@ -478,6 +478,7 @@ ASSAY_TEST(dlk_6_an_iteration_that_a_client_began, .clause = "DLK-6",
 	ended = submit_task(executor, end_at_gate, &ends, sizeof ends);
 	set[2] = submit_gated(other, elsewhere, runs, 3);
 	probe_await(runs, 2);
+	gate_await(ends, 1);
 	goes_on = submit_task(executor, take_the_others, &handed_on, sizeof handed_on);
 	set[1] = submit_task(executor, open_for_the_first, &first, sizeof first);
 	CHECK_OK(assay_as_completed_begin(set, 3, ASSAY_FOREVER, &handed_on->iteration));

@@ -41,21 +41,21 @@ static void count_living(pid_t thread, void *user)
 		++*(int *)user;
 }
 
-/* Of all threads of the test, and of its processes, but the caller. */
-struct standstill {
-	uint64_t threads;
-	uint64_t sleeps;
-};
+static void add_to_digest(uint64_t *digest, uint64_t number)
+{
+	*digest = (*digest ^ number) * UINT64_C(1099511628211); /* as in FNV-1 */
+}
 
+/* *user: a digest of who slept how often. */
 static void await_sleep_of_other(pid_t thread, void *user)
 {
-	struct standstill *seen = user;
+	uint64_t *digest = user;
 
-	seen->threads++;
 	if (thread == gettid())
 		return;
 	await_sleep(thread);
-	seen->sleeps += process_sleeps(thread);
+	add_to_digest(digest, (uint64_t)thread);
+	add_to_digest(digest, process_sleeps(thread));
 }
 
 static void await_sleep_in(pid_t process, void *user)
@@ -67,22 +67,22 @@ static void await_sleep_in(pid_t process, void *user)
 		process_each_thread(process, await_sleep_of_other, user);
 }
 
-/* Threads that wake by the clock, again and again, are not waited for longer than this. */
-#define STANDSTILL_ROUNDS 100
+/* Where some sleep for a time, again and again, as ThreadSanitizer's thread, it is enough that each has
+ * been seen asleep. */
+#define STANDSTILL_NS INT64_C(500000000)
 
 void await_standstill(void)
 {
-	struct standstill seen = {0, 0}, before;
-	int rounds = 0;
+	int64_t end_ns = assay_deadline_ns(STANDSTILL_NS);
+	uint64_t seen = 0, before;
 
 	/* A thread may be woken by one that is looked at after it. Where none has slept anew from one
 	 * round to the next, all slept together when the first ended. */
 	do {
 		before = seen;
-		seen = (struct standstill){0, 0};
+		seen = 1;
 		process_each(await_sleep_in, &seen);
-	} while ((seen.threads != before.threads || seen.sleeps != before.sleeps) &&
-		 ++rounds < STANDSTILL_ROUNDS);
+	} while (seen != before && (!before || assay_remaining_ns(end_ns) > 0));
 }
 
 int count_threads(void)
@@ -147,10 +147,15 @@ void gate_open(struct gate *gate)
 
 void gate_wait(struct gate *gate)
 {
-	__atomic_fetch_add(&gate->waiting, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&gate->waiting, 1, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&gate->is_open, __ATOMIC_ACQUIRE))
 		futex_wait(&gate->is_open, 0);
-	__atomic_fetch_sub(&gate->waiting, 1, __ATOMIC_RELAXED);
+}
+
+void gate_await(struct gate *gate, uint32_t n)
+{
+	while (__atomic_load_n(&gate->waiting, __ATOMIC_ACQUIRE) < n)
+		sched_yield();
 }
 
 struct probe *probe_new(struct subject *s)

@@ -17,12 +17,14 @@ void *shared_new(struct subject *s, size_t size);
 /* Closed until it is opened, for ever after open. */
 struct gate {
 	uint32_t is_open;
-	uint32_t waiting;
+	uint32_t waiting; /* or have waited */
 };
 
 struct gate *gate_new(struct subject *s);
 void gate_open(struct gate *gate);
 void gate_wait(struct gate *gate);
+/* Until n have come to wait. */
+void gate_await(struct gate *gate, uint32_t n);
 
 /* Counts events in any process, and lets others wait for them. */
 struct probe {
@@ -123,7 +125,7 @@ void actor_await_sleep(struct actor *actor);
 void await_sleep(int tid);
 
 /* Until every other thread of the test and of its processes sleeps. What was under way has happened
- * then, unless it waits for the caller or for a time. */
+ * then, unless it waits for the caller or for a time. Not where one never sleeps for as long as it is looked at. */
 void await_standstill(void);
 
 /* How many threads this process has; how many children; how many descriptors are open. */

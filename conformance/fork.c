@@ -87,6 +87,8 @@ ASSAY_TEST(frk_2_forked_while_another_thread_submits, .clause = "FRK-2", .rounds
 
 	need_threads_after_fork();
 	actor_start(&submitter.actor, submit_all_the_time, &submitter);
+	while (!__atomic_load_n(&submitter.submitted, __ATOMIC_ACQUIRE))
+		sched_yield();
 	for (int round = 0; round < scaled(30); round++) {
 		pid_t child = fork();
 
@@ -98,7 +100,6 @@ ASSAY_TEST(frk_2_forked_while_another_thread_submits, .clause = "FRK-2", .rounds
 	}
 	__atomic_store_n(&submitter.is_over, 1, __ATOMIC_RELEASE);
 	actor_join(&submitter.actor);
-	CHECK(submitter.submitted > 0);
 	executor_end(submitter.executor);
 }
 

@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEADLINE_NS (INT64_C(1000000000) * (BUILT_WITH_TSAN || BUILT_WITH_ASAN ? 10 : 2))
-#define HANGING_NS INT64_C(200000000)
+#define DEADLINE_NS (INT64_C(1000000000) * (BUILT_WITH_TSAN || BUILT_WITH_ASAN ? 30 : 10))
+#define HANGING_NS INT64_C(1000000000)
 
 /* Ids of processes that a test leaves behind; shared with it. */
 static struct {

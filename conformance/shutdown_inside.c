@@ -327,10 +327,12 @@ ASSAY_TEST(shd_23_thread_that_ends_after_shutdown_began, .clause = "SHD-23",
 	assay_executor *executor = executor_new(s, 1);
 	struct gate *gate = gate_new(s);
 	struct trace *trace = trace_new(s, 8);
-	assay_future *lost = submit_task(executor, end_thread_behind_gate, &gate, sizeof gate);
-	assay_future *next = submit_trace(executor, trace, 1);
+	assay_future *lost = submit_task(executor, end_thread_behind_gate, &gate, sizeof gate),
+		     *next;
 	struct closing closing;
 
+	gate_await(gate, 1);
+	next = submit_trace(executor, trace, 1);
 	closing_start(&closing, executor, ASSAY_SHUTDOWN_WAIT, trace);
 	closing_await_sleep(&closing);
 	gate_open(gate);
