@@ -41,6 +41,7 @@ enum fault {
 	FAULT_CANCELS_FINISHED,
 	FAULT_CANCELS_RUNNING,
 	FAULT_CANCEL_AGAIN_FAILS,
+	FAULT_CANCEL_INTERRUPTS,
 	FAULT_CANCEL_WAKES_NOBODY,
 	FAULT_CAPACITY_PLUS_ONE,
 	FAULT_CHILDREN_OUTLIVE_THREAD,
@@ -188,6 +189,7 @@ struct future {
 	pthread_cond_t done;
 	uint32_t references; /* atomic */
 	enum assay_state state;
+	pthread_t runner; /* while it runs, for the fault that interrupts it */
 	assay_function *function;
 	void *argument;
 	size_t argument_size;

@@ -2,6 +2,7 @@
 #include "base_pool.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,24 @@ static void call_back(struct future *future, struct callback *callback)
 	}
 }
 
+static void ignore_signal(int number)
+{
+	(void)number;
+}
+
+/* System calls that can be taken up again after the signal are. */
+static void be_interruptible(struct future *future)
+{
+	struct sigaction action = {.sa_handler = ignore_signal, .sa_flags = SA_RESTART};
+	sigset_t signals;
+
+	sigaction(SIGUSR2, &action, NULL);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR2);
+	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+	future->runner = pthread_self();
+}
+
 bool future_start(struct future *future)
 {
 	bool starts;
@@ -81,6 +100,8 @@ bool future_start(struct future *future)
 	starts = future->state == ASSAY_PENDING || has_fault(FAULT_RUNS_CANCELLED);
 	if (future->state == ASSAY_PENDING)
 		future->state = ASSAY_RUNNING;
+	if (has_fault(FAULT_CANCEL_INTERRUPTS))
+		be_interruptible(future);
 	if (has_fault(FAULT_DONE_WHEN_STARTED) && starts) {
 		future->state = ASSAY_FINISHED;
 		tell(future);
@@ -96,6 +117,8 @@ bool future_cancel(struct future *future)
 
 	pthread_mutex_lock(&future->mutex);
 	was_cancelled = future->state == ASSAY_CANCELLED;
+	if (has_fault(FAULT_CANCEL_INTERRUPTS) && future->state == ASSAY_RUNNING)
+		pthread_kill(future->runner, SIGUSR2);
 	if (future->state == ASSAY_PENDING ||
 	    (has_fault(FAULT_CANCELS_RUNNING) && future->state == ASSAY_RUNNING)) {
 		future->state = ASSAY_CANCELLED;

@@ -224,7 +224,7 @@ int main(void)
 	pthread_t threads[3];
 	int64_t ran = 0;
 
-	validate_expect_end(60);
+	validate_expect_end(200);
 	executor_ops.backend = &assay_backend;
 	rounds = validate_rounds(15000);
 	for (int i = 0; i < 3; i++)

@@ -85,22 +85,33 @@ static void do_something_else(const char *options, int much)
 	MUST(assay_executor_destroy(executor) == ASSAY_OK);
 }
 
+/* True: none of the threads has run since the last time. */
+static bool look_again(struct validate_thread *seen, int count)
+{
+	bool is_same = true;
+
+	for (int i = 0; i < count; i++) {
+		struct validate_thread now = validate_thread(threads[i]);
+
+		is_same = is_same && now.sleeps == seen[i].sleeps &&
+			  now.preempted == seen[i].preempted;
+		seen[i] = now;
+	}
+	return is_same;
+}
+
 static void watch(const char *options, int count)
 {
-	struct validate_thread before[WATCHED];
+	struct validate_thread seen[WATCHED] = {{0}};
 
 	for (int i = 0; i < count; i++)
 		validate_await_sleep(threads[i]);
-	/* Who is said to sleep may have been preempted just before it, and counts that later. */
-	do_something_else(options, 5000);
-	for (int i = 0; i < count; i++)
-		before[i] = validate_thread(threads[i]);
+	/* Who is said to sleep may have been stopped just before it, and counts that later. */
+	do
+		do_something_else(options, 5000);
+	while (!look_again(seen, count));
 	do_something_else(options, 20000);
-	for (int i = 0; i < count; i++) {
-		struct validate_thread after = validate_thread(threads[i]);
-
-		MUST(after.sleeps == before[i].sleeps && after.preempted == before[i].preempted);
-	}
+	MUST(look_again(seen, count));
 }
 
 static void *wait_for(void *user)

@@ -149,7 +149,6 @@ static void fill_up(assay_executor *executor)
 	for (int i = 0; i < JOINS + 1; i++)
 		sem_post(&gate);
 	pass(&joined);
-	MUST(atomic_load(&stolen) == JOINS);
 	for (int i = 0; i < JOINS; i++)
 		client_finish(held[i]);
 }

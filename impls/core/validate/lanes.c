@@ -316,7 +316,7 @@ static void push_while_destroyed(void)
 
 int main(void)
 {
-	validate_expect_end(100);
+	validate_expect_end(200);
 	MUST(pthread_key_create(&keys[0], push_late) == 0);
 	attach_all();
 	push_while_destroyed();

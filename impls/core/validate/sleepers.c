@@ -167,7 +167,7 @@ static void check_races(void)
 
 int main(void)
 {
-	validate_expect_end(60);
+	validate_expect_end(200);
 	executor_ops.backend = &assay_backend;
 	check_counts();
 	check_full();
