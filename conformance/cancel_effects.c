@@ -71,8 +71,8 @@ static int sleep_on_word(assay_call *call)
 	memcpy(&in, call->argument, sizeof in);
 	*in.tid = (int)gettid();
 	probe_hit(in.started);
-	if (syscall(SYS_futex, in.word, FUTEX_WAIT, 0, &limit, NULL, 0))
-		error = errno;
+	if (syscall(SYS_futex, in.word, FUTEX_WAIT, 0, &limit, NULL, 0) && errno != EAGAIN)
+		error = errno; /* not that the word has changed before */
 	pthread_testcancel();
 	return assay_return(call, &error, sizeof error);
 }
