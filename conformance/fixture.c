@@ -147,14 +147,14 @@ void gate_open(struct gate *gate)
 
 void gate_wait(struct gate *gate)
 {
-	__atomic_fetch_add(&gate->waiting, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&gate->arrived, 1, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&gate->is_open, __ATOMIC_ACQUIRE))
 		futex_wait(&gate->is_open, 0);
 }
 
 void gate_await(struct gate *gate, uint32_t n)
 {
-	while (__atomic_load_n(&gate->waiting, __ATOMIC_ACQUIRE) < n)
+	while (__atomic_load_n(&gate->arrived, __ATOMIC_ACQUIRE) < n)
 		sched_yield();
 }
 

@@ -17,7 +17,7 @@ void *shared_new(struct subject *s, size_t size);
 /* Closed until it is opened, for ever after open. */
 struct gate {
 	uint32_t is_open;
-	uint32_t waiting; /* or have waited */
+	uint32_t arrived; /* to wait, and perhaps gone on since */
 };
 
 struct gate *gate_new(struct subject *s);

@@ -9,7 +9,7 @@
 
 #include "port.h"
 
-/* About a microsecond. */
+/* One or two microseconds. */
 #define PACE_PAUSES 48
 
 /* Of one worker. */
