@@ -25,8 +25,8 @@ static int fib_task(assay_call *call);
 
 static int fib(assay_executor *executor, uint64_t n, uint64_t *value)
 {
-	struct node left = {executor, n - 1};
-	struct assay_task task = {fib_task, NULL, &left, sizeof left};
+	struct node left;
+	struct assay_task task;
 	uint64_t other;
 	assay_future *future;
 	int error;
@@ -35,6 +35,8 @@ static int fib(assay_executor *executor, uint64_t n, uint64_t *value)
 		*value = n;
 		return ASSAY_OK;
 	}
+	left = (struct node){executor, n - 1};
+	task = (struct assay_task){fib_task, NULL, &left, sizeof left};
 	error = assay_submit(executor, &task, &future);
 	if (error)
 		return error;

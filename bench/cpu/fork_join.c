@@ -3,7 +3,8 @@
  * Fork and join without a cut-off: fib, where each inner node has one fork and almost no work, and
  * skynet, a tree of ten children a node. One operation is a fork of fib, a node of skynet. What is
  * left after the plain calls of the serial row is the price of making them stealable. An executor
- * whose fork is the default one has no row: it would show plain calls.
+ * whose fork is the default one has no row: it would show plain calls. Those are a row of their own,
+ * the floor of all executors: what fib costs if fork and join are entered and do nothing.
  */
 #include "../forks.h"
 
@@ -15,6 +16,7 @@ struct tree {
 	unsigned n;      /* of fib */
 	uint64_t leaves; /* of skynet */
 	uint64_t result;
+	struct assay_call_ops empty; /* of the floor */
 };
 
 struct fib {
@@ -24,7 +26,7 @@ struct fib {
 
 static int fib(assay_call *call, void *frame)
 {
-	struct fib *self = frame, left = {0, self->n - 1}, right = {0, self->n - 2};
+	struct fib *self = frame, left, right;
 	struct assay_fork child;
 	int error, failed;
 
@@ -32,6 +34,8 @@ static int fib(assay_call *call, void *frame)
 		self->value = self->n;
 		return ASSAY_OK;
 	}
+	left.n = self->n - 1;
+	right.n = self->n - 2;
 	assay_fork(call, &child, fib, &right);
 	error = fib(call, &left);
 	failed = assay_join(call, &child);
@@ -152,6 +156,22 @@ static int run_fib(struct cell *cell, uint64_t operations)
 	return run_task(cell, &task);
 }
 
+static int run_fork_calls(struct cell *cell, uint64_t operations)
+{
+	struct tree *tree = cell->state;
+	assay_call call = {.ops = &tree->empty};
+	struct fib root = {0, tree->n};
+
+	(void)operations;
+	/* Set here and not in a table: the compiler is to see no function that it could call without it. */
+	tree->empty.fork = assay_default_fork;
+	tree->empty.join = assay_default_join;
+	if (fib(&call, &root))
+		return cell_fail(cell, "fib failed");
+	tree->result = root.value;
+	return 0;
+}
+
 static int run_skynet(struct cell *cell, uint64_t operations)
 {
 	struct tree *tree = cell->state;
@@ -258,6 +278,23 @@ const struct workload oversubscribed_fib = {
 	.separates = "The same with 16 workers, more than processors: thieves that find nothing.",
 	.workers = 16,
 	FIB,
+};
+
+const struct workload floor_fork_calls = {
+	.name = "floor_fork_calls",
+	.class_name = "floor",
+	.operation = "fork",
+	.separates = "The machine: fib_fork_join on one thread, with calls of a fork and a join "
+		     "that do nothing.",
+	.metric = "wall_per_op",
+	.unit = "ns",
+	.without = "floor",
+	.sample = {{.operations = 88}, {.operations = 1346268}, {.operations = 3524577}},
+	.setup = setup,
+	.prepare = prepare,
+	.run = run_fork_calls,
+	.check = check_fib,
+	.teardown = teardown,
 };
 
 const struct workload skynet_fork_join = {
