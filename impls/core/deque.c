@@ -121,21 +121,28 @@ PORT_OUTLINE static void pop_fenced(struct deque *deque, uint32_t fenced)
 	}
 }
 
-struct future *deque_pop(struct deque *deque)
+/* Takes bottom back by one, to where something was when top was seen last. Returns what top is. */
+static inline int64_t retract(struct deque *deque, int64_t bottom)
 {
-	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1, top;
-	struct slots *slots;
 	uint32_t fenced;
 
-	/* top only grows: what was seen of it tells of an empty deque without any fence. */
-	if (deque->top_seen > bottom)
-		return NULL;
 	atomic_store_explicit(&deque->bottom, bottom, memory_order_release); /* D1 */
 	port_fence_light(true);                                              /* D2 D5 */
 	fenced = atomic_load_explicit(&deque->fenced, memory_order_relaxed); /* D6 */
 	if (fenced)
 		pop_fenced(deque, fenced);
-	top = atomic_load_explicit(&deque->top, memory_order_acquire); /* D3, for top_seen */
+	return atomic_load_explicit(&deque->top, memory_order_acquire); /* D3, for top_seen */
+}
+
+struct future *deque_pop(struct deque *deque)
+{
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1, top;
+	struct slots *slots;
+
+	/* top only grows: what was seen of it tells of an empty deque without any fence. */
+	if (deque->top_seen > bottom)
+		return NULL;
+	top = retract(deque, bottom);
 	if (__builtin_expect(top >= bottom, 0))
 		return pop_last(deque, bottom, top);
 	slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
@@ -284,13 +291,15 @@ size_t deque_take(struct deque *deque, struct future **futures, size_t most, siz
 
 bool deque_pop_if(struct deque *deque, const struct future *wanted)
 {
-	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1, top;
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
 
-	return deque->top_seen < bottom &&
-	       atomic_load_explicit(&slots->at[(size_t)(bottom - 1) & slots->mask],
-				    memory_order_relaxed) == wanted &&
-	       deque_pop(deque);
+	if (deque->top_seen > bottom ||
+	    atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask], memory_order_relaxed) !=
+		    wanted)
+		return false;
+	top = retract(deque, bottom);
+	return __builtin_expect(top < bottom, 1) || pop_last(deque, bottom, top);
 }
 
 size_t deque_prune(struct deque *deque)

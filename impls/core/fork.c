@@ -32,16 +32,17 @@ static inline void offer(struct activation *activation, struct forks *forks,
 			 struct assay_fork *child)
 {
 	int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed);
+	struct pool *pool = activation->worker->pool;
+	uintptr_t tree = activation->tree;
 
 	child->state = FORKED;
 	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].child, child,
 			      memory_order_relaxed);
-	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].tree, activation->tree,
-			      memory_order_relaxed);
+	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].tree, tree, memory_order_relaxed);
 	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
 	/* Without K3's fence: a child that a searcher overlooks is run by its join. */
-	if (crew_is_short(activation->worker->pool))
-		rouse_for_child(activation->worker->pool);
+	if (crew_is_short(pool))
+		rouse_for_child(pool);
 }
 
 /* There may be no room, or no deque yet: then the child is kept for its join. */

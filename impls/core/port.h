@@ -22,9 +22,11 @@
 /* What two threads write stays this far apart: the adjacent-line prefetcher pairs 64-byte lines. */
 #define PORT_APART 128
 
-/* Kept out of line, so that what happens always needs no frame for what happens seldom; or rarely. */
+/* Kept out of line, so that what happens always needs no frame for what happens seldom; or rarely. In line
+ * where what happens always is one of several callers. */
 #define PORT_OUTLINE __attribute__((noinline))
 #define PORT_RARE __attribute__((noinline, cold))
+#define PORT_INLINE __attribute__((always_inline))
 
 /* The sanitizers that this is built with. */
 #ifndef __has_feature
@@ -83,7 +85,7 @@ static inline void port_prefetch(const void *address)
  */
 static inline void port_fence_light(bool lopsided)
 {
-	if (lopsided)
+	if (__builtin_expect(lopsided, 1))
 		atomic_signal_fence(memory_order_seq_cst);
 	else
 		atomic_thread_fence(memory_order_seq_cst);

@@ -131,7 +131,8 @@ static inline int prepare(struct pool *pool, const struct assay_task *task, uint
 }
 
 /* Hands tasks to the queue and finds them workers; on error they are still the caller's. */
-static inline int enqueue(struct pool *pool, struct future *const *futures, size_t count)
+PORT_INLINE static inline int enqueue(struct pool *pool, struct future *const *futures,
+				      size_t count)
 {
 	/* relaxed: a hint, looked at again under the mutex, and by rouse() after the push */
 	int error = atomic_load_explicit(&pool->alive, memory_order_relaxed) ? ASSAY_OK

@@ -187,7 +187,9 @@ PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 /* Of the calling thread, where it works for the future's executor; or NULL. */
 static struct runner *find_runner(const struct future *future)
 {
-	return current_runner && current_runner->executor == future->home ? current_runner : NULL;
+	struct runner *runner = current_runner;
+
+	return runner && runner->executor == future->home ? runner : NULL;
 }
 
 /* In a child that a task forked nobody will ever end what was pending. relaxed: as in
@@ -207,18 +209,20 @@ static bool is_unlimited(int64_t timeout_ns)
 /* Runs it, or what it has submitted, as long as there is any; returns the last word seen. */
 static uint64_t help(struct runner *runner, struct future *future)
 {
-	uint64_t word = ASSAY_PENDING;
+	uint64_t word;
+	int looks = HELP_LOOKS;
 
 	if (future_is_pending(future))
 		runner->run(runner, future);
-	for (int looks = runner->help ? HELP_LOOKS : 0; looks >= 0; looks--) {
-		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
-		if (is_done(word) || looks == 0)
-			break;
-		if (runner->help(runner, future))
+	word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+	while (!is_done(word) && runner->help && looks > 0) {
+		if (runner->help(runner, future)) {
 			looks = HELP_LOOKS;
-		else
+		} else {
 			port_pause();
+			looks--;
+		}
+		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 	}
 	return word;
 }

@@ -164,7 +164,9 @@ extern _Thread_local struct worker *current_worker;
 /* The calling thread's index in this pool, or WORKER_NONE. */
 static inline int worker_index(const struct pool *pool)
 {
-	return current_worker && current_worker->pool == pool ? current_worker->index : WORKER_NONE;
+	const struct worker *worker = current_worker;
+
+	return worker && worker->pool == pool ? worker->index : WORKER_NONE;
 }
 
 /* The pool that the thread was started for. It is compared, never followed: thread-local destructors
