@@ -7,31 +7,31 @@
 /* assay_fork.state. A child that was stolen stays FORKED until it has run. */
 enum { FORKED, KEPT, SLEEPING, DONE };
 
+struct forks forks_none;
+
 static struct forks *forks_make(struct worker *worker)
 {
 	struct forks *forks = aligned_alloc(PORT_APART, sizeof *forks);
 
 	if (!forks)
-		return NULL;
+		return &forks_none;
 	atomic_init(&forks->bottom, 0);
 	atomic_init(&forks->top, 0);
-	forks->top_seen = 0;
 	forks->lopsided = worker->pool->park.lopsided;
 	atomic_store_explicit(&worker->forks, forks, memory_order_release); /* J5 */
 	return forks;
 }
 
-static inline bool is_full(const struct forks *forks)
+void forks_free(struct forks *forks)
 {
-	return atomic_load_explicit(&forks->bottom, memory_order_relaxed) - forks->top_seen >=
-	       FORKS;
+	if (forks != &forks_none)
+		free(forks);
 }
 
 /* Puts it where others find it. */
-static inline void offer(struct activation *activation, struct forks *forks,
+static inline void offer(struct activation *activation, struct forks *forks, int64_t bottom,
 			 struct assay_fork *child)
 {
-	int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed);
 	struct pool *pool = activation->worker->pool;
 	uintptr_t tree = activation->tree;
 
@@ -41,22 +41,27 @@ static inline void offer(struct activation *activation, struct forks *forks,
 	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].tree, tree, memory_order_relaxed);
 	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
 	/* Without K3's fence: a child that a searcher overlooks is run by its join. */
-	if (crew_is_short(pool))
+	if (__builtin_expect(crew_is_short(pool), 0))
 		rouse_for_child(pool);
 }
 
-/* There may be no room, or no deque yet: then the child is kept for its join. */
+/* No room as far as was seen, or no deque yet. Without either the child is kept for its join. */
 PORT_RARE static void offer_or_keep(struct activation *activation, struct assay_fork *child)
 {
 	struct worker *worker = activation->worker;
 	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
+	int64_t bottom;
 
-	if (!forks)
+	if (forks == &forks_none)
 		forks = forks_make(worker);
-	if (forks)
-		forks->top_seen = atomic_load_explicit(&forks->top, memory_order_acquire); /* J3 */
-	if (forks && !is_full(forks))
-		offer(activation, forks, child);
+	if (forks == &forks_none) {
+		child->state = KEPT;
+		return;
+	}
+	bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed);
+	forks->limit = atomic_load_explicit(&forks->top, memory_order_acquire) + FORKS; /* J3 */
+	if (bottom < forks->limit)
+		offer(activation, forks, bottom, child);
 	else
 		child->state = KEPT;
 }
@@ -66,11 +71,12 @@ static void fork_op(assay_call *call, struct assay_fork *child)
 	struct activation *activation = (struct activation *)call;
 	struct worker *worker = activation->worker;
 	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
+	int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed);
 
 	child->reserved[0] = (uintptr_t)worker->unjoined;
 	worker->unjoined = child;
-	if (__builtin_expect(forks && !is_full(forks), 1))
-		offer(activation, forks, child);
+	if (__builtin_expect(bottom < forks->limit, 1))
+		offer(activation, forks, bottom, child);
 	else
 		offer_or_keep(activation, child);
 }
@@ -165,20 +171,19 @@ PORT_OUTLINE static bool take_last(struct forks *forks, int64_t bottom, int64_t 
 							    memory_order_seq_cst, /* J3 */
 							    memory_order_acquire);
 
-	forks->top_seen = bottom + 1;
+	forks->limit = bottom + 1 + FORKS;
 	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
 	return mine;
 }
 
+/* The latest, if nobody took it. Where all were taken bottom is below top for a moment: still nothing for a thief. */
 static inline bool take_back(struct forks *forks)
 {
 	int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed) - 1, top;
 
-	if (forks->top_seen > bottom)
-		return false;
 	atomic_store_explicit(&forks->bottom, bottom, memory_order_release); /* J1 */
 	port_fence_light(forks->lopsided);                                   /* J2 */
-	top = atomic_load_explicit(&forks->top, memory_order_acquire);       /* J3, for top_seen */
+	top = atomic_load_explicit(&forks->top, memory_order_acquire);       /* J3, for limit */
 	return __builtin_expect(top < bottom, 1) || take_last(forks, bottom, top);
 }
 
@@ -200,7 +205,7 @@ static bool join_op(assay_call *call, struct assay_fork *child)
 	struct activation *activation = (struct activation *)call;
 	struct worker *worker = activation->worker;
 	/* relaxed: KEPT was set by this thread; the rest is looked at in order below */
-	bool here = __atomic_load_n(&child->state, __ATOMIC_RELAXED) == KEPT ||
+	bool here = __builtin_expect(__atomic_load_n(&child->state, __ATOMIC_RELAXED) == KEPT, 0) ||
 		    take_back(atomic_load_explicit(&worker->forks, memory_order_relaxed));
 
 	if (__builtin_expect(!here, 0))
@@ -219,8 +224,8 @@ const struct assay_call_ops fork_call_ops = {
 /* relaxed: a hint */
 static bool looks_empty(const struct forks *forks)
 {
-	return !forks || atomic_load_explicit(&forks->top, memory_order_relaxed) >=
-				 atomic_load_explicit(&forks->bottom, memory_order_relaxed);
+	return atomic_load_explicit(&forks->top, memory_order_relaxed) >=
+	       atomic_load_explicit(&forks->bottom, memory_order_relaxed);
 }
 
 static bool steal(struct forks *forks, uintptr_t tree, struct stolen *stolen)

@@ -40,7 +40,7 @@
 
 struct forks {
 	_Alignas(PORT_APART) _Atomic int64_t bottom; /* written by the worker only */
-	int64_t top_seen;                            /* the worker's: top was at least this */
+	int64_t limit;                               /* the worker's: bottom may go up to this */
 	bool lopsided;
 	_Alignas(PORT_APART) _Atomic int64_t top;
 	_Alignas(PORT_APART) struct {
@@ -48,6 +48,11 @@ struct forks {
 		_Atomic uintptr_t tree;
 	} slots[FORKS];
 };
+
+/* Of every worker that has not forked: empty for who steals, and full for the worker. */
+extern struct forks forks_none;
+
+void forks_free(struct forks *forks);
 
 /* The ops of a call on a worker; its activation begins with the call. */
 extern const struct assay_call_ops fork_call_ops;

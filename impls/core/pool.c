@@ -3,7 +3,7 @@
 #include "pool.h"
 
 #include "exit.h"
-#include "worker.h"
+#include "fork.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +119,7 @@ static void free_pool(struct pool *pool)
 	queue_destroy(pool->queue);
 	park_free(&pool->park);
 	for (int i = 0; i < pool->settings.config.workers; i++) /* relaxed: nobody else is there */
-		free(atomic_load_explicit(&pool->workers[i].forks, memory_order_relaxed));
+		forks_free(atomic_load_explicit(&pool->workers[i].forks, memory_order_relaxed));
 	while ((spare = pool->spare)) {
 		pool->spare = spare->next;
 		free(spare);
@@ -237,6 +237,7 @@ static int make_workers(struct pool *pool)
 		pool->workers[i] = (struct worker){
 			.pool = pool,
 			.index = i,
+			.forks = &forks_none,
 			.spin_ns = pool->settings.config.spin_ns,
 			.random = 2654435769u * (uint32_t)(i + 1),
 		};

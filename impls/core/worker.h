@@ -59,7 +59,7 @@ enum { HELPING = 1, ASIDE };
 struct worker {
 	_Alignas(PORT_APART) struct runner runner; /* first: run gets its address */
 	struct pool *pool;
-	_Atomic(struct forks *) forks; /* made by the first fork; see fork.h */
+	_Atomic(struct forks *) forks; /* never NULL; made by the first fork, see fork.h */
 	int index;
 	/* Under pool->mutex. */
 	bool alive;
@@ -272,7 +272,8 @@ static inline bool crew_is_short(const struct pool *pool)
 
 	return !park_searchers(counts) &&
 	       (park_sleepers(counts) ||
-		(is_growing(pool) && !atomic_load_explicit(&pool->refused, memory_order_relaxed)));
+		(__builtin_expect(is_growing(pool), 0) &&
+		 !atomic_load_explicit(&pool->refused, memory_order_relaxed)));
 }
 
 /* The same for a child that was forked. */
