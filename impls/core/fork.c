@@ -7,16 +7,19 @@
 /* assay_fork.state. A child that was stolen stays FORKED until it has run. */
 enum { FORKED, KEPT, SLEEPING, DONE };
 
-struct forks forks_none;
+/* Constant: who takes from it or pushes to it, against the rules of fork and join, faults. */
+static const struct forks none;
+struct forks *const forks_none = (struct forks *)&none;
 
 static struct forks *forks_make(struct worker *worker)
 {
 	struct forks *forks = aligned_alloc(PORT_APART, sizeof *forks);
 
 	if (!forks)
-		return &forks_none;
+		return forks_none;
 	atomic_init(&forks->bottom, 0);
 	atomic_init(&forks->top, 0);
+	forks->limit = FORKS;
 	forks->lopsided = worker->pool->park.lopsided;
 	atomic_store_explicit(&worker->forks, forks, memory_order_release); /* J5 */
 	return forks;
@@ -24,7 +27,7 @@ static struct forks *forks_make(struct worker *worker)
 
 void forks_free(struct forks *forks)
 {
-	if (forks != &forks_none)
+	if (forks != forks_none)
 		free(forks);
 }
 
@@ -52,9 +55,9 @@ PORT_RARE static void offer_or_keep(struct activation *activation, struct assay_
 	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
 	int64_t bottom;
 
-	if (forks == &forks_none)
+	if (forks == forks_none)
 		forks = forks_make(worker);
-	if (forks == &forks_none) {
+	if (forks == forks_none) {
 		child->state = KEPT;
 		return;
 	}

@@ -50,7 +50,7 @@ struct forks {
 };
 
 /* Of every worker that has not forked: empty for who steals, and full for the worker. */
-extern struct forks forks_none;
+extern struct forks *const forks_none;
 
 void forks_free(struct forks *forks);
 

@@ -237,7 +237,7 @@ static int make_workers(struct pool *pool)
 		pool->workers[i] = (struct worker){
 			.pool = pool,
 			.index = i,
-			.forks = &forks_none,
+			.forks = forks_none,
 			.spin_ns = pool->settings.config.spin_ns,
 			.random = 2654435769u * (uint32_t)(i + 1),
 		};

@@ -272,7 +272,7 @@ static void init_forks(void)
 	atomic_store(&pool.alive, 2);
 	pool.park.lopsided = lopsided;
 	for (size_t i = 0; i < 2; i++)
-		workers[i] = (struct worker){.pool = &pool, .forks = &forks_none, .random = 1};
+		workers[i] = (struct worker){.pool = &pool, .forks = forks_none, .random = 1};
 	activation.running.call.ops = &fork_call_ops;
 	activation.tree = (uintptr_t)&activation;
 	activation.worker = &workers[0];
