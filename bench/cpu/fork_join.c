@@ -4,7 +4,8 @@
  * skynet, a tree of ten children a node. One operation is a fork of fib, a node of skynet. What is
  * left after the plain calls of the serial row is the price of making them stealable. An executor
  * whose fork is the default one has no row: it would show plain calls. Those are a row of their own,
- * the floor of all executors: what fib costs if fork and join are entered and do nothing.
+ * the floor of all that fork and join through assay/fork_join.h: what fib costs if both are entered
+ * and do nothing.
  */
 #include "../forks.h"
 
@@ -163,7 +164,7 @@ static int run_fork_calls(struct cell *cell, uint64_t operations)
 	struct fib root = {0, tree->n};
 
 	(void)operations;
-	/* Set here and not in a table: the compiler is to see no function that it could call without it. */
+	/* Set here and not in a table: fib is to call what it finds there, as it does elsewhere. */
 	tree->empty.fork = assay_default_fork;
 	tree->empty.join = assay_default_join;
 	if (fib(&call, &root))
