@@ -259,12 +259,15 @@ static bool has_raw_skynet(const struct raw_driver *driver)
 }
 
 /* fib(10), fib(30), fib(32) */
-#define FIB                                                                                 \
-	.class_name = "cpu", .operation = "fork", .metric = "wall_per_op", .unit = "ns",    \
-	.on_executors = true, .forks = true, .has_raw = has_raw_fib,                        \
-	.sample = {{.operations = 88}, {.operations = 1346268}, {.operations = 3524577}},   \
-	.functions = functions, .setup = setup, .warm_up = warm_up_fib, .prepare = prepare, \
-	.run = run_fib, .check = check_fib, .teardown = teardown
+#define FIB_TREE                                                                          \
+	.operation = "fork", .metric = "wall_per_op", .unit = "ns",                       \
+	.sample = {{.operations = 88}, {.operations = 1346268}, {.operations = 3524577}}, \
+	.setup = setup, .prepare = prepare, .check = check_fib, .teardown = teardown
+
+#define FIB                                                                               \
+	FIB_TREE, .class_name = "cpu", .on_executors = true, .forks = true,               \
+		  .has_raw = has_raw_fib, .functions = functions, .warm_up = warm_up_fib, \
+		  .run = run_fib
 
 const struct workload fib_fork_join = {
 	.name = "fib_fork_join",
@@ -284,18 +287,11 @@ const struct workload oversubscribed_fib = {
 const struct workload floor_fork_calls = {
 	.name = "floor_fork_calls",
 	.class_name = "floor",
-	.operation = "fork",
 	.separates = "The machine: fib_fork_join on one thread, with calls of a fork and a join "
 		     "that do nothing.",
-	.metric = "wall_per_op",
-	.unit = "ns",
 	.without = "floor",
-	.sample = {{.operations = 88}, {.operations = 1346268}, {.operations = 3524577}},
-	.setup = setup,
-	.prepare = prepare,
 	.run = run_fork_calls,
-	.check = check_fib,
-	.teardown = teardown,
+	FIB_TREE,
 };
 
 const struct workload skynet_fork_join = {
