@@ -7,18 +7,23 @@
 
 #include <stdlib.h>
 
+/* The result's room, once it outgrew `scratch`; or NULL. */
+static inline void *heap_of(const struct running *running)
+{
+	return running->call.result == running->scratch ? NULL : running->call.result;
+}
+
 int future_call_reserve(assay_call *call, size_t size)
 {
 	struct running *running = (struct running *)call;
 	void *heap;
 
-	if (size > running->result_limit)
+	if (size > assay_backend.result_limit)
 		return ASSAY_ETOOBIG;
 	heap = malloc(size);
 	if (!heap)
 		return ASSAY_ENOMEM;
-	free(running->heap);
-	running->heap = heap;
+	free(heap_of(running));
 	call->result = heap;
 	call->result_capacity = size;
 	return ASSAY_OK;
@@ -53,20 +58,20 @@ PORT_RARE static uint32_t store_outcome(struct future *future, struct running *r
 			failure.code = 0;
 		}
 		store_failure(future, failure);
-		free(running->heap);
+		free(heap_of(running));
 		return FAILED;
 	}
 	free(running->message);
-	if (!running->heap) {
+	if (!heap_of(running)) {
 		copy_inline(future->bytes, running->scratch, size);
 	} else if (size > FUTURE_INLINE) {
-		struct block block = {running->heap, size};
+		struct block block = {heap_of(running), size};
 
 		memcpy(future->bytes, &block, sizeof block);
 		return HEAP;
 	} else {
 		memcpy(future->bytes, running->call.result, size);
-		free(running->heap);
+		free(heap_of(running));
 	}
 	return (uint32_t)size << SIZE_SHIFT;
 }
@@ -85,8 +90,6 @@ bool future_call(struct future *future, assay_executor *executor, struct running
 	running->call.result = running->scratch;
 	running->call.result_size = 0;
 	running->call.result_capacity = sizeof running->scratch;
-	running->result_limit = assay_backend.result_limit;
-	running->heap = NULL;
 	running->message = NULL;
 	if (__builtin_expect(state & HEAP, 0)) {
 		running->call.argument = block_of(future).data;
@@ -95,7 +98,7 @@ bool future_call(struct future *future, assay_executor *executor, struct running
 	returned = future->function(&running->call);
 	if (__builtin_expect(state & HEAP, 0))
 		free(block_of(future).data);
-	if (__builtin_expect(returned || running->heap || running->message, 0)) {
+	if (__builtin_expect(returned || heap_of(running) || running->message, 0)) {
 		outcome->flags = store_outcome(future, running, returned);
 	} else {
 		copy_inline(future->bytes, running->scratch, running->call.result_size);
@@ -107,7 +110,7 @@ bool future_call(struct future *future, assay_executor *executor, struct running
 void future_call_ended(struct future *future, struct running *running,
 		       struct future_outcome *outcome)
 {
-	free(running->heap);
+	free(heap_of(running));
 	free(running->message);
 	future_fail(future, ASSAY_EDIED, "the task ended its thread", outcome);
 }

@@ -59,8 +59,7 @@ void await_taken(struct pool *pool)
 	}
 }
 
-/* False: the task was cancelled, or has started. */
-static bool fail_broken(struct pool *pool, struct future *future)
+bool fail_broken(struct pool *pool, struct future *future)
 {
 	struct future_outcome outcome;
 
@@ -114,7 +113,7 @@ void break_pool(struct pool *pool)
 	arrive(pool, &visit, break_awaited);
 	pthread_mutex_unlock(&pool->mutex);
 	await_taken(pool); /* workers have moved what they were moving: now all of it is found */
-	while ((future = queue_pop(pool->queue, WORKER_NONE, NULL))) {
+	while ((future = queue_pop(pool->queue, NULL, NULL))) {
 		end_broken(pool, future);
 		if (settings_are_orphaned(&pool->settings))
 			break; /* in a child that a callback forked */

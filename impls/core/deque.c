@@ -40,6 +40,7 @@ static bool grow(struct deque *deque, size_t needed)
 			&new->at[(size_t)i & new->mask],
 			atomic_load_explicit(&old->at[(size_t)i & old->mask], memory_order_relaxed),
 			memory_order_relaxed);
+	deque->mask = new->mask;
 	atomic_store_explicit(&deque->slots, new, memory_order_release); /* D4 */
 	if (old)
 		port_discard(old->at, (old->mask + 1) * sizeof old->at[0]);
@@ -70,7 +71,7 @@ struct future *deque_keep(struct deque *deque, struct future *const *futures, si
 	for (size_t i = count - 1; i > 0; i--, bottom++) {
 		if (i <= DEQUE_AHEAD)
 			port_prefetch(futures[i]);
-		atomic_store_explicit(&slots->at[(size_t)bottom & slots->mask], futures[i],
+		atomic_store_explicit(&slots->at[(size_t)bottom & deque->mask], futures[i],
 				      memory_order_relaxed);
 	}
 	atomic_store_explicit(&deque->bottom, bottom, memory_order_release); /* D1 */
@@ -81,7 +82,7 @@ struct future *deque_keep(struct deque *deque, struct future *const *futures, si
 PORT_OUTLINE static struct future *pop_last(struct deque *deque, int64_t bottom, int64_t top)
 {
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
-	struct future *future = atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask],
+	struct future *future = atomic_load_explicit(&slots->at[(size_t)bottom & deque->mask],
 						     memory_order_relaxed);
 	int64_t position;
 	bool mine = false;
@@ -148,9 +149,9 @@ struct future *deque_pop(struct deque *deque)
 	slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
 	if (bottom - top >= DEQUE_AHEAD)
 		port_prefetch(atomic_load_explicit(
-			&slots->at[(size_t)(bottom - DEQUE_AHEAD) & slots->mask],
+			&slots->at[(size_t)(bottom - DEQUE_AHEAD) & deque->mask],
 			memory_order_relaxed));
-	return atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask], memory_order_relaxed);
+	return atomic_load_explicit(&slots->at[(size_t)bottom & deque->mask], memory_order_relaxed);
 }
 
 /* A thief's fence, between its look at top, or its mark there, and its look at bottom. */
@@ -295,7 +296,7 @@ bool deque_pop_if(struct deque *deque, const struct future *wanted)
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
 
 	if (deque->top_seen > bottom ||
-	    atomic_load_explicit(&slots->at[(size_t)bottom & slots->mask], memory_order_relaxed) !=
+	    atomic_load_explicit(&slots->at[(size_t)bottom & deque->mask], memory_order_relaxed) !=
 		    wanted)
 		return false;
 	top = retract(deque, bottom);
@@ -318,13 +319,13 @@ size_t deque_prune(struct deque *deque)
 	deque->top_seen = bottom;
 	/* Kept ones go where they are in no slot that is still to be read: never ahead of it. */
 	for (int64_t i = top; i < bottom; i++) {
-		struct future *future = atomic_load_explicit(&slots->at[(size_t)i & slots->mask],
+		struct future *future = atomic_load_explicit(&slots->at[(size_t)i & deque->mask],
 							     memory_order_relaxed);
 
 		if (future_has_started(future))
 			future_release_entry(future);
 		else
-			atomic_store_explicit(&slots->at[((size_t)bottom + kept++) & slots->mask],
+			atomic_store_explicit(&slots->at[((size_t)bottom + kept++) & deque->mask],
 					      future, memory_order_relaxed);
 	}
 	/* relaxed: by D1 who finds any of these finds this, too */

@@ -73,6 +73,7 @@ enum deque_fences {
 struct deque {
 	_Alignas(PORT_APART) _Atomic int64_t bottom; /* written by the owner only */
 	_Atomic(struct slots *) slots;
+	size_t mask;             /* the owner's: of slots, at hand before these are */
 	int64_t top_seen;        /* the owner's: top was at least this */
 	int64_t limit;           /* the owner's: bottom may go up to this */
 	_Atomic int64_t pruned;  /* what lies before was put there by deque_prune(), or is older */
@@ -118,7 +119,7 @@ static inline void deque_push(struct deque *deque, struct future *future)
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
 
-	atomic_store_explicit(&slots->at[(size_t)bottom & slots->mask], future,
+	atomic_store_explicit(&slots->at[(size_t)bottom & deque->mask], future,
 			      memory_order_relaxed);
 	atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release); /* D1 */
 }
@@ -129,7 +130,7 @@ static inline void deque_push_many(struct deque *deque, struct future *const *fu
 	int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
 
 	for (size_t i = 0; i < count; i++)
-		atomic_store_explicit(&slots->at[((size_t)bottom + i) & slots->mask], futures[i],
+		atomic_store_explicit(&slots->at[((size_t)bottom + i) & deque->mask], futures[i],
 				      memory_order_relaxed);
 	atomic_store_explicit(&deque->bottom, bottom + (int64_t)count,
 			      memory_order_release); /* D1 */
@@ -168,9 +169,7 @@ size_t deque_prune(struct deque *deque);
 /* Elements that the owner's array holds. */
 static inline size_t deque_room(struct deque *deque)
 {
-	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);
-
-	return slots ? slots->mask + 1 : 0;
+	return atomic_load_explicit(&deque->slots, memory_order_relaxed) ? deque->mask + 1 : 0;
 }
 
 /* A hint. */

@@ -96,7 +96,7 @@ void fork_end(struct assay_fork *child, int returned)
 /* Returns what the child returned; its parent has not been told. */
 static int call_stolen(struct worker *worker, struct stolen stolen)
 {
-	struct activation activation = {.tree = stolen.tree, .child = stolen.child};
+	struct activation activation = {.tree = stolen.tree, .child = stolen.child, .flags = CHILD};
 	int returned;
 
 	activation.running.call.ops = &fork_call_ops;
@@ -106,7 +106,7 @@ static int call_stolen(struct worker *worker, struct stolen stolen)
 	returned = stolen.child->function(&activation.running.call, stolen.child->frame);
 	end_if_orphaned(worker->pool);
 	pthread_cleanup_pop(0);
-	activation_leave(&activation);
+	activation_leave(&activation, worker);
 	return returned;
 }
 

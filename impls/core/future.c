@@ -25,6 +25,11 @@ static void callback_mark(struct assay_watcher *watcher)
 	(void)watcher;
 }
 
+void copy_odd(unsigned char *to, const void *from, size_t size)
+{
+	memcpy(to, from, size);
+}
+
 /* Puts a large argument on the heap. False without memory. */
 PORT_RARE static bool store_block(struct future *future, const void *argument, size_t size)
 {
@@ -132,11 +137,8 @@ static inline bool is_last_reader(uint64_t word)
 }
 
 /* Not a plain decrement: of clients that release at the same time one must see that it is the last. */
-static void release_op(assay_future *base)
+PORT_OUTLINE static void release_shared(struct future *future, uint64_t word)
 {
-	struct future *future = future_of(base);
-	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 F2 */
-
 	while (references_of(word) != 1) {
 		if (__builtin_expect(is_last_reader(word), 0)) {
 			if (release_outcome(future, &word))
@@ -148,6 +150,17 @@ static void release_op(assay_future *base)
 		}
 	}
 	future_discard(future);
+}
+
+static void release_op(assay_future *base)
+{
+	struct future *future = future_of(base);
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 F2 */
+
+	if (references_of(word) == 1)
+		future_discard(future);
+	else
+		release_shared(future, word);
 }
 
 static void retain_op(assay_future *base)
@@ -280,7 +293,8 @@ PORT_RARE static bool settle(struct future *future, uint32_t from, uint32_t to, 
 			port_backoff(&step);
 			word = atomic_load_explicit(&future->word, memory_order_relaxed);
 		} else if (atomic_compare_exchange_weak_explicit(
-				   &future->word, &word, references | (word & LEFT) | to,
+				   &future->word, &word,
+				   references | (give_up ? 0 : word & LEFT) | to,
 				   memory_order_acq_rel, /* F1 F2 F3 */
 				   memory_order_relaxed)) {
 			break;
@@ -384,8 +398,7 @@ bool future_end(struct future *future, struct future_outcome outcome)
 	/* relaxed: this thread started it; only the references and the bits of waiters change */
 	uint64_t before = atomic_load_explicit(&future->word, memory_order_relaxed);
 	uint64_t after =
-		((before & (~(uint64_t)UINT32_MAX | LEFT)) | ASSAY_FINISHED | outcome.flags) -
-		REFERENCE;
+		((before & ~(uint64_t)UINT32_MAX) | ASSAY_FINISHED | outcome.flags) - REFERENCE;
 
 	if (before & (LOCKED | SLEEPERS | OBSERVED) ||
 	    !atomic_compare_exchange_strong_explicit(&future->word, &before, after,

@@ -80,7 +80,8 @@ void future_release(struct future *future);
 bool future_start(struct future *future);
 
 /* The same in place of whoever would pop it: the entry stays in the queue with the executor's
- * reference, which goes by future_release_entry(); the outcome goes with the last client. */
+ * reference, which goes by future_release_entry(); the outcome goes with the last client. Who takes the entry
+ * out before the end has the reference, and ends the future by future_end(). */
 bool future_start_left(struct future *future);
 void future_release_entry(struct future *future);
 
@@ -109,8 +110,6 @@ struct future_outcome {
  * thread: in the worker, or in the frame that catches the end. */
 struct running {
 	assay_call call; /* first: the ops get its address */
-	size_t result_limit;
-	void *heap; /* the result's room, once it outgrew `scratch` */
 	char *message;
 	_Alignas(16) unsigned char scratch[FUTURE_INLINE];
 };

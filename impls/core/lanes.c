@@ -75,7 +75,7 @@ int lanes_push_late(struct lanes *lanes, struct future *const *futures, size_t c
 	if (!number)
 		return ASSAY_ENOMEM;
 	lane = attach_counted(lanes, number->value);
-	error = lane ? lane_push(lanes, lane, futures, count) : ASSAY_ENOMEM;
+	error = lane ? lane_push_many(lanes, lane, futures, count) : ASSAY_ENOMEM;
 	thread_give_back(number);
 	return error;
 }
@@ -95,7 +95,7 @@ bool lane_reserve(struct lanes *lanes, struct lane *lane, size_t count)
 	return deque_reserve(deque, more);
 }
 
-static void await_pusher(struct lane *lane)
+void lane_await(struct lane *lane)
 {
 	unsigned step = 0;
 
@@ -103,7 +103,7 @@ static void await_pusher(struct lane *lane)
 		port_backoff(&step);
 }
 
-void lanes_close(struct lanes *lanes, struct lane *others, uint32_t other_count)
+void lanes_close(struct lanes *lanes)
 {
 	uint32_t count;
 
@@ -114,10 +114,8 @@ void lanes_close(struct lanes *lanes, struct lane *others, uint32_t other_count)
 		struct lane *lane = lanes_find(lanes, i);
 
 		if (lane)
-			await_pusher(lane);
+			lane_await(lane);
 	}
-	for (uint32_t i = 0; i < other_count; i++)
-		await_pusher(&others[i]);
 }
 
 uint64_t lanes_pushed(struct lanes *lanes)

@@ -131,15 +131,13 @@ static inline void lanes_leave(struct lanes *lanes)
  * grows. False without memory. */
 PORT_RARE bool lane_reserve(struct lanes *lanes, struct lane *lane, size_t count);
 
-/* Opens, pushes, counts and is done. ASSAY_ESHUTDOWN, ASSAY_ENOMEM: nothing was pushed. */
-static inline int lane_push(struct lanes *lanes, struct lane *lane, struct future *const *futures,
-			    size_t count)
+/* Before a push of so many: opens, makes room, and counts. ASSAY_ESHUTDOWN, ASSAY_ENOMEM: it is not open. */
+static inline int lane_admit(struct lanes *lanes, struct lane *lane, size_t count)
 {
-	struct deque *deque = &lane->deque;
-
 	if (__builtin_expect(!lane_open(lanes, lane), 0))
 		return ASSAY_ESHUTDOWN;
-	if (__builtin_expect(deque_is_full(deque, count), 0) && !lane_reserve(lanes, lane, count)) {
+	if (__builtin_expect(deque_is_full(&lane->deque, count), 0) &&
+	    !lane_reserve(lanes, lane, count)) {
 		lane_done(lane);
 		return ASSAY_ENOMEM;
 	}
@@ -147,10 +145,29 @@ static inline int lane_push(struct lanes *lanes, struct lane *lane, struct futur
 	atomic_store_explicit(&lane->pushed,
 			      atomic_load_explicit(&lane->pushed, memory_order_relaxed) + count,
 			      memory_order_relaxed);
-	if (count == 1)
-		deque_push(deque, futures[0]);
-	else
-		deque_push_many(deque, futures, count);
+	return ASSAY_OK;
+}
+
+/* Opens, pushes, counts and is done. Errors as above: nothing was pushed. */
+static inline int lane_push(struct lanes *lanes, struct lane *lane, struct future *future)
+{
+	int error = lane_admit(lanes, lane, 1);
+
+	if (error)
+		return error;
+	deque_push(&lane->deque, future);
+	lane_done(lane);
+	return ASSAY_OK;
+}
+
+static inline int lane_push_many(struct lanes *lanes, struct lane *lane,
+				 struct future *const *futures, size_t count)
+{
+	int error = lane_admit(lanes, lane, count);
+
+	if (error)
+		return error;
+	deque_push_many(&lane->deque, futures, count);
 	lane_done(lane);
 	return ASSAY_OK;
 }
@@ -159,16 +176,27 @@ static inline int lane_push(struct lanes *lanes, struct lane *lane, struct futur
 PORT_RARE int lanes_push_late(struct lanes *lanes, struct future *const *futures, size_t count);
 
 /* To the lane of the calling thread. Errors as above. */
-static inline int lanes_push(struct lanes *lanes, struct future *const *futures, size_t count)
+static inline int lanes_push(struct lanes *lanes, struct future *future)
+{
+	struct lane *lane = lanes_mine(lanes);
+	struct future *late = future; /* so that what is usual needs no address of it */
+
+	return lane ? lane_push(lanes, lane, future) : lanes_push_late(lanes, &late, 1);
+}
+
+static inline int lanes_push_many(struct lanes *lanes, struct future *const *futures, size_t count)
 {
 	struct lane *lane = lanes_mine(lanes);
 
-	return lane ? lane_push(lanes, lane, futures, count)
+	return lane ? lane_push_many(lanes, lane, futures, count)
 		    : lanes_push_late(lanes, futures, count);
 }
 
-/* From the return on no lane opens; `others` are lanes outside the directory that close with it. */
-void lanes_close(struct lanes *lanes, struct lane *others, uint32_t other_count);
+/* From the return on no lane opens, and none of the directory is open. */
+void lanes_close(struct lanes *lanes);
+
+/* After that: until no push to a lane outside the directory is under way. */
+void lane_await(struct lane *lane);
 
 /* Futures ever pushed to the lanes of the directory. */
 uint64_t lanes_pushed(struct lanes *lanes);

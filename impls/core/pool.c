@@ -78,7 +78,7 @@ static void drain(struct pool *pool)
 	arrive(pool, &visit, cancel_awaited);
 	pthread_mutex_unlock(&pool->mutex);
 	await_taken(pool); /* workers have moved what they were moving: now all of it is found */
-	while ((future = queue_pop(pool->queue, WORKER_NONE, NULL))) {
+	while ((future = queue_pop(pool->queue, NULL, NULL))) {
 		assay_future_cancel(&future->base);
 		drop(pool, future, &pool->drained_cancelled);
 		if (settings_are_orphaned(&pool->settings))
@@ -114,7 +114,7 @@ static void free_pool(struct pool *pool)
 	struct crew_thread *spare;
 
 	/* Entries of futures that were run by who waited for them. */
-	while ((left = queue_pop(pool->queue, WORKER_NONE, NULL)))
+	while ((left = queue_pop(pool->queue, NULL, NULL)))
 		future_release_entry(left);
 	queue_destroy(pool->queue);
 	park_free(&pool->park);
@@ -269,6 +269,8 @@ static int make_parts(struct pool *pool, bool full_fences)
 	pool->queue = queue_create(workers, lopsided);
 	if (!pool->queue)
 		goto free_park;
+	for (int i = 0; i < workers; i++)
+		pool->workers[i].own = queue_own(pool->queue, i);
 	return ASSAY_OK;
 
 free_park:

@@ -18,8 +18,8 @@
 
 struct queue;
 
-/* The caller is no worker of this pool. */
-#define WORKER_NONE (-1)
+/* What a worker has of its own in a queue; NULL where the caller is no worker of this pool. */
+struct own;
 
 /* For workers 0 .. workers - 1, with fences that meet as `lopsided` says. NULL without memory. */
 struct queue *queue_create(int workers, bool lopsided);
@@ -27,25 +27,30 @@ struct queue *queue_create(int workers, bool lopsided);
 /* The queue is empty and nobody uses it. */
 void queue_destroy(struct queue *queue);
 
+/* That of worker 0 .. workers - 1, until queue_destroy(). */
+struct own *queue_own(struct queue *queue, int worker);
+
 /*
- * Any thread; worker is its index in this pool or WORKER_NONE. Hands over the tasks, in this order.
- * ASSAY_ESHUTDOWN: the queue is closed; ASSAY_ENOMEM. In both cases nothing was taken.
+ * Any thread, with its own. Hands over the task, or all of them, in this order. ASSAY_ESHUTDOWN: the queue is
+ * closed; ASSAY_ENOMEM. In both cases nothing was taken.
  */
-int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count);
+int queue_push(struct queue *queue, struct own *own, struct future *future);
+int queue_push_many(struct queue *queue, struct own *own, struct future *const *futures,
+		    size_t count);
 
 /*
  * Any thread. Never sleeps. NULL: nothing was found, or after close: nothing will be. A worker may
  * move further tasks to where it takes its next ones from, and others can still get them: then it
  * sets *moved. While it moves them nobody else finds them; what is popped after a close moves nothing.
  */
-struct future *queue_pop(struct queue *queue, int worker, bool *moved);
+struct future *queue_pop(struct queue *queue, struct own *own, bool *moved);
 
 /*
- * A worker, before it runs `wanted` in place of whoever would have popped it: takes it out, if it is
+ * A worker that has started `wanted` in place of whoever would have popped it: takes it out, if it is
  * what the worker would pop next, or can be had as easily. False: it stays behind, and is to be
- * skipped; a policy sees to it that such entries do not pile up.
+ * skipped, or somebody has it; a policy sees to it that such entries do not pile up.
  */
-bool queue_take_back(struct queue *queue, int worker, const struct future *wanted);
+bool queue_take_back(struct queue *queue, struct own *own, const struct future *wanted);
 
 /*
  * Whether queue_help() may ever find anything. A policy that does not know whose tasks are whose leaves out
@@ -58,15 +63,15 @@ bool queue_knows_parents(void);
  * be done, so that nobody who meets its record when that is used again finds it here. Tasks that it pops
  * meanwhile, inside, have depth 1, and so on. In between queue_help() knows whose tasks the worker pushes.
  */
-void queue_begin(struct queue *queue, int worker, unsigned depth, const struct future *future);
-void queue_end(struct queue *queue, int worker, unsigned depth);
+void queue_begin(struct own *own, unsigned depth, const struct future *future);
+void queue_end(struct own *own, unsigned depth);
 
 /*
  * As queue_pop(), for a worker that waits inside a task for one that runs on another worker: some
  * task that was pushed there since `awaited` began, if a client may still wait for it. NULL where there
  * is none, or the policy does not tell them apart, or awaited is done.
  */
-struct future *queue_help(struct queue *queue, int worker, const struct future *awaited,
+struct future *queue_help(struct queue *queue, struct own *own, const struct future *awaited,
 			  bool *moved);
 
 /* A hint: no task can be popped. */

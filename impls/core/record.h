@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the bytes and bits of a future's record mean: for future.c, wait.c and call.c only. */
+/* What the bytes and bits of a future's record mean: for future.c, wait.c, call.c and worker.c only. */
 #ifndef RECORD_H
 #define RECORD_H
 
@@ -88,6 +88,9 @@ static inline void copy_words(unsigned char *to, const unsigned char *from)
 	memcpy(to + 8, &second, 8);
 }
 
+/* Of no common size. */
+PORT_OUTLINE void copy_odd(unsigned char *to, const void *from, size_t size);
+
 /* What fits into a record, without a call for the common sizes. */
 static inline void copy_inline(unsigned char *to, const void *from, size_t size)
 {
@@ -98,7 +101,7 @@ static inline void copy_inline(unsigned char *to, const void *from, size_t size)
 	else if (size == 16)
 		copy_words(to, from);
 	else if (size)
-		memcpy(to, from, size);
+		copy_odd(to, from, size);
 }
 
 static inline void store_failure(struct future *future, struct failure failure)
@@ -106,7 +109,47 @@ static inline void store_failure(struct future *future, struct failure failure)
 	memcpy(future->bytes, &failure, sizeof failure);
 }
 
-/* Entries of future_ops that are in wait.c. */
+/* A failure, or what does not lie in the record. */
+PORT_RARE void wait_read_rare(const struct future *future, uint32_t state,
+			      struct assay_outcome *outcome);
+
+/* The outcome of a done future, whose state this was. */
+static inline void wait_read(const struct future *future, uint32_t state,
+			     struct assay_outcome *outcome)
+{
+	size_t size = state >> SIZE_SHIFT;
+
+	outcome->error = outcome->code = 0;
+	if (__builtin_expect(size != 0, 1)) /* the address does not wait for the size */
+		outcome->result = future->bytes;
+	else
+		outcome->result = NULL;
+	outcome->result_size = size;
+	outcome->message = "";
+	if (__builtin_expect((state & (STATUS | FAILED | HEAP)) != ASSAY_FINISHED, 0))
+		wait_read_rare(future, state, outcome);
+}
+
+/* Of the calling thread, where it works for the future's executor; or NULL. */
+static inline struct runner *wait_runner(const struct future *future)
+{
+	struct runner *runner = current_runner;
+
+	return runner && runner->executor == future->home ? runner : NULL;
+}
+
+/* In a child that a task forked nobody will ever end what was pending. relaxed: as in
+ * settings_are_orphaned() */
+static inline bool wait_is_lost(const struct runner *runner)
+{
+	return runner->forks != atomic_load_explicit(&port_forks, memory_order_relaxed);
+}
+
+/* Until it is done, if it may take so long: helps, or waits. Returns what wait_outcome_op() does. */
+PORT_OUTLINE int wait_late(struct future *future, int64_t timeout_ns,
+			   struct assay_outcome *outcome);
+
+/* Entries of future_ops that are in wait.c. A pool has another of the first, in worker.c. */
 int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome);
 int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeout_ns);
 bool wait_helps_op(assay_future *base);

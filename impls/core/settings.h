@@ -29,7 +29,7 @@ int settings_copy(struct settings *settings, const struct assay_config *config);
 void settings_free(struct settings *settings);
 
 /* The one registered under this name, or NULL. */
-assay_function *settings_find(const struct settings *settings, const char *name);
+PORT_RARE assay_function *settings_find(const struct settings *settings, const char *name);
 
 /* The function of a task: its own, or the one registered under its name. ASSAY_EUNKNOWN,
  * ASSAY_ETOOBIG if the argument exceeds the limit. */

@@ -130,19 +130,37 @@ static inline int prepare(struct pool *pool, const struct assay_task *task, uint
 	return error ? error : create(pool, task, function, references, future);
 }
 
-/* Hands tasks to the queue and finds them workers; on error they are still the caller's. */
-PORT_INLINE static inline int enqueue(struct pool *pool, struct future *const *futures,
-				      size_t count)
+/* Before tasks are handed to the queue. relaxed: a hint, looked at again under the mutex, and by rouse()
+ * after the push */
+static inline int ensure_crew(struct pool *pool)
 {
-	/* relaxed: a hint, looked at again under the mutex, and by rouse() after the push */
-	int error = atomic_load_explicit(&pool->alive, memory_order_relaxed) ? ASSAY_OK
-									     : ensure_worker(pool);
+	return atomic_load_explicit(&pool->alive, memory_order_relaxed) ? ASSAY_OK
+									: ensure_worker(pool);
+}
 
-	if (!error)
-		error = queue_push(pool->queue, worker_index(pool), futures, count);
+/* After that, which said `error`: finds them workers. */
+static inline int follow_up(struct pool *pool, int error)
+{
 	if (!error || error == ASSAY_ENOMEM) /* a push that failed may have moved others */
 		rouse(pool);
 	return error == ASSAY_ESHUTDOWN ? refusal(pool) : error;
+}
+
+/* Hands a task to the queue and finds it a worker; on error it is still the caller's. */
+PORT_INLINE static inline int enqueue(struct pool *pool, struct future *future)
+{
+	int error = ensure_crew(pool);
+
+	return error ? error : follow_up(pool, queue_push(pool->queue, worker_own(pool), future));
+}
+
+static int enqueue_many(struct pool *pool, struct future *const *futures, size_t count)
+{
+	int error = ensure_crew(pool);
+
+	return error ? error
+		     : follow_up(pool,
+				 queue_push_many(pool->queue, worker_own(pool), futures, count));
 }
 
 /* A task that is wrong takes no room: another's would be refused meanwhile. Then there must be room, or
@@ -165,7 +183,7 @@ PORT_RARE static int submit_bounded(struct pool *pool, const struct assay_task *
 	if (!error && full)
 		return run_here(pool, future, out);
 	if (!error) {
-		error = enqueue(pool, &future, 1);
+		error = enqueue(pool, future);
 		if (error)
 			future_discard(future);
 	}
@@ -189,7 +207,7 @@ int pool_submit(assay_executor *executor, const struct assay_task *task, assay_f
 	error = prepare(pool, task, out ? 2 : 1, &future);
 	if (error)
 		return error;
-	error = enqueue(pool, &future, 1);
+	error = enqueue(pool, future);
 	if (error)
 		future_discard(future);
 	else if (out)
@@ -218,7 +236,7 @@ static size_t submit_batch(struct pool *pool, const struct assay_task *tasks, si
 {
 	struct future *batch[BATCH];
 	size_t prepared = prepare_batch(pool, tasks, count, futures ? 2 : 1, batch, error);
-	int refused = prepared ? enqueue(pool, batch, prepared) : ASSAY_OK;
+	int refused = prepared ? enqueue_many(pool, batch, prepared) : ASSAY_OK;
 	size_t accepted = refused ? 0 : prepared;
 
 	if (refused)

@@ -7,27 +7,24 @@ __attribute__((weak)) bool queue_knows_parents(void)
 	return false;
 }
 
-__attribute__((weak)) void queue_begin(struct queue *queue, int worker, unsigned depth,
-				       const struct future *future)
+__attribute__((weak)) void queue_begin(struct own *own, unsigned depth, const struct future *future)
 {
-	(void)queue;
-	(void)worker;
+	(void)own;
 	(void)depth;
 	(void)future;
 }
 
-__attribute__((weak)) void queue_end(struct queue *queue, int worker, unsigned depth)
+__attribute__((weak)) void queue_end(struct own *own, unsigned depth)
 {
-	(void)queue;
-	(void)worker;
+	(void)own;
 	(void)depth;
 }
 
-__attribute__((weak)) struct future *queue_help(struct queue *queue, int worker,
+__attribute__((weak)) struct future *queue_help(struct queue *queue, struct own *own,
 						const struct future *awaited, bool *moved)
 {
 	(void)queue;
-	(void)worker;
+	(void)own;
 	(void)awaited;
 	(void)moved;
 	return NULL;

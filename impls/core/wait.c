@@ -49,13 +49,19 @@ static _Thread_local const assay_future *promised;
 static _Thread_local int64_t usual_wait_ns;
 static _Thread_local unsigned unlooked, misses;
 
-PORT_RARE static void read_failure(const struct future *future, uint32_t state,
-				   struct assay_outcome *outcome)
+void wait_read_rare(const struct future *future, uint32_t state, struct assay_outcome *outcome)
 {
 	struct failure failure;
 
+	outcome->result = NULL;
+	outcome->result_size = 0;
 	if ((state & STATUS) == ASSAY_CANCELLED) {
 		outcome->error = ASSAY_ECANCELLED;
+		return;
+	}
+	if (!(state & FAILED)) {
+		outcome->result = block_of(future).data;
+		outcome->result_size = block_of(future).size;
 		return;
 	}
 	failure = failure_of(future);
@@ -63,21 +69,6 @@ PORT_RARE static void read_failure(const struct future *future, uint32_t state,
 	outcome->code = failure.code;
 	if (failure.message)
 		outcome->message = failure.message;
-}
-
-static inline void read_outcome(const struct future *future, uint32_t state,
-				struct assay_outcome *outcome)
-{
-	*outcome = (struct assay_outcome){.message = ""};
-	if (__builtin_expect((state & (STATUS | FAILED)) != ASSAY_FINISHED, 0)) {
-		read_failure(future, state, outcome);
-	} else if (__builtin_expect(state & HEAP, 0)) {
-		outcome->result = block_of(future).data;
-		outcome->result_size = block_of(future).size;
-	} else if (state >> SIZE_SHIFT) {
-		outcome->result = future->bytes;
-		outcome->result_size = state >> SIZE_SHIFT;
-	}
 }
 
 /* Looks for a while whether the future is done; returns the last word seen. */
@@ -184,21 +175,6 @@ PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 	return word;
 }
 
-/* Of the calling thread, where it works for the future's executor; or NULL. */
-static struct runner *find_runner(const struct future *future)
-{
-	struct runner *runner = current_runner;
-
-	return runner && runner->executor == future->home ? runner : NULL;
-}
-
-/* In a child that a task forked nobody will ever end what was pending. relaxed: as in
- * settings_are_orphaned() */
-static bool is_lost(const struct runner *runner)
-{
-	return runner->forks != atomic_load_explicit(&port_forks, memory_order_relaxed);
-}
-
 /* A wait that never ends by itself. [RES-14] */
 static bool is_unlimited(int64_t timeout_ns)
 {
@@ -227,15 +203,13 @@ static uint64_t help(struct runner *runner, struct future *future)
 	return word;
 }
 
-/* Until it is done, if it may take so long: helps, or waits. */
-PORT_OUTLINE static int outcome_late(struct future *future, int64_t timeout_ns,
-				     struct assay_outcome *outcome)
+int wait_late(struct future *future, int64_t timeout_ns, struct assay_outcome *outcome)
 {
-	struct runner *runner = is_unlimited(timeout_ns) ? find_runner(future) : NULL;
+	struct runner *runner = is_unlimited(timeout_ns) ? wait_runner(future) : NULL;
 	uint64_t word = ASSAY_PENDING;
 
 	if (runner) {
-		if (!is_lost(runner))
+		if (!wait_is_lost(runner))
 			word = help(runner, future);
 		else if (future_is_pending(future))
 			return ASSAY_EUNREACHABLE;
@@ -245,26 +219,28 @@ PORT_OUTLINE static int outcome_late(struct future *future, int64_t timeout_ns,
 	if (!is_done(word))
 		return ASSAY_ETIMEDOUT;
 	if (outcome)
-		read_outcome(future, (uint32_t)word, outcome);
+		wait_read(future, (uint32_t)word, outcome);
 	return ASSAY_OK;
 }
 
-int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
+/* Of who has no workers that wait. */
+__attribute__((weak)) int wait_outcome_op(assay_future *base, int64_t timeout_ns,
+					  struct assay_outcome *outcome)
 {
 	struct future *future = future_of(base);
 	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 
 	if (!is_done(word))
-		return outcome_late(future, timeout_ns, outcome);
+		return wait_late(future, timeout_ns, outcome);
 	if (outcome)
-		read_outcome(future, (uint32_t)word, outcome);
+		wait_read(future, (uint32_t)word, outcome);
 	return ASSAY_OK;
 }
 
 bool wait_helps_op(assay_future *base)
 {
 	/* What is running is not helped by anything; what is pending may help later no more. */
-	if (!find_runner(future_of(base)) || !future_is_pending(future_of(base)))
+	if (!wait_runner(future_of(base)) || !future_is_pending(future_of(base)))
 		return false;
 	promised = base;
 	return true;
@@ -331,13 +307,13 @@ int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeou
 {
 	struct future *future = future_of(base);
 	bool is_pending = future_is_pending(future), was_promised = promised == base;
-	struct runner *runner = is_pending && is_unlimited(timeout_ns) ? find_runner(future) : NULL;
+	struct runner *runner = is_pending && is_unlimited(timeout_ns) ? wait_runner(future) : NULL;
 
 	promised = NULL;
 	if (was_promised && !is_pending)
 		return ASSAY_OK; /* early: somebody has taken it, and what else there is may need help */
 	if (runner) {
-		if (is_lost(runner))
+		if (wait_is_lost(runner))
 			return ASSAY_EUNREACHABLE;
 		/* Where all are waited for, to run this one here makes nothing late. */
 		if (!signal->for_all && runner->has_others &&

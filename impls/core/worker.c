@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a worker between its start and its leaving (crew.c): find work, run it, sleep. The
- * labels are those of worker.h and park.h, J4 is that of fork.h. */
+ * labels are those of worker.h and park.h, J4 is that of fork.h, F1 that of future.h. */
 #include "worker.h"
 
 #include "fork.h"
+#include "record.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,29 +21,27 @@ PORT_OUTLINE static void notify(struct activation *activation)
 	struct future *future = activation->future;
 
 	if (!future_notify_watchers(future)) { /* no callbacks */
-		if (activation->owned)
+		if (activation->flags & OWNED)
 			future_release(future);
 		return;
 	}
-	activation->notifying = true;
+	activation->flags |= NOTIFYING;
 	atomic_fetch_add_explicit(&worker->notifying, 1, memory_order_seq_cst); /* P5 P1 */
 	grow_if_short(worker->pool);
 	future_notify(future);
 	end_if_orphaned(worker->pool); /* a callback may have forked, too */
 	atomic_fetch_sub_explicit(&worker->notifying, 1, memory_order_release); /* P1 */
-	activation->notifying = false;
-	if (activation->owned)
+	activation->flags &= ~(unsigned)NOTIFYING;
+	if (activation->flags & OWNED)
 		future_release(future);
 }
 
-/* Makes the outcome of a started task visible, and tells who observes it. */
-static inline void conclude(struct activation *activation, struct future_outcome outcome)
+/* Makes the outcome of a started task visible. True: somebody observes it, see notify(). */
+static inline bool conclude(struct worker *worker, struct future *future, unsigned flags,
+			    struct future_outcome outcome)
 {
-	struct future *future = activation->future;
-
-	count(&activation->worker->finished, memory_order_release); /* P1 */
-	if (activation->owned ? future_end(future, outcome) : future_settle(future, outcome))
-		notify(activation);
+	count(&worker->finished, memory_order_release); /* P1 */
+	return flags & OWNED ? future_end(future, outcome) : future_settle(future, outcome);
 }
 
 /* A task on the stack of a thread that ends. */
@@ -51,22 +50,23 @@ static void end_task(struct activation *activation)
 	struct worker *worker = activation->worker;
 	struct future_outcome outcome;
 
-	if (activation->notifying) { /* its remaining callbacks are lost */
+	if (activation->flags & NOTIFYING) { /* its remaining callbacks are lost */
 		atomic_fetch_sub_explicit(&worker->notifying, 1, memory_order_release); /* P1 */
-		if (activation->owned)
+		if (activation->flags & OWNED)
 			future_release(activation->future);
 		return;
 	}
 	future_call_ended(activation->future, &activation->running, &outcome);
 	count(&worker->failed, memory_order_relaxed);
-	conclude(activation, outcome);
+	if (conclude(worker, activation->future, activation->flags, outcome))
+		notify(activation);
 }
 
 /* Nothing is pushed for these any more. Before any of them is seen to be done: see queue_end(). */
 static inline void end_popped(struct worker *worker, unsigned depth)
 {
 	while (worker->depth > depth)
-		queue_end(worker->pool->queue, worker->index, --worker->depth);
+		queue_end(worker->own, --worker->depth);
 }
 
 void stack_ended(void *user)
@@ -80,7 +80,7 @@ void stack_ended(void *user)
 	 * for each other in this order, and in no other. */
 	while ((activation = worker->top)) {
 		forks_abandon(worker, activation->unjoined);
-		if (activation->child) {
+		if (activation->flags & CHILD) {
 			worker->top = activation->outer;
 			if (!worker->top) /* relaxed: J4, as in forks_run() */
 				atomic_store_explicit(&worker->helping, ASIDE,
@@ -99,7 +99,7 @@ void stack_ended(void *user)
 }
 
 /* A task that this worker has started. */
-static inline void run(struct worker *worker, struct future *future, bool owned, bool popped)
+static inline void run(struct worker *worker, struct future *future, unsigned flags, bool popped)
 {
 	struct pool *pool = worker->pool;
 	struct future_outcome outcome;
@@ -107,10 +107,8 @@ static inline void run(struct worker *worker, struct future *future, bool owned,
 
 	activation.running.call.ops = &fork_call_ops;
 	activation.tree = (uintptr_t)&activation; /* its children are done before it is */
-	activation.child = NULL;
 	activation.future = future;
-	activation.owned = owned;
-	activation.notifying = false;
+	activation.flags = flags;
 	count(&worker->started, memory_order_relaxed);
 	activation_enter(&activation, worker);
 	pthread_cleanup_push(stack_ended, worker);
@@ -119,9 +117,10 @@ static inline void run(struct worker *worker, struct future *future, bool owned,
 	end_if_orphaned(pool);
 	if (popped)
 		end_popped(worker, worker->depth - 1);
-	conclude(&activation, outcome);
+	if (conclude(worker, future, flags, outcome))
+		notify(&activation);
 	pthread_cleanup_pop(0);
-	activation_leave(&activation);
+	activation_leave(&activation, worker);
 }
 
 /* A task out of the queue. True: its function was called. */
@@ -131,12 +130,12 @@ static inline bool run_popped(struct worker *worker, struct future *future)
 	bool broken = atomic_load_explicit(&pool->broken, memory_order_acquire); /* P2 */
 	bool starts;
 
-	queue_begin(pool->queue, worker->index, worker->depth++, future);
+	queue_begin(worker->own, worker->depth++, future);
 	starts = !broken && future_start(future);
 	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
 	if (__builtin_expect(starts, 1)) {
 		make_room(pool);
-		run(worker, future, true, true);
+		run(worker, future, OWNED, true);
 		return true;
 	}
 	end_popped(worker, worker->depth - 1);
@@ -157,28 +156,47 @@ static inline void spend(struct worker *worker)
 }
 
 /* Somebody waits, on this worker, for a pending future of this pool: it is run here and now, wherever
- * in the queue it is. */
-static void run_awaited(struct runner *runner, struct future *future)
+ * in the queue it is. It starts before it is taken out, if it can be: see P6. */
+PORT_INLINE static inline void run_awaited(struct runner *runner, struct future *future)
 {
 	struct worker *worker = (struct worker *)runner;
 	struct pool *pool = worker->pool;
-	bool taken, broken, starts;
+	bool taken;
 
-	atomic_store_explicit(&worker->taking, 1, memory_order_relaxed); /* P6 */
-	taken = queue_take_back(pool->queue, worker->index, future);
-	broken = atomic_load_explicit(&pool->broken, memory_order_acquire); /* P2 */
-	starts = !broken && (taken ? future_start(future) : future_start_left(future));
-	atomic_store_explicit(&worker->taking, 0, memory_order_release); /* P6 */
-	if (starts) {
-		make_room(pool);
-		spend(worker);
-		run(worker, future, taken, false);
-	} else if (taken && broken) {
-		end_broken(pool, future);
-		end_if_orphaned(pool);
-	} else if (taken) {
-		drop(pool, future, &worker->cancelled);
+	if (__builtin_expect(atomic_load_explicit(&pool->broken, memory_order_acquire),
+			     0)) { /* P2 */
+		fail_broken(pool, future);
+		end_if_orphaned(pool); /* a callback may have forked */
+		return;
 	}
+	if (!future_start_left(future))
+		return;
+	taken = queue_take_back(pool->queue, worker->own, future);
+	make_room(pool);
+	spend(worker);
+	run(worker, future, taken ? OWNED : 0, false);
+}
+
+/* Of the table in future.c, in the place of the one in wait.c: what awaits a pending task of its pool on a
+ * worker, as tasks do that have submitted it, runs it with no call between. */
+int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
+{
+	struct future *future = future_of(base);
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+
+	if (!is_done(word)) {
+		struct runner *runner = timeout_ns == ASSAY_FOREVER ? wait_runner(future) : NULL;
+
+		if (!runner || runner->run != run_awaited || wait_is_lost(runner))
+			return wait_late(future, timeout_ns, outcome);
+		run_awaited(runner, future);
+		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+		if (!is_done(word))
+			return wait_late(future, timeout_ns, outcome);
+	}
+	if (outcome)
+		wait_read(future, (uint32_t)word, outcome);
+	return ASSAY_OK;
 }
 
 /* Somebody waits, on this worker, for a future that runs on another: what that has submitted is run
@@ -192,7 +210,7 @@ static bool help_awaited(struct runner *runner, struct future *awaited)
 	if (worker->tasks_left <= (int)worker->depth)
 		return false;
 	atomic_store_explicit(&worker->taking, 1, memory_order_relaxed); /* P6 */
-	future = queue_help(worker->pool->queue, worker->index, awaited, &moved);
+	future = queue_help(worker->pool->queue, worker->own, awaited, &moved);
 	if (moved)
 		rouse(worker->pool);
 	if (!future) {
@@ -274,7 +292,7 @@ static inline struct future *find_task(struct worker *worker)
 	bool moved;
 
 	atomic_store_explicit(&worker->taking, 1, memory_order_relaxed); /* P6 */
-	future = queue_pop(worker->pool->queue, worker->index, &moved);
+	future = queue_pop(worker->pool->queue, worker->own, &moved);
 	/* A searcher sees to it when it stops; on anybody else nobody relies. */
 	if (moved && !worker->searching)
 		rouse(worker->pool);

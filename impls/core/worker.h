@@ -26,7 +26,8 @@
  *   P6  find_task: taking set, then the pop; started: release clear of taking
  *         against   await_taken: a pop that found nothing, then acquire loads of taking
  *       what was in the queue has started, or is the canceller's, or lies where another pop finds
- *       it; the queue's own order makes the mark of an earlier pop visible
+ *       it; the queue's own order makes the mark of an earlier pop visible. What run_awaited takes out
+ *       has started before
  *   P7  has_others: acquire loads, one after the other, of what each worker has begun and whether it is
  *       still at it; twice
  *       the second look sees nothing older than the first did. Those who write it owe nothing to
@@ -59,6 +60,7 @@ enum { HELPING = 1, ASIDE };
 struct worker {
 	_Alignas(PORT_APART) struct runner runner; /* first: run gets its address */
 	struct pool *pool;
+	struct own *own;               /* in the pool's queue */
 	_Atomic(struct forks *) forks; /* never NULL; made by the first fork, see fork.h */
 	int index;
 	/* Under pool->mutex. */
@@ -87,6 +89,13 @@ struct worker {
 	_Atomic uint32_t taking;    /* 1 from before a pop until the task is started or dropped */
 };
 
+/* Of an activation. */
+enum {
+	OWNED = 1,     /* the queue's reference to the task is the activation's to give up */
+	NOTIFYING = 2, /* the callbacks of the task are being called */
+	CHILD = 4,     /* it is no task */
+};
+
 /* A task on the stack of a worker, or a child of another worker's task. */
 struct activation {
 	struct running running; /* first: its call is what the task gets */
@@ -94,10 +103,11 @@ struct activation {
 	uintptr_t tree; /* tells the children of this task, and theirs, from others */
 	struct activation *outer;
 	struct assay_fork *unjoined; /* of the worker when it began: what was forked before */
-	struct assay_fork *child;    /* or the task: */
-	struct future *future;
-	bool owned; /* the queue's reference is this activation's to give up */
-	bool notifying;
+	union {
+		struct future *future; /* the task */
+		struct assay_fork *child;
+	};
+	unsigned flags;
 };
 
 /* Brackets what an activation does. */
@@ -109,9 +119,9 @@ static inline void activation_enter(struct activation *activation, struct worker
 	worker->top = activation;
 }
 
-static inline void activation_leave(struct activation *activation)
+static inline void activation_leave(struct activation *activation, struct worker *worker)
 {
-	activation->worker->top = activation->outer;
+	worker->top = activation->outer;
 }
 
 /* For pthread_cleanup_push() inside: something ends the thread. All that is on its stack ends with
@@ -161,12 +171,12 @@ static inline struct pool *pool_of(assay_executor *executor)
 /* The worker that the calling thread is; NULL when it is none, or has left its slot. */
 extern _Thread_local struct worker *current_worker;
 
-/* The calling thread's index in this pool, or WORKER_NONE. */
-static inline int worker_index(const struct pool *pool)
+/* What the calling thread has of its own in this pool's queue, or NULL. */
+static inline struct own *worker_own(const struct pool *pool)
 {
 	const struct worker *worker = current_worker;
 
-	return worker && worker->pool == pool ? worker->index : WORKER_NONE;
+	return worker && worker->pool == pool ? worker->own : NULL;
 }
 
 /* The pool that the thread was started for. It is compared, never followed: thread-local destructors
@@ -285,7 +295,10 @@ void grow_if_short(struct pool *pool);
 /* Nothing more is run: what is in the queue ends with ASSAY_EBROKEN. */
 void break_pool(struct pool *pool);
 
-/* Ends a task that nobody will run, and gives up its reference. */
+/* Ends a task that nobody will run, wherever it is. False: it was cancelled, or has started. */
+PORT_RARE bool fail_broken(struct pool *pool, struct future *future);
+
+/* The same to a task out of the queue, and gives up its reference. */
 PORT_RARE void end_broken(struct pool *pool, struct future *future);
 
 /* What a started thread does. */

@@ -22,6 +22,7 @@
 struct own {
 	struct deque taken; /* latest first */
 	/* The worker's. */
+	int index;
 	uint32_t cursor; /* the lane that had something last */
 	uint32_t victim;
 	struct pace pace;
@@ -45,6 +46,7 @@ struct queue *queue_create(int workers, bool lopsided)
 	queue->workers = (uint32_t)workers;
 	lanes_init(&queue->lanes, workers, lopsided);
 	for (int i = 0; i < workers; i++) {
+		queue->own[i].index = i;
 		queue->own[i].victim = (uint32_t)i;
 		deque_init(&queue->own[i].taken, lopsided);
 	}
@@ -59,10 +61,22 @@ void queue_destroy(struct queue *queue)
 	free(queue);
 }
 
-int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+struct own *queue_own(struct queue *queue, int worker)
 {
-	(void)worker;
-	return lanes_push(&queue->lanes, futures, count);
+	return &queue->own[worker];
+}
+
+int queue_push(struct queue *queue, struct own *own, struct future *future)
+{
+	(void)own;
+	return lanes_push(&queue->lanes, future);
+}
+
+int queue_push_many(struct queue *queue, struct own *own, struct future *const *futures,
+		    size_t count)
+{
+	(void)own;
+	return lanes_push_many(&queue->lanes, futures, count);
 }
 
 /* Of several tasks the first for now, the others for later. */
@@ -97,9 +111,8 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	return keep(own, batch, count, moved);
 }
 
-static struct future *steal(struct queue *queue, int worker, bool *moved)
+static struct future *steal(struct queue *queue, struct own *own, bool *moved)
 {
-	struct own *own = &queue->own[worker];
 	struct future *batch[BATCH];
 
 	for (uint32_t left = queue->workers; left > 0; left--) {
@@ -110,7 +123,7 @@ static struct future *steal(struct queue *queue, int worker, bool *moved)
 		taken = &queue->own[own->victim].taken;
 		/* A race lost is no answer. */
 		while (!count && !deque_looks_empty(taken))
-			count = deque_steal_many(taken, batch, most(queue, own), worker);
+			count = deque_steal_many(taken, batch, most(queue, own), own->index);
 		if (count) {
 			atomic_store_explicit(
 				&own->steals,
@@ -139,25 +152,23 @@ static struct future *pop_outside(struct queue *queue)
 	return NULL;
 }
 
-struct future *queue_pop(struct queue *queue, int worker, bool *moved)
+struct future *queue_pop(struct queue *queue, struct own *own, bool *moved)
 {
-	struct own *own;
 	struct future *future;
 
-	if (worker == WORKER_NONE)
+	if (!own)
 		return pop_outside(queue);
 	*moved = false;
-	own = &queue->own[worker];
 	future = deque_pop(&own->taken);
 	if (!future)
 		future = take_batch(queue, own, moved);
-	return future ? future : steal(queue, worker, moved);
+	return future ? future : steal(queue, own, moved);
 }
 
 /* First in, first out: the latest is not next. Its entry stays behind. */
-bool queue_take_back(struct queue *queue, int worker, const struct future *wanted)
+bool queue_take_back(struct queue *queue, struct own *own, const struct future *wanted)
 {
-	(void)worker;
+	(void)own;
 	(void)wanted;
 	lanes_leave(&queue->lanes);
 	return false;
@@ -175,7 +186,7 @@ bool queue_looks_empty(struct queue *queue)
 
 void queue_close(struct queue *queue)
 {
-	lanes_close(&queue->lanes, NULL, 0);
+	lanes_close(&queue->lanes);
 }
 
 uint64_t queue_pushed(struct queue *queue)

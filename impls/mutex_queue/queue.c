@@ -29,7 +29,8 @@
 
 struct own {
 	struct deque taken; /* latest first */
-	struct pace pace;   /* the worker's */
+	int index;
+	struct pace pace; /* the worker's */
 	_Atomic uint64_t steals;
 };
 
@@ -77,8 +78,10 @@ struct queue *queue_create(int workers, bool lopsided)
 		return NULL;
 	}
 	init_mutex(&queue->mutex);
-	for (int i = 0; i < workers; i++)
+	for (int i = 0; i < workers; i++) {
+		queue->own[i].index = i;
 		deque_init(&queue->own[i].taken, lopsided);
+	}
 	return queue;
 }
 
@@ -144,11 +147,17 @@ PORT_RARE static bool grow(struct queue *queue, size_t count)
 	return true;
 }
 
-int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+struct own *queue_own(struct queue *queue, int worker)
+{
+	return &queue->own[worker];
+}
+
+int queue_push_many(struct queue *queue, struct own *own, struct future *const *futures,
+		    size_t count)
 {
 	int error = ASSAY_OK;
 
-	(void)worker;
+	(void)own;
 	pthread_mutex_lock(&queue->mutex);
 	if (is_closed(queue)) {
 		error = ASSAY_ESHUTDOWN;
@@ -163,6 +172,11 @@ int queue_push(struct queue *queue, int worker, struct future *const *futures, s
 	}
 	pthread_mutex_unlock(&queue->mutex);
 	return error;
+}
+
+int queue_push(struct queue *queue, struct own *own, struct future *future)
+{
+	return queue_push_many(queue, own, &future, 1);
 }
 
 /* Tasks of the ring, oldest first: a share of them that leaves enough for every worker. */
@@ -220,17 +234,16 @@ static size_t most(struct queue *queue, struct own *own)
 	return !is_closed(queue) && deque_reserve(&own->taken, BATCH) ? BATCH : 1;
 }
 
-static struct future *steal(struct queue *queue, int worker, bool *moved)
+static struct future *steal(struct queue *queue, struct own *own, bool *moved)
 {
-	struct own *own = &queue->own[worker];
 	struct future *batch[BATCH];
 
 	for (uint32_t i = 0; i < queue->workers; i++) {
 		struct deque *taken = &queue->own[i].taken;
 		size_t count = 0;
 
-		while ((int)i != worker && !count && !deque_looks_empty(taken))
-			count = deque_steal_many(taken, batch, most(queue, own), worker);
+		while ((int)i != own->index && !count && !deque_looks_empty(taken))
+			count = deque_steal_many(taken, batch, most(queue, own), own->index);
 		if (count) {
 			atomic_fetch_add_explicit(&own->steals, count, memory_order_relaxed);
 			return keep_stolen(own, batch, count, moved);
@@ -255,24 +268,24 @@ static struct future *pop_outside(struct queue *queue)
 	return NULL;
 }
 
-struct future *queue_pop(struct queue *queue, int worker, bool *moved)
+struct future *queue_pop(struct queue *queue, struct own *own, bool *moved)
 {
 	struct future *future;
 
-	if (worker == WORKER_NONE)
+	if (!own)
 		return pop_outside(queue);
 	*moved = false;
-	future = deque_pop(&queue->own[worker].taken);
+	future = deque_pop(&own->taken);
 	if (!future)
-		future = take_batch(queue, &queue->own[worker], moved);
-	return future ? future : steal(queue, worker, moved);
+		future = take_batch(queue, own, moved);
+	return future ? future : steal(queue, own, moved);
 }
 
-bool queue_take_back(struct queue *queue, int worker, const struct future *wanted)
+bool queue_take_back(struct queue *queue, struct own *own, const struct future *wanted)
 {
 	bool taken;
 
-	(void)worker;
+	(void)own;
 	pthread_mutex_lock(&queue->mutex);
 	taken = queue->count &&
 		queue->ring[(queue->first + queue->count - 1) & (queue->size - 1)] == wanted;

@@ -31,13 +31,6 @@
 /* Tasks of one stack that others can help. */
 #define ROOTS 16
 
-struct queue {
-	struct lanes lanes;
-	uint32_t workers;
-	struct thief *thieves;
-	struct lane own[]; /* the workers' deques */
-};
-
 /* A task that a worker has popped and runs. What it and those above it on the stack push lies at or
  * behind `mark`. */
 struct root {
@@ -45,34 +38,38 @@ struct root {
 	_Atomic int64_t mark;
 };
 
-/* What a worker remembers. */
-struct thief {
-	_Alignas(PORT_APART) uint32_t cursor; /* the lane to look at next */
+struct own {
+	struct lane lane; /* the deque */
+	/* What the worker remembers. */
+	_Alignas(PORT_APART) int index;
+	uint32_t cursor; /* the lane to look at next */
 	uint32_t random;
-	struct pace pace; /* of looks outside */
 	uint32_t turn;    /* pops until what was submitted outside comes first */
+	struct pace pace; /* of looks outside */
 	_Atomic uint64_t steals;
 	_Alignas(PORT_APART) struct root roots[ROOTS]; /* outermost first */
 };
 
+struct queue {
+	struct lanes lanes;
+	uint32_t workers;
+	struct own own[];
+};
+
 struct queue *queue_create(int workers, bool lopsided)
 {
-	size_t size = sizeof(struct queue) + (size_t)workers * sizeof(struct lane);
+	size_t size = sizeof(struct queue) + (size_t)workers * sizeof(struct own);
 	struct queue *queue = aligned_alloc(PORT_APART, size);
 
 	if (!queue)
 		return NULL;
 	memset(queue, 0, size);
 	queue->workers = (uint32_t)workers;
-	queue->thieves = aligned_alloc(PORT_APART, (size_t)workers * sizeof *queue->thieves);
-	if (!queue->thieves) {
-		free(queue);
-		return NULL;
-	}
 	lanes_init(&queue->lanes, workers, lopsided);
 	for (int i = 0; i < workers; i++) {
-		queue->thieves[i] = (struct thief){.random = 2654435769u * (uint32_t)(i + 1)};
-		deque_init(&queue->own[i].deque, lopsided);
+		queue->own[i].index = i;
+		queue->own[i].random = 2654435769u * (uint32_t)(i + 1);
+		deque_init(&queue->own[i].lane.deque, lopsided);
 	}
 	return queue;
 }
@@ -80,77 +77,85 @@ struct queue *queue_create(int workers, bool lopsided)
 void queue_destroy(struct queue *queue)
 {
 	for (uint32_t i = 0; i < queue->workers; i++)
-		deque_free(&queue->own[i].deque);
+		deque_free(&queue->own[i].lane.deque);
 	lanes_free(&queue->lanes);
-	free(queue->thieves);
 	free(queue);
 }
 
-int queue_push(struct queue *queue, int worker, struct future *const *futures, size_t count)
+struct own *queue_own(struct queue *queue, int worker)
 {
-	return worker == WORKER_NONE
-		       ? lanes_push(&queue->lanes, futures, count)
-		       : lane_push(&queue->lanes, &queue->own[worker], futures, count);
+	return &queue->own[worker];
+}
+
+int queue_push(struct queue *queue, struct own *own, struct future *future)
+{
+	return own ? lane_push(&queue->lanes, &own->lane, future)
+		   : lanes_push(&queue->lanes, future);
+}
+
+int queue_push_many(struct queue *queue, struct own *own, struct future *const *futures,
+		    size_t count)
+{
+	return own ? lane_push_many(&queue->lanes, &own->lane, futures, count)
+		   : lanes_push_many(&queue->lanes, futures, count);
 }
 
 /* Of several tasks the first for now, the others for later. */
-static struct future *keep(struct deque *own, struct future **batch, size_t count, bool *moved)
+static struct future *keep(struct own *own, struct future **batch, size_t count, bool *moved)
 {
 	*moved = count > 1;
-	return deque_keep(own, batch, count);
+	return deque_keep(&own->lane.deque, batch, count);
 }
 
 /* Without room for more, one has to be enough. */
-static size_t most(struct queue *queue, struct deque *own)
+static size_t most(struct queue *queue, struct own *own)
 {
-	return !lanes_are_closed(&queue->lanes) && deque_reserve(own, BATCH) ? BATCH : 1;
+	return !lanes_are_closed(&queue->lanes) && deque_reserve(&own->lane.deque, BATCH) ? BATCH
+											  : 1;
 }
 
-static struct future *take_from_lanes(struct queue *queue, int worker, bool *moved)
+static struct future *take_from_lanes(struct queue *queue, struct own *own, bool *moved)
 {
-	struct deque *own = &queue->own[worker].deque;
 	struct future *batch[BATCH];
-	size_t count =
-		lanes_take(&queue->lanes, &queue->thieves[worker].cursor, batch, most(queue, own));
+	size_t count = lanes_take(&queue->lanes, &own->cursor, batch, most(queue, own));
 
-	queue->thieves[worker].turn = TURN;
-	pace_note(&queue->thieves[worker].pace, count, ENOUGH);
+	own->turn = TURN;
+	pace_note(&own->pace, count, ENOUGH);
 	return keep(own, batch, count, moved);
 }
 
-static void count_steals(struct thief *thief, size_t count)
+static void count_steals(struct own *own, size_t count)
 {
-	atomic_store_explicit(&thief->steals,
-			      atomic_load_explicit(&thief->steals, memory_order_relaxed) + count,
+	atomic_store_explicit(&own->steals,
+			      atomic_load_explicit(&own->steals, memory_order_relaxed) + count,
 			      memory_order_relaxed);
 }
 
-static struct future *steal_from(struct queue *queue, int worker, uint32_t victim, bool *moved)
+static struct future *steal_from(struct queue *queue, struct own *own, struct own *victim,
+				 bool *moved)
 {
-	struct deque *own = &queue->own[worker].deque, *deque = &queue->own[victim].deque;
+	struct deque *deque = &victim->lane.deque;
 	struct future *batch[BATCH];
 	size_t count = 0;
 
 	while (!count && !deque_looks_empty(deque))
-		count = deque_steal_many(deque, batch, most(queue, own), worker);
-	count_steals(&queue->thieves[worker], count);
+		count = deque_steal_many(deque, batch, most(queue, own), own->index);
+	count_steals(own, count);
 	return keep(own, batch, count, moved);
 }
 
 /* Once round the other workers, from a random one on. */
-static struct future *steal(struct queue *queue, int worker, bool *moved)
+static struct future *steal(struct queue *queue, struct own *own, bool *moved)
 {
-	struct thief *thief = &queue->thieves[worker];
 	uint32_t victim;
 
-	thief->random ^= thief->random << 13; /* xorshift */
-	thief->random ^= thief->random >> 17;
-	thief->random ^= thief->random << 5;
-	victim = thief->random % queue->workers;
+	own->random ^= own->random << 13; /* xorshift */
+	own->random ^= own->random >> 17;
+	own->random ^= own->random << 5;
+	victim = own->random % queue->workers;
 	for (uint32_t left = queue->workers; left > 0; left--) {
-		struct future *future = victim == (uint32_t)worker
-						? NULL
-						: steal_from(queue, worker, victim, moved);
+		struct own *other = &queue->own[victim];
+		struct future *future = other == own ? NULL : steal_from(queue, own, other, moved);
 
 		if (future)
 			return future;
@@ -168,7 +173,7 @@ static struct future *pop_outside(struct queue *queue)
 	if (lanes_take(&queue->lanes, &cursor, &future, 1))
 		return future;
 	for (uint32_t i = 0; i < queue->workers; i++) {
-		struct deque *deque = &queue->own[i].deque;
+		struct deque *deque = &queue->own[i].lane.deque;
 
 		while (!deque_looks_empty(deque)) {
 			future = deque_steal(deque);
@@ -180,41 +185,38 @@ static struct future *pop_outside(struct queue *queue)
 }
 
 /* It is the turn of those outside, or the deque is empty. */
-PORT_OUTLINE static struct future *pop_with_care(struct queue *queue, int worker, bool *moved)
+PORT_OUTLINE static struct future *pop_with_care(struct queue *queue, struct own *own, bool *moved)
 {
-	struct thief *thief = &queue->thieves[worker];
 	struct future *future = NULL;
 
-	if (!thief->turn)
-		future = take_from_lanes(queue, worker, moved);
+	if (!own->turn)
+		future = take_from_lanes(queue, own, moved);
 	if (!future)
-		future = deque_pop(&queue->own[worker].deque);
+		future = deque_pop(&own->lane.deque);
 	if (!future) {
-		pace_await(&thief->pace);
-		future = take_from_lanes(queue, worker, moved);
+		pace_await(&own->pace);
+		future = take_from_lanes(queue, own, moved);
 	}
-	return future ? future : steal(queue, worker, moved);
+	return future ? future : steal(queue, own, moved);
 }
 
-struct future *queue_pop(struct queue *queue, int worker, bool *moved)
+struct future *queue_pop(struct queue *queue, struct own *own, bool *moved)
 {
-	struct thief *thief;
 	struct future *future;
 
-	if (worker == WORKER_NONE)
+	if (!own)
 		return pop_outside(queue);
 	*moved = false;
-	thief = &queue->thieves[worker];
 	/* Tasks that keep submitting must not keep out what comes from outside. */
-	if (!thief->turn || --thief->turn == 0)
-		return pop_with_care(queue, worker, moved);
-	future = deque_pop(&queue->own[worker].deque);
-	return future ? future : pop_with_care(queue, worker, moved);
+	if (!own->turn || --own->turn == 0)
+		return pop_with_care(queue, own, moved);
+	future = deque_pop(&own->lane.deque);
+	return future ? future : pop_with_care(queue, own, moved);
 }
 
-bool queue_take_back(struct queue *queue, int worker, const struct future *wanted)
+bool queue_take_back(struct queue *queue, struct own *own, const struct future *wanted)
 {
-	bool taken = deque_pop_if(&queue->own[worker].deque, wanted);
+	bool taken = deque_pop_if(&own->lane.deque, wanted);
 
 	if (!taken)
 		lanes_leave(&queue->lanes);
@@ -226,26 +228,24 @@ bool queue_knows_parents(void)
 	return true;
 }
 
-void queue_begin(struct queue *queue, int worker, unsigned depth, const struct future *future)
+void queue_begin(struct own *own, unsigned depth, const struct future *future)
 {
 	struct root *root;
 
 	if (depth >= ROOTS)
 		return;
-	root = &queue->thieves[worker].roots[depth];
-	atomic_store_explicit(
-		&root->mark,
-		atomic_load_explicit(&queue->own[worker].deque.bottom, memory_order_relaxed),
-		memory_order_release);                                    /* H1 */
+	root = &own->roots[depth];
+	atomic_store_explicit(&root->mark,
+			      atomic_load_explicit(&own->lane.deque.bottom, memory_order_relaxed),
+			      memory_order_release);                      /* H1 */
 	atomic_store_explicit(&root->task, future, memory_order_release); /* H1 */
 }
 
-void queue_end(struct queue *queue, int worker, unsigned depth)
+void queue_end(struct own *own, unsigned depth)
 {
 	/* relaxed: before the end of the task, which publishes it (H1) */
 	if (depth < ROOTS)
-		atomic_store_explicit(&queue->thieves[worker].roots[depth].task, NULL,
-				      memory_order_relaxed);
+		atomic_store_explicit(&own->roots[depth].task, NULL, memory_order_relaxed);
 }
 
 /* Where tasks of the awaited one may lie. */
@@ -270,41 +270,43 @@ static bool is_of_awaited(const void *user, int64_t position)
 
 /* What nobody waits for may go on for ever, or wait for whoever waits here: it is not run inside a
  * task, but put where others find it. */
-static struct future *help_from(struct queue *queue, int worker, uint32_t victim,
+static struct future *help_from(struct queue *queue, struct own *own, struct own *victim,
 				const struct source *source, bool *moved)
 {
-	struct deque *own = &queue->own[worker].deque;
 	struct future *future;
 
 	if (most(queue, own) == 1)
 		return NULL;
-	future = deque_steal_if(&queue->own[victim].deque, is_of_awaited, source);
+	future = deque_steal_if(&victim->lane.deque, is_of_awaited, source);
 	if (!future)
 		return NULL;
-	count_steals(&queue->thieves[worker], 1);
+	count_steals(own, 1);
 	if (!future_is_forgotten(future))
 		return future;
-	deque_push(own, future);
+	deque_push(&own->lane.deque, future);
 	*moved = true;
 	return NULL;
 }
 
-struct future *queue_help(struct queue *queue, int worker, const struct future *awaited,
+struct future *queue_help(struct queue *queue, struct own *own, const struct future *awaited,
 			  bool *moved)
 {
-	for (uint32_t victim = 0; victim < queue->workers; victim++)
-		for (int depth = 0; depth < ROOTS && victim != (uint32_t)worker; depth++) {
-			struct source source = {awaited, &queue->thieves[victim].roots[depth],
-						&queue->own[victim].deque};
+	for (uint32_t i = 0; i < queue->workers; i++) {
+		struct own *victim = &queue->own[i];
+
+		for (int depth = 0; depth < ROOTS && victim != own; depth++) {
+			struct source source = {awaited, &victim->roots[depth],
+						&victim->lane.deque};
 			/* relaxed: is_of_awaited() looks again */
 			const struct future *task =
 				atomic_load_explicit(&source.root->task, memory_order_relaxed);
 
 			if (task == awaited)
-				return help_from(queue, worker, victim, &source, moved);
+				return help_from(queue, own, victim, &source, moved);
 			if (!task) /* nor inside */
 				break;
 		}
+	}
 	return NULL;
 }
 
@@ -313,14 +315,16 @@ bool queue_looks_empty(struct queue *queue)
 	if (!lanes_look_empty(&queue->lanes))
 		return false;
 	for (uint32_t i = 0; i < queue->workers; i++)
-		if (!deque_looks_empty(&queue->own[i].deque))
+		if (!deque_looks_empty(&queue->own[i].lane.deque))
 			return false;
 	return true;
 }
 
 void queue_close(struct queue *queue)
 {
-	lanes_close(&queue->lanes, queue->own, queue->workers);
+	lanes_close(&queue->lanes);
+	for (uint32_t i = 0; i < queue->workers; i++)
+		lane_await(&queue->own[i].lane);
 }
 
 uint64_t queue_pushed(struct queue *queue)
@@ -329,7 +333,7 @@ uint64_t queue_pushed(struct queue *queue)
 
 	for (uint32_t i = 0; i < queue->workers; i++)
 		/* relaxed: as in lanes_pushed() */
-		pushed += atomic_load_explicit(&queue->own[i].pushed, memory_order_relaxed);
+		pushed += atomic_load_explicit(&queue->own[i].lane.pushed, memory_order_relaxed);
 	return pushed;
 }
 
@@ -338,6 +342,6 @@ uint64_t queue_steals(struct queue *queue)
 	uint64_t steals = 0;
 
 	for (uint32_t i = 0; i < queue->workers; i++)
-		steals += atomic_load_explicit(&queue->thieves[i].steals, memory_order_relaxed);
+		steals += atomic_load_explicit(&queue->own[i].steals, memory_order_relaxed);
 	return steals;
 }

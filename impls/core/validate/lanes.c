@@ -87,7 +87,8 @@ static int push(struct lane *lane, size_t number, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		batch[i] = element_of(number + i);
-	return lane_push(&lanes, lane, batch, count);
+	return count == 1 ? lane_push(&lanes, lane, batch[0])
+			  : lane_push_many(&lanes, lane, batch, count);
 }
 
 static void *submit(void *user)
@@ -244,7 +245,8 @@ static void close_under(int rounds, bool lopsided)
 		validate_meet(&closing);
 		while (atomic_load(&accepted) < close_at)
 			port_backoff(&step);
-		lanes_close(&lanes, &other, 1);
+		lanes_close(&lanes);
+		lane_await(&other);
 		atomic_store_explicit(&closed, true, memory_order_release); /* V4 */
 		left = count_left();
 		validate_meet(&closing);
@@ -270,9 +272,8 @@ struct late {
 static void push_late(void *user)
 {
 	struct late *late = user;
-	struct future *element = element_of(1);
 
-	MUST(lanes_push(&lanes, &element, 1) == ASSAY_OK);
+	MUST(lanes_push(&lanes, element_of(1)) == ASSAY_OK);
 	if (++late->rounds < validate_destructor_rounds())
 		MUST(pthread_setspecific(late->key, late) == 0);
 }
@@ -280,9 +281,8 @@ static void push_late(void *user)
 static void *be_late(void *user)
 {
 	struct late *lates = user;
-	struct future *element = element_of(1);
 
-	MUST(lanes_push(&lanes, &element, 1) == ASSAY_OK);
+	MUST(lanes_push(&lanes, element_of(1)) == ASSAY_OK);
 	for (int i = 0; i < 2; i++)
 		MUST(pthread_setspecific(lates[i].key, &lates[i]) == 0);
 	return NULL;

@@ -96,7 +96,7 @@ static struct future *push_one(uint32_t number)
 	struct future *future =
 		future_create(NULL, run_nothing, &number, sizeof number, number % 2 ? 3 : 2);
 
-	MUST(future && lane_push(&lanes, lane, &future, 1) == ASSAY_OK);
+	MUST(future && lane_push(&lanes, lane, future) == ASSAY_OK);
 	kept[number] = number % 2 ? future : NULL;
 	return future;
 }
@@ -244,7 +244,7 @@ static void leave_in_two(void)
 		struct lane *into = &two[number % 5 == 0];
 
 		future = future_create(NULL, run_nothing, &number, sizeof number, 2);
-		MUST(future && lane_push(&lanes, into, &future, 1) == ASSAY_OK);
+		MUST(future && lane_push(&lanes, into, future) == ASSAY_OK);
 		MUST(future_start_left(future));
 		lanes_leave(&lanes);
 		MUST(!future_settle(future, (struct future_outcome){0}));

@@ -157,7 +157,8 @@ static bool open_and_push(void)
 
 static bool close_and_look(void)
 {
-	lanes_close(&lanes, &lane, 1);
+	lanes_close(&lanes);
+	lane_await(&lane);
 	return atomic_load_explicit(&stored_left, memory_order_relaxed);
 }
 

@@ -25,6 +25,9 @@
 #define LONGEST_BATCH 8
 #define MOST_CHILDREN 200
 
+/* In place of the number of a worker. */
+#define NOBODY (-1)
+
 /* What a task carries: who pushed it, the how-manieth of that pusher it is, and how many it will push
  * itself. */
 struct ticket {
@@ -41,7 +44,7 @@ struct tally {
 struct consumer {
 	pthread_t thread;
 	_Alignas(PORT_APART) _Atomic uint32_t taking; /* as in worker.h */
-	int index; /* WORKER_NONE: who takes everything after a close */
+	int index; /* or NOBODY: who takes everything after a close */
 	uint32_t seed;
 	uint32_t pushed;
 	int64_t latest[PUSHERS];
@@ -74,11 +77,17 @@ static struct future *make(struct ticket ticket, uint32_t references)
 	return future;
 }
 
+static struct own *own(int worker)
+{
+	return worker == NOBODY ? NULL : queue_own(queue, worker);
+}
+
 /* False: the queue is closed. */
 static bool push(int worker, uint32_t pusher, struct future **futures, size_t count,
 		 uint32_t first_number)
 {
-	int error = queue_push(queue, worker, futures, count);
+	int error = count == 1 ? queue_push(queue, own(worker), futures[0])
+			       : queue_push_many(queue, own(worker), futures, count);
 
 	if (error) {
 		MUST(error == ASSAY_ESHUTDOWN);
@@ -107,7 +116,7 @@ static void *produce(void *user)
 				ticket.children = 1 + validate_random(&seed) % MOST_CHILDREN;
 			futures[i] = make(ticket, 1);
 		}
-		if (!push(WORKER_NONE, pusher, futures, count, number))
+		if (!push(NOBODY, pusher, futures, count, number))
 			break;
 		number += (uint32_t)count;
 		atomic_fetch_add_explicit(&pushed, (int)count, memory_order_relaxed);
@@ -120,15 +129,15 @@ static void run(struct consumer *self, struct future *future, bool owned);
 /* As run_awaited() in worker.c: here and now, wherever in the queue it is, unless somebody has it. */
 static void run_in_place(struct consumer *self, struct future *future)
 {
-	bool taken, starts;
+	bool taken = false, starts;
 
 	atomic_store_explicit(&self->taking, 1, memory_order_relaxed);
-	taken = queue_take_back(queue, self->index, future);
-	starts = taken ? future_start(future) : future_start_left(future);
-	MUST(starts || !taken); /* what was taken out is nobody else's */
-	if (starts)
+	starts = future_start_left(future);
+	if (starts) {
 		atomic_fetch_add_explicit(&started, 1, memory_order_relaxed);
-	atomic_store_explicit(&self->taking, 0, memory_order_release); /* P6 */
+		taken = queue_take_back(queue, queue_own(queue, self->index), future);
+	}
+	atomic_store_explicit(&self->taking, 0, memory_order_release); /* P6, for the count */
 	if (starts)
 		run(self, future, taken);
 }
@@ -186,7 +195,7 @@ static void run(struct consumer *self, struct future *future, bool owned)
 	MUST(ticket.pusher < PUSHERS);
 	self->ran.count++;
 	self->ran.sum += ticket.number;
-	if (ticket.children && self->index != WORKER_NONE)
+	if (ticket.children && self->index != NOBODY)
 		run_children(self, ticket);
 	MUST(!(owned ? future_end(future, outcome) : future_settle(future, outcome)));
 }
@@ -207,7 +216,7 @@ static void meet_popped(struct consumer *self, struct future *future)
 	memcpy(&ticket, future->bytes, sizeof ticket);
 	MUST(ticket.pusher < PUSHERS);
 	if (assay_backend.capabilities & ASSAY_CAP_SUBMITTER_FIFO && consumers == 1 &&
-	    self->index != WORKER_NONE)
+	    self->index != NOBODY)
 		MUST((int64_t)ticket.number > self->latest[ticket.pusher]);
 	self->latest[ticket.pusher] = ticket.number;
 	run(self, future, true);
@@ -224,7 +233,7 @@ static void *consume(void *user)
 		struct future *future;
 
 		atomic_store_explicit(&self->taking, 1, memory_order_relaxed);
-		future = queue_pop(queue, self->index, &moved);
+		future = queue_pop(queue, own(self->index), &moved);
 		if (future) {
 			meet_popped(self, future);
 			step = 0;
@@ -255,7 +264,7 @@ static void close_and_take(void)
 
 	queue_close(queue);
 	await_taken();
-	while ((future = queue_pop(queue, WORKER_NONE, NULL)))
+	while ((future = queue_pop(queue, NULL, NULL)))
 		meet_popped(self, future);
 	await_taken();
 	MUST(atomic_load(&started) == queue_pushed(queue));
@@ -298,7 +307,7 @@ static void run_round(int tickets, int close_at, bool lopsided)
 	atomic_store(&producing, true);
 	memset(accepted, 0, sizeof accepted);
 	for (int i = 0; i <= CONSUMERS; i++) {
-		consumer[i] = (struct consumer){.index = i < CONSUMERS ? i : WORKER_NONE,
+		consumer[i] = (struct consumer){.index = i < CONSUMERS ? i : NOBODY,
 						.seed = (uint32_t)i + 1};
 		memset(consumer[i].latest, -1, sizeof consumer[i].latest);
 	}
@@ -318,9 +327,9 @@ static void run_round(int tickets, int close_at, bool lopsided)
 	queue_close(queue);
 	check_totals();
 	late = make((struct ticket){0}, 1);
-	MUST(queue_push(queue, WORKER_NONE, &late, 1) == ASSAY_ESHUTDOWN);
+	MUST(queue_push(queue, NULL, late) == ASSAY_ESHUTDOWN);
 	future_discard(late);
-	MUST(!queue_pop(queue, WORKER_NONE, NULL));
+	MUST(!queue_pop(queue, NULL, NULL));
 	queue_destroy(queue);
 }
 
@@ -349,7 +358,7 @@ static uint64_t take_up_to(int worker, uint32_t most, bool may_move)
 	bool moved = false;
 	uint64_t sum = 0;
 
-	while (most-- > 0 && (future = queue_pop(queue, worker, &moved))) {
+	while (most-- > 0 && (future = queue_pop(queue, own(worker), &moved))) {
 		struct ticket ticket;
 
 		MUST(may_move || !moved);
@@ -373,7 +382,7 @@ static void take_alone(int who, uint32_t early, bool closes, bool lopsided)
 	push_next(0, 100, &number);
 	sum = take_up_to(1, 1, true);
 	push_next(0, 50, &number);
-	push_next(WORKER_NONE, 50, &number);
+	push_next(NOBODY, 50, &number);
 	sum += take_up_to(1, early, true);
 	if (closes)
 		queue_close(queue);
@@ -388,7 +397,7 @@ int main(void)
 
 	validate_expect_end(100);
 	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
-		for (int who = WORKER_NONE; who < 2; who++)
+		for (int who = NOBODY; who < 2; who++)
 			for (uint32_t early = 0; early <= 100; early += 100) {
 				take_alone(who, early, false, lopsided);
 				take_alone(who, early, true, lopsided);
