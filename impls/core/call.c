@@ -7,10 +7,16 @@
 
 #include <stdlib.h>
 
-/* The result's room, once it outgrew `scratch`; or NULL. */
+/* The result has outgrown `scratch`. */
+static inline bool has_grown(const struct running *running)
+{
+	return running->call.result != running->scratch;
+}
+
+/* Its room then; or NULL. */
 static inline void *heap_of(const struct running *running)
 {
-	return running->call.result == running->scratch ? NULL : running->call.result;
+	return has_grown(running) ? running->call.result : NULL;
 }
 
 int future_call_reserve(assay_call *call, size_t size)
@@ -62,7 +68,7 @@ PORT_RARE static uint32_t store_outcome(struct future *future, struct running *r
 		return FAILED;
 	}
 	free(running->message);
-	if (!heap_of(running)) {
+	if (!has_grown(running)) {
 		copy_inline(future->bytes, running->scratch, size);
 	} else if (size > FUTURE_INLINE) {
 		struct block block = {heap_of(running), size};
@@ -98,7 +104,7 @@ bool future_call(struct future *future, assay_executor *executor, struct running
 	returned = future->function(&running->call);
 	if (__builtin_expect(state & HEAP, 0))
 		free(block_of(future).data);
-	if (__builtin_expect(returned || heap_of(running) || running->message, 0)) {
+	if (__builtin_expect(returned || has_grown(running) || running->message, 0)) {
 		outcome->flags = store_outcome(future, running, returned);
 	} else {
 		copy_inline(future->bytes, running->scratch, running->call.result_size);

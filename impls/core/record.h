@@ -94,7 +94,7 @@ PORT_OUTLINE void copy_odd(unsigned char *to, const void *from, size_t size);
 /* What fits into a record, without a call for the common sizes. */
 static inline void copy_inline(unsigned char *to, const void *from, size_t size)
 {
-	if (size == 8)
+	if (__builtin_expect(size == 8, 1))
 		memcpy(to, from, 8);
 	else if (size == 4)
 		memcpy(to, from, 4);
@@ -120,7 +120,7 @@ static inline void wait_read(const struct future *future, uint32_t state,
 	size_t size = state >> SIZE_SHIFT;
 
 	outcome->error = outcome->code = 0;
-	if (__builtin_expect(size != 0, 1)) /* the address does not wait for the size */
+	if (__builtin_expect_with_probability(size != 0, 1, 1)) /* it does not wait for the size */
 		outcome->result = future->bytes;
 	else
 		outcome->result = NULL;
