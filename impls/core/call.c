@@ -24,7 +24,7 @@ int future_call_reserve(assay_call *call, size_t size)
 	struct running *running = (struct running *)call;
 	void *heap;
 
-	if (size > assay_backend.result_limit)
+	if (size > assay_backend.result_limit || !call->result) /* a child of a task has none */
 		return ASSAY_ETOOBIG;
 	heap = malloc(size);
 	if (!heap)

@@ -166,7 +166,7 @@ size_t deque_take(struct deque *deque, struct future **futures, size_t most, siz
  * at everything, and nobody else finds anything meanwhile. Returns how many these were. */
 size_t deque_prune(struct deque *deque);
 
-/* Elements that the owner's array holds. */
+/* The owner: elements that its array holds. */
 static inline size_t deque_room(struct deque *deque)
 {
 	return atomic_load_explicit(&deque->slots, memory_order_relaxed) ? deque->mask + 1 : 0;

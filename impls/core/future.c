@@ -325,7 +325,8 @@ static inline bool start(struct future *future, uint32_t flags)
 {
 	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
 
-	while ((word & STATUS) == ASSAY_PENDING) /* relaxed: the queue published the record (Q1) */
+	/* relaxed: the queue published the record (Q1), or whoever gave its waiter the future */
+	while ((word & STATUS) == ASSAY_PENDING)
 		if (atomic_compare_exchange_weak_explicit(
 			    &future->word, &word, word | ASSAY_RUNNING | flags,
 			    memory_order_relaxed, memory_order_relaxed))

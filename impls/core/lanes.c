@@ -83,12 +83,13 @@ int lanes_push_late(struct lanes *lanes, struct future *const *futures, size_t c
 bool lane_reserve(struct lanes *lanes, struct lane *lane, size_t count)
 {
 	struct deque *deque = &lane->deque;
-	uint64_t left = atomic_load_explicit(&lanes->left, memory_order_relaxed);
+	int64_t left = atomic_load_explicit(&lanes->left, memory_order_relaxed);
 	size_t room = deque_room(deque), more = count, gone;
 
-	if (left && 2 * left >= room && deque_length(deque) + (int64_t)count > (int64_t)room) {
+	if (left > 0 && 2 * left >= (int64_t)room &&
+	    deque_length(deque) + (int64_t)count > (int64_t)room) {
 		gone = deque_prune(deque);
-		atomic_fetch_sub_explicit(&lanes->left, gone, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&lanes->left, (int64_t)gone, memory_order_relaxed);
 		/* So that the next look at everything is as many pushes away. */
 		more = gone < room / 4 ? count + room / 4 : count;
 	}

@@ -43,9 +43,9 @@ struct lanes {
 	_Atomic bool closed;
 	bool lopsided;
 	uint32_t shares; /* one for each worker, and never all of a lane for one */
-	/* Futures that were run where they were, whose entries may still be in some lane. relaxed: whether a look
-	 * is worth it. */
-	_Alignas(PORT_APART) _Atomic uint64_t left;
+	/* Futures that were run where they were, whose entries may still be in some lane: roughly, and less
+	 * than none where entries went before they were counted. relaxed: whether a look is worth it. */
+	_Alignas(PORT_APART) _Atomic int64_t left;
 };
 
 void lanes_init(struct lanes *lanes, int workers, bool lopsided);

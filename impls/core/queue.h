@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The seam between the pool (threads, admission, parking, shutdown) and a queueing policy. A thread
- * backend defines `struct queue` and these functions, and nothing else: they are linked, not
+ * backend defines the two structures and these functions, and nothing else: they are linked, not
  * dispatched, so that a link-time optimiser inlines them into the pool's loop.
  *
  * Ordering that every policy keeps
@@ -9,7 +9,8 @@
  *   K1  a queue_push, then the pushing thread's light fence (park.h), against a parking worker's
  *       heavy fence, then its queue_pop: one of them sees the other. Likewise against a heavy fence, then
  *       queue_looks_empty (K3). Plain atomics in push and pop do.
- *   P6  a queue_pop that took a task, and a later one that found nothing because of it, are ordered.
+ *   P6  a queue_pop or queue_take_back that took a task, and a later queue_pop that found nothing
+ *       because of it, are ordered.
  */
 #ifndef QUEUE_H
 #define QUEUE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the bytes and bits of a future's record mean: for future.c, wait.c, call.c and worker.c only. */
+/* What the bytes and bits of a future's record mean: for those who make, run, end and await it. */
 #ifndef RECORD_H
 #define RECORD_H
 
@@ -21,7 +21,9 @@
 #define OBSERVED 8u /* `observers` is not empty: settling must notify */
 #define FAILED 16u
 #define HEAP 32u /* bytes holds a struct block */
-#define LEFT 64u /* started; the executor's reference is that of an entry in a queue */
+#define LEFT \
+	64u /* started by who waits; the executor's reference is that of an entry in a queue, or
+		  * of the starter that has taken that out, until the end */
 /* How many sleep on the word: settling must wake them. As many as it can count it says for good. */
 #define SLEEPER 256u
 #define SLEEPERS 0xffff00u

@@ -98,8 +98,9 @@ void stack_ended(void *user)
 	stand_aside(worker);
 }
 
-/* A task that this worker has started. */
-static inline void run(struct worker *worker, struct future *future, unsigned flags, bool popped)
+/* A task that this worker has started. Returns the state with which it has ended. */
+static inline uint32_t run(struct worker *worker, struct future *future, unsigned flags,
+			   bool popped)
 {
 	struct pool *pool = worker->pool;
 	struct future_outcome outcome;
@@ -121,6 +122,7 @@ static inline void run(struct worker *worker, struct future *future, unsigned fl
 		notify(&activation);
 	pthread_cleanup_pop(0);
 	activation_leave(&activation, worker);
+	return ASSAY_FINISHED | outcome.flags;
 }
 
 /* A task out of the queue. True: its function was called. */
@@ -155,11 +157,11 @@ static inline void spend(struct worker *worker)
 		worker->tasks_left--;
 }
 
-/* Somebody waits, on this worker, for a pending future of this pool: it is run here and now, wherever
- * in the queue it is. It starts before it is taken out, if it can be: see P6. */
-PORT_INLINE static inline void run_awaited(struct runner *runner, struct future *future)
+/* Somebody waits, on this worker, for a future of this pool that is perhaps pending: it is run here and now,
+ * wherever in the queue it is. It starts before it is taken out, if it can be: see P6. Returns its state, or
+ * ASSAY_PENDING where others start or end it. */
+PORT_INLINE static inline uint32_t run_awaited(struct worker *worker, struct future *future)
 {
-	struct worker *worker = (struct worker *)runner;
 	struct pool *pool = worker->pool;
 	bool taken;
 
@@ -167,35 +169,40 @@ PORT_INLINE static inline void run_awaited(struct runner *runner, struct future 
 			     0)) { /* P2 */
 		fail_broken(pool, future);
 		end_if_orphaned(pool); /* a callback may have forked */
-		return;
+		return ASSAY_PENDING;
 	}
 	if (!future_start_left(future))
-		return;
+		return ASSAY_PENDING;
 	taken = queue_take_back(pool->queue, worker->own, future);
 	make_room(pool);
 	spend(worker);
-	run(worker, future, taken ? OWNED : 0, false);
+	return run(worker, future, taken ? OWNED : 0, false);
 }
 
-/* Of the table in future.c, in the place of the one in wait.c: what awaits a pending task of its pool on a
- * worker, as tasks do that have submitted it, runs it with no call between. */
+static void run_for_waiter(struct runner *runner, struct future *future)
+{
+	run_awaited((struct worker *)runner, future);
+}
+
+/* Of the table in future.c, in the place of the one in wait.c: a task that waits for a future of its pool
+ * runs it with no call between, and knows its state without another look. */
 int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
 {
 	struct future *future = future_of(base);
-	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+	uint32_t state =
+		(uint32_t)atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 
-	if (!is_done(word)) {
+	if (!is_done(state)) {
 		struct runner *runner = timeout_ns == ASSAY_FOREVER ? wait_runner(future) : NULL;
 
-		if (!runner || runner->run != run_awaited || wait_is_lost(runner))
+		if (!runner || runner->run != run_for_waiter || wait_is_lost(runner))
 			return wait_late(future, timeout_ns, outcome);
-		run_awaited(runner, future);
-		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
-		if (!is_done(word))
+		state = run_awaited((struct worker *)runner, future);
+		if (!is_done(state))
 			return wait_late(future, timeout_ns, outcome);
 	}
 	if (outcome)
-		wait_read(future, (uint32_t)word, outcome);
+		wait_read(future, state, outcome);
 	return ASSAY_OK;
 }
 
@@ -446,7 +453,7 @@ void *worker_main(void *user)
 		atomic_store_explicit(&worker->initialized, true, memory_order_relaxed);
 		worker->runner = (struct runner){.executor = &pool->base,
 						 .forks = pool->settings.forks,
-						 .run = run_awaited,
+						 .run = run_for_waiter,
 						 .help = pool->helps ? help_awaited : NULL,
 						 .has_others = has_others,
 						 .begun = begun_by_others};

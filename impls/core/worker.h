@@ -232,7 +232,7 @@ static inline void make_room(struct pool *pool)
 }
 
 /* Gives up a task out of the queue that the caller does not start: it was cancelled, and is counted
- * there, or it is run by who waits for it. */
+ * there, or it was started, or ended as broken, where it lay. */
 void drop(struct pool *pool, struct future *future, _Atomic uint64_t *cancelled);
 
 /* Until no worker holds a task that it took and has not started. The queue is closed and empty. */

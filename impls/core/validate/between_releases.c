@@ -2,8 +2,8 @@
 /*
  * Two clients give up a future whose task was run where it was, so that an entry in a queue keeps its record: each
  * stops before any of its atomic accesses while the other acts. Whichever is the last, the outcome goes
- * with it, and only the record stays. Where the entry goes meanwhile, nothing stays at all: leak checkers
- * look on.
+ * with it, and only the record stays. Where the entry goes meanwhile, or who runs it has taken it out, nothing
+ * stays at all: leak checkers look on.
  */
 #include "../record.h"
 #include "stepper.h"
@@ -43,6 +43,17 @@ static void run_and_release(void)
 	release();
 }
 
+/* As who took it out. */
+static void run_taken_and_release(void)
+{
+	struct future_outcome outcome;
+
+	MUST(future_start_left(future));
+	future_fail(future, ASSAY_EFAILED, "a failure with words", &outcome);
+	MUST(!future_end(future, outcome));
+	release();
+}
+
 static void release_entry(void)
 {
 	future_release_entry(future);
@@ -52,13 +63,15 @@ struct script {
 	const char *what;
 	void (*acts[2])(void);
 	bool has_run;
+	uint32_t references;
 	uint32_t entries; /* that are left */
 };
 
 static const struct script scripts[] = {
-	{"both release", {release, release}, true, 1},
-	{"one runs it, the other releases", {run_and_release, release}, false, 1},
-	{"one releases, the entry goes", {release, release_entry}, true, 0},
+	{"both release", {release, release}, true, 3, 1},
+	{"one runs it, the other releases", {run_and_release, release}, false, 3, 1},
+	{"one takes it out, the other releases", {run_taken_and_release, release}, false, 3, 0},
+	{"one releases, the entry goes", {release, release_entry}, true, 2, 0},
 };
 
 static const struct script *script;
@@ -100,7 +113,7 @@ static void try(struct part *first, struct part *second, bool stopped[2])
 {
 	struct part *order[2] = {first, second};
 
-	future = future_create(NULL, run_nothing, NULL, 0, script->entries ? 3 : 2);
+	future = future_create(NULL, run_nothing, NULL, 0, script->references);
 	MUST(future);
 	if (script->has_run) {
 		MUST(future_start_left(future));

@@ -101,7 +101,7 @@ static struct future *push_one(uint32_t number)
 	return future;
 }
 
-/* As run_awaited() in worker.c. Returns 1 if it ran. */
+/* As run_awaited() in worker.c, where its entry cannot be taken out. Returns 1 if it ran. */
 static uint64_t run_in_place(struct future *future)
 {
 	uint64_t runs = future_start_left(future);

@@ -129,17 +129,15 @@ static void run(struct consumer *self, struct future *future, bool owned);
 /* As run_awaited() in worker.c: here and now, wherever in the queue it is, unless somebody has it. */
 static void run_in_place(struct consumer *self, struct future *future)
 {
-	bool taken = false, starts;
+	bool starts;
 
-	atomic_store_explicit(&self->taking, 1, memory_order_relaxed);
+	atomic_store_explicit(&self->taking, 1, memory_order_relaxed); /* for the count alone */
 	starts = future_start_left(future);
-	if (starts) {
-		atomic_fetch_add_explicit(&started, 1, memory_order_relaxed);
-		taken = queue_take_back(queue, queue_own(queue, self->index), future);
-	}
-	atomic_store_explicit(&self->taking, 0, memory_order_release); /* P6, for the count */
 	if (starts)
-		run(self, future, taken);
+		atomic_fetch_add_explicit(&started, 1, memory_order_relaxed);
+	atomic_store_explicit(&self->taking, 0, memory_order_release); /* P6 */
+	if (starts)
+		run(self, future, queue_take_back(queue, queue_own(queue, self->index), future));
 }
 
 /* In bursts, so that thieves ask for a share, and so many that what is left behind fills a ring. */
