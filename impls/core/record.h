@@ -21,9 +21,9 @@
 #define OBSERVED 8u /* `observers` is not empty: settling must notify */
 #define FAILED 16u
 #define HEAP 32u /* bytes holds a struct block */
-#define LEFT \
-	64u /* started by who waits; the executor's reference is that of an entry in a queue, or
-		  * of the starter that has taken that out, until the end */
+/* Started by who waits: the executor's reference is that of an entry in a queue, or, until the end, of the
+ * starter that has taken it out. */
+#define LEFT 64u
 /* How many sleep on the word: settling must wake them. As many as it can count it says for good. */
 #define SLEEPER 256u
 #define SLEEPERS 0xffff00u
@@ -122,7 +122,8 @@ static inline void wait_read(const struct future *future, uint32_t state,
 	size_t size = state >> SIZE_SHIFT;
 
 	outcome->error = outcome->code = 0;
-	if (__builtin_expect_with_probability(size != 0, 1, 1)) /* it does not wait for the size */
+	/* Not by a conditional move: who reads there is not to wait for the state. */
+	if (__builtin_expect_with_probability(size != 0, 1, 1))
 		outcome->result = future->bytes;
 	else
 		outcome->result = NULL;

@@ -163,10 +163,10 @@ static inline void spend(struct worker *worker)
 PORT_INLINE static inline uint32_t run_awaited(struct worker *worker, struct future *future)
 {
 	struct pool *pool = worker->pool;
+	bool broken = atomic_load_explicit(&pool->broken, memory_order_acquire); /* P2 */
 	bool taken;
 
-	if (__builtin_expect(atomic_load_explicit(&pool->broken, memory_order_acquire),
-			     0)) { /* P2 */
+	if (__builtin_expect(broken, 0)) {
 		fail_broken(pool, future);
 		end_if_orphaned(pool); /* a callback may have forked */
 		return ASSAY_PENDING;
