@@ -11,8 +11,11 @@
 #include <assay/backend.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #define LEAST 50 /* orders: with fewer nobody was stopped, whatever compiled this */
+
+static const char words[] = "a failure with words";
 
 static struct future *future;
 
@@ -31,7 +34,7 @@ static void settle(void)
 {
 	struct future_outcome outcome;
 
-	future_fail(future, ASSAY_EFAILED, "a failure with words", &outcome);
+	future_fail(future, ASSAY_EFAILED, words, &outcome);
 	MUST(!future_settle(future, outcome));
 }
 
@@ -43,14 +46,17 @@ static void run_and_release(void)
 	release();
 }
 
-/* As who took it out. */
+/* As who took it out; and it is a client, for whom the outcome stays. */
 static void run_taken_and_release(void)
 {
 	struct future_outcome outcome;
+	struct assay_outcome read;
 
 	MUST(future_start_left(future));
-	future_fail(future, ASSAY_EFAILED, "a failure with words", &outcome);
+	future_fail(future, ASSAY_EFAILED, words, &outcome);
 	MUST(!future_end(future, outcome));
+	MUST(assay_future_outcome(&future->base, 0, &read) == ASSAY_OK);
+	MUST(read.error == ASSAY_EFAILED && strcmp(read.message, words) == 0);
 	release();
 }
 

@@ -2,7 +2,8 @@
 /*
  * A join whose child runs elsewhere runs other children of its task meanwhile, one inside another, but
  * no more than JOINS of them: then it sleeps, though there is one more that nobody else takes. With either
- * form of the fences. And a join looks for work no longer than spin_ns before it sleeps.
+ * form of the fences. And a join looks for work no longer than spin_ns before it sleeps. A child that runs
+ * elsewhere has no result to leave there.
  *
  * The joiner joins `root`, which another worker stole and which forks links one by one. Each link is stolen by
  * the joiner, as every other worker is held, forks a child, lets one of those go to take it, and has the
@@ -94,7 +95,10 @@ static int run_link(assay_call *call, void *frame)
 
 static int run_root(assay_call *call, void *frame)
 {
+	void *room;
+
 	(void)frame;
+	MUST(assay_call_result(call, 1, &room) == ASSAY_ETOOBIG);
 	atomic_store(&is_root, true);
 	for (int i = 0; i < LINKS; i++) {
 		await(&wanted, i + 1);
