@@ -203,7 +203,7 @@ uint64_t lanes_pushed(struct lanes *lanes);
 
 /*
  * Up to `most` of the oldest of some lane, beginning with lane *cursor, which is moved on behind
- * where something was found. One worker's share of what a lane holds at most, so that others find
+ * where something was found: if it is as it was, that is where the last of this cursor were found. One worker's share of what a lane holds at most, so that others find
  * work, too.
  */
 size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most);

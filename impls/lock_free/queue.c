@@ -103,11 +103,12 @@ static size_t most(struct queue *queue, struct own *own)
 static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
 {
 	struct future *batch[BATCH];
+	uint32_t cursor = own->cursor;
 	size_t count;
 
 	pace_await(&own->pace);
 	count = lanes_take(&queue->lanes, &own->cursor, batch, most(queue, own));
-	pace_note(&own->pace, count, ENOUGH);
+	pace_note(&own->pace, count, ENOUGH, own->cursor == cursor);
 	return keep(own, batch, count, moved);
 }
 

@@ -30,7 +30,9 @@
 struct own {
 	struct deque taken; /* latest first */
 	int index;
-	struct pace pace; /* the worker's */
+	/* The worker's. */
+	struct pace pace;
+	uint64_t turns; /* of the queue, when it took something last */
 	_Atomic uint64_t steals;
 };
 
@@ -42,6 +44,8 @@ struct queue {
 	size_t count;
 	size_t left; /* futures that were run where they were, whose entries may be here */
 	uint64_t pushed;
+	const void *pusher;  /* of the latest push: an address that no other thread has */
+	uint64_t turns;      /* how often that was another than before */
 	_Atomic bool closed; /* read without it, too */
 	/* Written under the mutex: looked at first, so that who finds nothing needs no lock. */
 	_Alignas(PORT_APART) _Atomic size_t length;
@@ -49,6 +53,8 @@ struct queue {
 	bool lopsided;
 	struct own own[];
 };
+
+static _Thread_local char self; /* for its address */
 
 /* Who finds it locked looks for a while before it sleeps: it is held for a few lines. */
 static void init_mutex(pthread_mutex_t *mutex)
@@ -168,6 +174,8 @@ int queue_push_many(struct queue *queue, struct own *own, struct future *const *
 			queue->ring[(queue->first + queue->count + i) & (queue->size - 1)] =
 				futures[i];
 		queue->pushed += count;
+		queue->turns += queue->pusher != &self;
+		queue->pusher = &self;
 		set_count(queue, queue->count + count);
 	}
 	pthread_mutex_unlock(&queue->mutex);
@@ -179,8 +187,9 @@ int queue_push(struct queue *queue, struct own *own, struct future *future)
 	return queue_push_many(queue, own, &future, 1);
 }
 
-/* Tasks of the ring, oldest first: a share of them that leaves enough for every worker. */
-static size_t take(struct queue *queue, struct future **futures, size_t most)
+/* Tasks of the ring, oldest first: a share of them that leaves enough for every worker. If there are any,
+ * *turns is set to the queue's. */
+static size_t take(struct queue *queue, struct future **futures, size_t most, uint64_t *turns)
 {
 	size_t count = 0;
 
@@ -195,6 +204,7 @@ static size_t take(struct queue *queue, struct future **futures, size_t most)
 			futures[i] = queue->ring[(queue->first + i) & (queue->size - 1)];
 		queue->first += count;
 		set_count(queue, queue->count - count);
+		*turns = queue->turns;
 	}
 	pthread_mutex_unlock(&queue->mutex);
 	return count;
@@ -218,12 +228,13 @@ static struct future *keep_stolen(struct own *own, struct future **batch, size_t
 static struct future *take_batch(struct queue *queue, struct own *own, bool *moved)
 {
 	struct future *batch[BATCH];
+	uint64_t turns = own->turns;
 	size_t count;
 
 	pace_await(&own->pace);
 	/* Without room for more, one has to be enough. */
-	count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1);
-	pace_note(&own->pace, count, ENOUGH);
+	count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1, &own->turns);
+	pace_note(&own->pace, count, ENOUGH, own->turns == turns);
 	return keep(own, batch, count, moved);
 }
 
@@ -256,8 +267,9 @@ static struct future *steal(struct queue *queue, struct own *own, bool *moved)
 static struct future *pop_outside(struct queue *queue)
 {
 	struct future *future;
+	uint64_t turns;
 
-	if (take(queue, &future, 1))
+	if (take(queue, &future, 1, &turns))
 		return future;
 	for (uint32_t i = 0; i < queue->workers; i++)
 		while (!deque_looks_empty(&queue->own[i].taken)) {

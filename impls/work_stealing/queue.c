@@ -117,10 +117,11 @@ static size_t most(struct queue *queue, struct own *own)
 static struct future *take_from_lanes(struct queue *queue, struct own *own, bool *moved)
 {
 	struct future *batch[BATCH];
+	uint32_t cursor = own->cursor;
 	size_t count = lanes_take(&queue->lanes, &own->cursor, batch, most(queue, own));
 
 	own->turn = TURN;
-	pace_note(&own->pace, count, ENOUGH);
+	pace_note(&own->pace, count, ENOUGH, own->cursor == cursor);
 	return keep(own, batch, count, moved);
 }
 
