@@ -160,19 +160,13 @@ void cell_percentiles(struct cell *cell, uint64_t *latencies_ns, size_t count)
 	}
 }
 
-struct assay_task cell_task(const struct cell *cell, assay_function *function, const void *argument,
-			    size_t argument_size)
+const char *cell_function_name(const struct cell *cell, assay_function *function)
 {
-	struct assay_task task = {function, NULL, argument, argument_size};
+	const struct assay_named_function *named = cell->workload->functions;
 
-	if (!cell->backend || cell->backend->capabilities & ASSAY_CAP_FUNCTION_POINTERS)
-		return task;
-	for (const struct assay_named_function *named = cell->workload->functions; named->name;
-	     named++)
-		if (named->function == function)
-			task.name = named->name;
-	task.function = NULL;
-	return task;
+	while (named->name && named->function != function)
+		named++;
+	return named->name;
 }
 
 uint64_t next_random(uint64_t *state)

@@ -128,9 +128,25 @@ int cell_raw(struct cell *cell, const char *operation, int error);
  */
 void cell_percentiles(struct cell *cell, uint64_t *latencies_ns, size_t count);
 
-/* A task of the workload, by pointer or by name, as the backend takes it. */
-struct assay_task cell_task(const struct cell *cell, assay_function *function, const void *argument,
-			    size_t argument_size);
+/* Of a task function of the workload; NULL if it is none. */
+const char *cell_function_name(const struct cell *cell, assay_function *function);
+
+/*
+ * A task of the workload, by pointer or by name, as the backend takes it. In line: out of a call it would
+ * come in words that are read two at once, before they have reached the cache, which takes as long as all
+ * else that is done for a task.
+ */
+static inline struct assay_task cell_task(const struct cell *cell, assay_function *function,
+					  const void *argument, size_t argument_size)
+{
+	struct assay_task task = {function, NULL, argument, argument_size};
+
+	if (cell->backend && !(cell->backend->capabilities & ASSAY_CAP_FUNCTION_POINTERS)) {
+		task.function = NULL;
+		task.name = cell_function_name(cell, function);
+	}
+	return task;
+}
 
 /* The next of a reproducible sequence (SplitMix64); also a cheap way to spread one number. */
 uint64_t next_random(uint64_t *state);
