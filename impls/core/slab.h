@@ -14,4 +14,8 @@
 void *slab_allocate(void);
 void slab_free(void *record);
 
+/* Before an allocation that many are to follow: fetches the record of a later one, where records were freed in
+ * the order of their addresses. A hint. */
+void slab_fetch_ahead(void);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How a task gets into a pool. The labels are those of worker.h. */
+#include "slab.h"
 #include "worker.h"
 
 /* Tasks that submit_many hands to the queue at once. */
@@ -222,6 +223,7 @@ static size_t prepare_batch(struct pool *pool, const struct assay_task *tasks, s
 	size_t prepared;
 
 	for (prepared = 0; prepared < count; prepared++) {
+		slab_fetch_ahead();
 		*error = prepare(pool, &tasks[prepared], references, &batch[prepared]);
 		if (*error)
 			break;
