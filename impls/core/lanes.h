@@ -202,9 +202,10 @@ void lane_await(struct lane *lane);
 uint64_t lanes_pushed(struct lanes *lanes);
 
 /*
- * Up to `most` of the oldest of some lane, beginning with lane *cursor, which is moved on behind
- * where something was found: if it is as it was, that is where the last of this cursor were found. One worker's share of what a lane holds at most, so that others find
- * work, too.
+ * Up to `most` of the oldest of some lane, beginning with lane *cursor, which is moved on behind where
+ * something was found. Where it comes back as it was, that was the lane of the find before, but for the first
+ * find and while lanes are added: a hint. One worker's share of what a lane holds at most, so that others
+ * find work, too.
  */
 size_t lanes_take(struct lanes *lanes, uint32_t *cursor, struct future **futures, size_t most);
 

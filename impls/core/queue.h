@@ -40,9 +40,10 @@ int queue_push_many(struct queue *queue, struct own *own, struct future *const *
 		    size_t count);
 
 /*
- * Any thread. Never sleeps. NULL: nothing was found, or after close: nothing will be. A worker may
- * move further tasks to where it takes its next ones from, and others can still get them: then it
- * sets *moved. While it moves them nobody else finds them; what is popped after a close moves nothing.
+ * Any thread. Never sleeps; a worker may give up its processor once. NULL: nothing was found, or after close:
+ * nothing will be. A worker may move further tasks to where it takes its next ones from, and others can still
+ * get them: then it sets *moved. While it moves them nobody else finds them; what is popped after a close moves
+ * nothing.
  */
 struct future *queue_pop(struct queue *queue, struct own *own, bool *moved);
 

@@ -18,6 +18,7 @@
 #define CHUNK_SIZE 65536
 /* A record is fetched so many allocations ahead: memory takes as long as twenty of them. */
 #define AHEAD 64
+#define NEAR (4 * SLAB_RECORD)
 
 struct record {
 	struct record *next;
@@ -176,7 +177,8 @@ void *slab_allocate(void)
 	return allocate_slow();
 }
 
-/* The list itself cannot be followed so far without a wait for each record: the address is a guess. */
+/* The list itself cannot be followed so far without a wait for each record: the address is a guess, and made
+ * only where the next one is near. */
 void slab_fetch_ahead(void)
 {
 	struct slab *slab = mine;
@@ -186,7 +188,8 @@ void slab_fetch_ahead(void)
 		return;
 	first = (uintptr_t)slab->free_list;
 	step = (uintptr_t)slab->free_list->next - first;
-	__builtin_prefetch((void *)(first + AHEAD * step), 1);
+	if (step + NEAR <= 2 * NEAR)
+		port_prefetch((void *)(first + AHEAD * step));
 }
 
 void slab_free(void *memory)

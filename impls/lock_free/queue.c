@@ -23,7 +23,7 @@ struct own {
 	struct deque taken; /* latest first */
 	/* The worker's. */
 	int index;
-	uint32_t cursor; /* the lane that had something last */
+	uint32_t cursor; /* behind the lane that had something last */
 	uint32_t victim;
 	struct pace pace;
 	_Atomic uint64_t steals;
@@ -68,7 +68,8 @@ struct own *queue_own(struct queue *queue, int worker)
 
 int queue_push(struct queue *queue, struct own *own, struct future *future)
 {
-	(void)own;
+	if (own)
+		pace_pushed(&own->pace);
 	return lanes_push(&queue->lanes, future);
 }
 
@@ -106,7 +107,7 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	uint32_t cursor = own->cursor;
 	size_t count;
 
-	pace_await(&own->pace);
+	pace_await(&own->pace, queue, ENOUGH);
 	count = lanes_take(&queue->lanes, &own->cursor, batch, most(queue, own));
 	pace_note(&own->pace, count, ENOUGH, own->cursor == cursor);
 	return keep(own, batch, count, moved);

@@ -44,8 +44,8 @@ struct queue {
 	size_t count;
 	size_t left; /* futures that were run where they were, whose entries may be here */
 	uint64_t pushed;
-	const void *pusher;  /* of the latest push: an address that no other thread has */
-	uint64_t turns;      /* how often that was another than before */
+	uintptr_t pusher; /* of the latest push: an address that no other thread has at the time */
+	uint64_t turns;   /* how often that was another than before, or a worker */
 	_Atomic bool closed; /* read without it, too */
 	/* Written under the mutex: looked at first, so that who finds nothing needs no lock. */
 	_Alignas(PORT_APART) _Atomic size_t length;
@@ -163,7 +163,6 @@ int queue_push_many(struct queue *queue, struct own *own, struct future *const *
 {
 	int error = ASSAY_OK;
 
-	(void)own;
 	pthread_mutex_lock(&queue->mutex);
 	if (is_closed(queue)) {
 		error = ASSAY_ESHUTDOWN;
@@ -174,8 +173,8 @@ int queue_push_many(struct queue *queue, struct own *own, struct future *const *
 			queue->ring[(queue->first + queue->count + i) & (queue->size - 1)] =
 				futures[i];
 		queue->pushed += count;
-		queue->turns += queue->pusher != &self;
-		queue->pusher = &self;
+		queue->turns += own || queue->pusher != (uintptr_t)&self;
+		queue->pusher = (uintptr_t)&self;
 		set_count(queue, queue->count + count);
 	}
 	pthread_mutex_unlock(&queue->mutex);
@@ -231,7 +230,7 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	uint64_t turns = own->turns;
 	size_t count;
 
-	pace_await(&own->pace);
+	pace_await(&own->pace, queue, ENOUGH);
 	/* Without room for more, one has to be enough. */
 	count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1, &own->turns);
 	pace_note(&own->pace, count, ENOUGH, own->turns == turns);

@@ -40,6 +40,28 @@ static void *attach(void *user)
 	return NULL;
 }
 
+/* What is pushed are numbers, which are never followed. */
+static struct future *element_of(size_t number)
+{
+	return (struct future *)(number * sizeof(struct future));
+}
+
+/* A cursor comes back as it was from the lane of the find before, and from that alone. */
+static void check_cursor(void)
+{
+	struct future *batch[2] = {element_of(1), element_of(2)};
+	uint32_t cursor = 0, before;
+
+	for (int i = 0; i < 4; i++)
+		MUST(lane_push_many(&lanes, mine[2], batch, 2) == ASSAY_OK);
+	MUST(lanes_take(&lanes, &cursor, batch, 1) == 1);
+	before = cursor;
+	MUST(lanes_take(&lanes, &cursor, batch, 1) == 1 && cursor == before);
+	MUST(lane_push_many(&lanes, mine[1], batch, 2) == ASSAY_OK);
+	MUST(lanes_take(&lanes, &cursor, batch, 1) == 1 && cursor != before);
+	MUST(lanes_take(&lanes, &cursor, batch, 1) == 1 && cursor == before);
+}
+
 static void attach_all(void)
 {
 	pthread_t threads[THREADS];
@@ -59,22 +81,15 @@ static void attach_all(void)
 		for (int k = 0; k < THREADS; k++)
 			found += lanes_find(&lanes, i) == mine[k];
 	MUST(found == THREADS);
+	check_cursor();
 	lanes_free(&lanes);
 }
 
-/*
- * What is pushed are numbers, which are never followed. A thread takes those of its own from here when
- * it begins: as a lane is passed on they ascend in it.
- */
+/* A thread takes numbers of its own from here when it begins: as a lane is passed on they ascend in it. */
 static _Atomic size_t next_number;
 static _Atomic uint8_t *out; /* how often each came out */
 static _Atomic bool submitting;
 static size_t quota; /* of each thread */
-
-static struct future *element_of(size_t number)
-{
-	return (struct future *)(number * sizeof(struct future));
-}
 
 static size_t number_of(const struct future *element)
 {

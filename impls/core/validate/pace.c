@@ -2,72 +2,172 @@
 /* When a worker gives up its processor before it looks: after a stream of one thread's tasks, and then only. */
 #include "validate.h"
 
+#include "../queue.h"
+
+/* What is seen of the world while the processor is given up. */
+static int yields;
+static int64_t now_ns, away_ns;
+static uint64_t pushed_ever, pushed_meanwhile;
+
+static int yield(void)
+{
+	yields++;
+	now_ns += away_ns;
+	pushed_ever += pushed_meanwhile;
+	return 0;
+}
+
+static int64_t clock_ns(void)
+{
+	return now_ns;
+}
+
+static uint64_t count_pushed(struct queue *queue)
+{
+	(void)queue;
+	return pushed_ever;
+}
+
+#define sched_yield yield
+#define assay_clock_ns clock_ns
+#define queue_pushed count_pushed
 #include "../pace.h"
+#undef sched_yield
+#undef assay_clock_ns
+#undef queue_pushed
 
 #define ENOUGH 24
 
+/* Looks with one outcome. */
+struct looks {
+	unsigned count;
+	size_t got;
+	bool other; /* their tasks are another thread's than those before */
+};
+
 struct script {
 	const char *name;
-	size_t got; /* of each look but the last */
-	int looks;
-	int other;   /* the look whose tasks are another thread's; -1: none */
-	size_t last; /* of one more look */
+	struct looks looks[4];
 	bool waits;
 	bool gives_way;
 };
 
 static const struct script scripts[] = {
-	{"a stream that becomes thin", ENOUGH, 64, -1, 8, true, true},
-	{"a stream that is thin", 8, 63, -1, 8, true, true},
-	{"a look too few", 8, 62, -1, 8, true, false},
-	{"enough", ENOUGH, 200, -1, ENOUGH, false, false},
-	{"nearly enough", ENOUGH, 200, -1, ENOUGH - 1, true, true},
-	{"a single task", 8, 200, -1, 1, false, false},
-	{"nothing", 8, 200, -1, 0, false, false},
-	{"single tasks before", 1, 200, -1, 8, true, false},
-	{"another thread's first", 8, 64, 0, 8, true, true},
-	{"another thread's since", 8, 64, 1, 8, true, false},
-	{"another thread's last", 8, 200, 199, 8, true, false},
+	{"a stream that becomes thin", {{63, ENOUGH, false}, {1, 8, false}}, true, true},
+	{"a stream that has become thin", {{1, ENOUGH, false}, {63, 8, false}}, true, true},
+	{"a stream as thin as can be", {{1, ENOUGH, false}, {63, 2, false}}, true, true},
+	{"a look too few", {{1, ENOUGH, false}, {62, 8, false}}, true, false},
+	{"never enough", {{200, ENOUGH - 1, false}}, true, false},
+	{"nearly enough", {{200, ENOUGH, false}, {1, ENOUGH - 1, false}}, true, true},
+	{"enough", {{200, ENOUGH, false}}, false, false},
+	{"one", {{70, ENOUGH, false}, {1, 1, false}}, false, false},
+	{"nothing", {{70, ENOUGH, false}, {1, 0, false}}, false, false},
+	{"one each before", {{200, 1, false}, {1, ENOUGH, false}, {6, 8, false}}, true, false},
+	{"one each, and then a stream",
+	 {{56, 1, false}, {1, ENOUGH, false}, {7, 8, false}},
+	 true,
+	 true},
+	{"a stream that one look ended",
+	 {{80, ENOUGH, false}, {1, 1, false}, {80, 8, false}},
+	 true,
+	 false},
+	{"idle looks count for nothing",
+	 {{55, 8, false}, {99, 0, false}, {1, ENOUGH, false}, {7, 8, false}},
+	 true,
+	 false},
+	{"and they cost nothing",
+	 {{56, 8, false}, {99, 0, false}, {1, ENOUGH, false}, {7, 8, false}},
+	 true,
+	 true},
+	{"nor does what they say",
+	 {{56, 8, false}, {9, 0, true}, {1, ENOUGH, false}, {7, 8, false}},
+	 true,
+	 true},
+	{"another thread", {{200, ENOUGH, false}, {1, 8, true}}, true, false},
+	{"another thread once", {{200, ENOUGH, false}, {1, 8, true}, {63, 8, false}}, true, false},
+	{"another thread long ago",
+	 {{200, ENOUGH, false}, {1, 8, true}, {64, 8, false}},
+	 true,
+	 true},
+	{"another thread with one task",
+	 {{55, 8, false}, {1, 1, true}, {1, ENOUGH, false}, {62, 8, false}},
+	 true,
+	 false},
 };
 
-static void check(const struct pace *pace, bool waits, bool gives_way, const char *name)
+static void check(struct pace *pace, bool waits, bool gives_way, const char *name)
 {
-	if (pace->got_few == waits && pace_gives_way(pace) == gives_way)
+	bool waited = pace->got_few;
+
+	yields = 0;
+	pace_await(pace, NULL, ENOUGH);
+	if (waited == waits && yields == gives_way)
 		return;
-	fprintf(stderr, "%s: waits %d, gives way %d\n", name, pace->got_few, pace_gives_way(pace));
+	fprintf(stderr, "%s: waits %d, gives way %d\n", name, waited, yields);
 	exit(1);
+}
+
+static void look(struct pace *pace, struct looks looks)
+{
+	for (unsigned i = 0; i < looks.count; i++)
+		pace_note(pace, looks.got, ENOUGH, !looks.other);
 }
 
 static void run(const struct script *script)
 {
 	struct pace pace = {.got_few = false};
 
-	for (int look = 0; look < script->looks; look++)
-		pace_note(&pace, script->got, ENOUGH, look != script->other);
-	pace_note(&pace, script->last, ENOUGH, true);
+	for (int i = 0; i < 4; i++)
+		look(&pace, script->looks[i]);
 	check(&pace, script->waits, script->gives_way, script->name);
 }
 
-/* Idle looks end a stream, but say nothing of who submits. */
-static void run_bursts(int looks_in_burst, bool gives_way)
+static void after(int64_t for_ns, uint64_t tasks)
+{
+	away_ns = for_ns;
+	pushed_meanwhile = tasks;
+}
+
+/* It is given up again at once if it came back soon or that was of use, and else after twice as many looks. */
+static void run_again(void)
 {
 	struct pace pace = {.got_few = false};
 
-	for (int burst = 0; burst < 100; burst++) {
-		for (int look = 0; look < looks_in_burst; look++)
-			pace_note(&pace, 8, ENOUGH, true);
-		check(&pace, true, gives_way && (burst + 1) * looks_in_burst >= 64,
-		      "a burst of one thread");
-		pace_note(&pace, 0, ENOUGH, true);
-		check(&pace, false, false, "between bursts");
+	look(&pace, (struct looks){1, ENOUGH, false});
+	look(&pace, (struct looks){PACE_ALONE - 1, 8, false});
+	after(PACE_LONG_NS - 1, 0);
+	check(&pace, true, true, "a stream");
+	after(PACE_LONG_NS, ENOUGH);
+	check(&pace, true, true, "back soon");
+	after(PACE_LONG_NS, ENOUGH - 1);
+	check(&pace, true, true, "of use");
+	check(&pace, true, false, "in vain");
+	for (unsigned doubling = 1; doubling < PACE_DOUBLINGS + 3; doubling++) {
+		unsigned most = doubling < PACE_DOUBLINGS ? doubling : PACE_DOUBLINGS;
+
+		look(&pace, (struct looks){(PACE_ALONE << most) - 1, 8, false});
+		check(&pace, true, false, "not for long");
+		look(&pace, (struct looks){1, 8, false});
+		check(&pace, true, true, "later");
 	}
+	look(&pace, (struct looks){PACE_ALONE << PACE_DOUBLINGS, 8, false});
+	after(PACE_LONG_NS, ENOUGH);
+	check(&pace, true, true, "and then it was of use");
+	after(PACE_LONG_NS, 0);
+	check(&pace, true, true, "so that it is given up at once");
+	look(&pace, (struct looks){2 * PACE_ALONE - 1, 8, false});
+	check(&pace, true, false, "and when that was in vain");
+	look(&pace, (struct looks){1, 8, false});
+	check(&pace, true, true, "later, but not as late as before");
+	look(&pace, (struct looks){4 * PACE_ALONE, 8, false});
+	pace_pushed(&pace);
+	check(&pace, true, false, "a worker that submits");
 }
 
 int main(void)
 {
 	for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++)
 		run(&scripts[i]);
-	run_bursts(7, false);
-	run_bursts(8, true);
+	run_again();
 	return 0;
 }

@@ -24,9 +24,11 @@ static _Atomic uint64_t allocated, freed, numbers;
 
 static uint64_t *make(void)
 {
-	uint64_t *record = slab_allocate();
 	uint64_t number = atomic_fetch_add_explicit(&numbers, WORDS, memory_order_relaxed);
+	uint64_t *record;
 
+	slab_fetch_ahead(); /* a hint, wherever it points to */
+	record = slab_allocate();
 	MUST(record);
 	MUST((uintptr_t)record % SLAB_RECORD == 0);
 	for (size_t i = 0; i < WORDS; i++)

@@ -108,7 +108,8 @@ static void step(void)
 		stop(actor);
 }
 
-/* port_backoff() calls it: who has to wait for somebody does not sleep always. */
+/* port_backoff() calls it: who has to wait for somebody does not sleep always. A worker that gives way (pace.h)
+ * has looked more often than any that is stepped. */
 int sched_yield(void)
 {
 	atomic_store(&yielder, gettid());
