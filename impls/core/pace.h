@@ -25,9 +25,11 @@
  * tasks of one thread only. */
 #define PACE_STREAM 8
 #define PACE_ALONE 64u
-/* How often the latter are doubled, once each time that it was in vain for longer than this. */
+/* How often the latter are doubled: once each time that a worker was away for longer than this, and in each
+ * microsecond less than one task was submitted. */
 #define PACE_DOUBLINGS 10
 #define PACE_LONG_NS 100000
+#define PACE_TASK_NS 1000
 
 /* Of one worker. */
 struct pace {
@@ -45,11 +47,11 @@ static inline bool pace_gives_way(const struct pace *pace)
 }
 
 /* Another had the processor for so long, and meanwhile so many tasks were submitted. */
-static inline void pace_gave_way(struct pace *pace, int64_t for_ns, uint64_t pushed, size_t enough)
+static inline void pace_gave_way(struct pace *pace, int64_t for_ns, uint64_t pushed)
 {
 	if (for_ns < PACE_LONG_NS)
 		return;
-	if (pushed >= enough) {
+	if (pushed >= (uint64_t)(for_ns / PACE_TASK_NS)) {
 		pace->doublings = 0;
 		return;
 	}
@@ -59,7 +61,7 @@ static inline void pace_gave_way(struct pace *pace, int64_t for_ns, uint64_t pus
 }
 
 /* Before a look. */
-static inline void pace_await(struct pace *pace, struct queue *queue, size_t enough)
+static inline void pace_await(struct pace *pace, struct queue *queue)
 {
 	for (int i = 0; pace->got_few && i < PACE_PAUSES; i++)
 		port_pause();
@@ -68,8 +70,7 @@ static inline void pace_await(struct pace *pace, struct queue *queue, size_t eno
 		int64_t began_ns = assay_clock_ns();
 
 		sched_yield();
-		pace_gave_way(pace, assay_clock_ns() - began_ns, queue_pushed(queue) - pushed,
-			      enough);
+		pace_gave_way(pace, assay_clock_ns() - began_ns, queue_pushed(queue) - pushed);
 	}
 }
 

@@ -107,7 +107,7 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	uint32_t cursor = own->cursor;
 	size_t count;
 
-	pace_await(&own->pace, queue, ENOUGH);
+	pace_await(&own->pace, queue);
 	count = lanes_take(&queue->lanes, &own->cursor, batch, most(queue, own));
 	pace_note(&own->pace, count, ENOUGH, own->cursor == cursor);
 	return keep(own, batch, count, moved);

@@ -230,7 +230,7 @@ static struct future *take_batch(struct queue *queue, struct own *own, bool *mov
 	uint64_t turns = own->turns;
 	size_t count;
 
-	pace_await(&own->pace, queue, ENOUGH);
+	pace_await(&own->pace, queue);
 	/* Without room for more, one has to be enough. */
 	count = take(queue, batch, deque_reserve(&own->taken, BATCH) ? BATCH : 1, &own->turns);
 	pace_note(&own->pace, count, ENOUGH, own->turns == turns);

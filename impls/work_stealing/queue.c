@@ -195,7 +195,7 @@ PORT_OUTLINE static struct future *pop_with_care(struct queue *queue, struct own
 	if (!future)
 		future = deque_pop(&own->lane.deque);
 	if (!future) {
-		pace_await(&own->pace, queue, ENOUGH);
+		pace_await(&own->pace, queue);
 		future = take_from_lanes(queue, own, moved);
 	}
 	return future ? future : steal(queue, own, moved);

@@ -100,7 +100,7 @@ static void check(struct pace *pace, bool waits, bool gives_way, const char *nam
 	bool waited = pace->got_few;
 
 	yields = 0;
-	pace_await(pace, NULL, ENOUGH);
+	pace_await(pace, NULL);
 	if (waited == waits && yields == gives_way)
 		return;
 	fprintf(stderr, "%s: waits %d, gives way %d\n", name, waited, yields);
@@ -137,9 +137,9 @@ static void run_again(void)
 	look(&pace, (struct looks){PACE_ALONE - 1, 8, false});
 	after(PACE_LONG_NS - 1, 0);
 	check(&pace, true, true, "a stream");
-	after(PACE_LONG_NS, ENOUGH);
+	after(PACE_LONG_NS, PACE_LONG_NS / PACE_TASK_NS);
 	check(&pace, true, true, "back soon");
-	after(PACE_LONG_NS, ENOUGH - 1);
+	after(3 * PACE_LONG_NS, 3 * PACE_LONG_NS / PACE_TASK_NS - 1);
 	check(&pace, true, true, "of use");
 	check(&pace, true, false, "in vain");
 	for (unsigned doubling = 1; doubling < PACE_DOUBLINGS + 3; doubling++) {
@@ -151,7 +151,7 @@ static void run_again(void)
 		check(&pace, true, true, "later");
 	}
 	look(&pace, (struct looks){PACE_ALONE << PACE_DOUBLINGS, 8, false});
-	after(PACE_LONG_NS, ENOUGH);
+	after(PACE_LONG_NS, PACE_LONG_NS);
 	check(&pace, true, true, "and then it was of use");
 	after(PACE_LONG_NS, 0);
 	check(&pace, true, true, "so that it is given up at once");
