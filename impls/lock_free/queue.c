@@ -76,7 +76,8 @@ int queue_push(struct queue *queue, struct own *own, struct future *future)
 int queue_push_many(struct queue *queue, struct own *own, struct future *const *futures,
 		    size_t count)
 {
-	(void)own;
+	if (own)
+		pace_pushed(&own->pace);
 	return lanes_push_many(&queue->lanes, futures, count);
 }
 
