@@ -56,7 +56,7 @@ static void write_batch(struct records *all, uint64_t first, uint64_t count)
 		struct record *record = all->free;
 
 		all->free = record->next;
-		record->state = 2;
+		record->state = 2; /* any value */
 		record->function = all->tasks[i].function;
 		record->home = all;
 		record->argument = *(const uint64_t *)all->tasks[i].argument;

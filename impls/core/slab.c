@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #define CHUNK_SIZE 65536
-/* A record is fetched so many allocations ahead: memory takes as long as twenty of them. */
+/* A record is fetched so many allocations ahead: memory has long answered by then, and the caches still hold it. */
 #define AHEAD 64
 #define NEAR (4 * SLAB_RECORD)
 
