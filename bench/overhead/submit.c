@@ -24,14 +24,18 @@ enum {
 	TRIED = 2000, /* tasks that tell how many an executor can do in time */
 };
 
-enum style { IN_ONE_GO, IN_ROUNDS, IN_BATCHES };
+/* How a producer submits. */
+struct style {
+	size_t round; /* tasks at once, read before the next ones; 0: all */
+	bool in_batches;
+};
 
 struct producer {
 	struct cell *cell;
 	pthread_t thread;
 	uint64_t first; /* tasks first .. first + count - 1 are its own */
 	size_t count;
-	enum style style;
+	struct style style;
 	sem_t *gate;
 	assay_future **futures;
 	uint64_t *values; /* what the tasks returned */
@@ -74,7 +78,7 @@ static int submit_each(struct producer *producer, size_t from, size_t count)
 	return 0;
 }
 
-static int submit_batches(struct producer *producer, size_t count)
+static int submit_batches(struct producer *producer, size_t from, size_t count)
 {
 	size_t done = 0;
 
@@ -83,7 +87,7 @@ static int submit_batches(struct producer *producer, size_t count)
 		int error;
 
 		for (size_t i = 0; i < batch; i++) {
-			producer->arguments[i] = producer->first + done + i;
+			producer->arguments[i] = producer->first + from + done + i;
 			producer->tasks[i] = cell_task(producer->cell, spread_task,
 						       &producer->arguments[i], sizeof(uint64_t));
 		}
@@ -118,27 +122,32 @@ static int read_all(struct producer *producer, size_t from, size_t count)
 	return failed;
 }
 
+static size_t next_round(const struct producer *producer, size_t done)
+{
+	size_t left = producer->count - done, round = producer->style.round;
+
+	return round && round < left ? round : left;
+}
+
 static int produce_raw(struct producer *producer)
 {
 	struct cell *cell = producer->cell;
 	const struct raw_driver *raw = cell->raw;
+	int failed = 0;
 
-	if (producer->style == IN_BATCHES)
-		return cell_raw(cell, "submit_many",
-				raw->submit_many(cell->pool, producer->first, producer->count,
-						 BATCH, producer->values));
-	for (size_t done = 0; done < producer->count;) {
-		size_t left = producer->count - done, count = left;
+	for (size_t done = 0, count; !failed && done < producer->count; done += count) {
+		uint64_t first = producer->first + done;
+		uint64_t *values = producer->values + done;
 
-		if (producer->style == IN_ROUNDS && left > ROUND)
-			count = ROUND;
-		if (cell_raw(cell, "submit",
-			     raw->submit(cell->pool, producer->first + done, count,
-					 producer->values + done)))
-			return -1;
-		done += count;
+		count = next_round(producer, done);
+		failed = producer->style.in_batches
+				 ? cell_raw(cell, "submit_many",
+					    raw->submit_many(cell->pool, first, count, BATCH,
+							     values))
+				 : cell_raw(cell, "submit",
+					    raw->submit(cell->pool, first, count, values));
 	}
-	return 0;
+	return failed;
 }
 
 static int produce(void *user)
@@ -149,10 +158,9 @@ static int produce(void *user)
 	if (producer->cell->raw)
 		return produce_raw(producer);
 	while (done < producer->count) {
-		size_t left = producer->count - done;
-		size_t round = producer->style == IN_ROUNDS && left > ROUND ? ROUND : left;
-		int failed = producer->style == IN_BATCHES ? submit_batches(producer, round)
-							   : submit_each(producer, done, round);
+		size_t round = next_round(producer, done);
+		int failed = producer->style.in_batches ? submit_batches(producer, done, round)
+							: submit_each(producer, done, round);
 
 		if (failed || read_all(producer, done, round))
 			return -1;
@@ -171,7 +179,7 @@ static void *producer_thread(void *user)
 	return NULL;
 }
 
-static int setup(struct cell *cell, unsigned count, enum style style)
+static int setup(struct cell *cell, unsigned count, struct style style)
 {
 	struct producers *all = calloc(1, sizeof *all + count * sizeof all->producers[0]);
 
@@ -191,22 +199,27 @@ static int setup(struct cell *cell, unsigned count, enum style style)
 
 static int setup_one(struct cell *cell)
 {
-	return setup(cell, 1, IN_ONE_GO);
+	return setup(cell, 1, (struct style){0});
 }
 
 static int setup_four(struct cell *cell)
 {
-	return setup(cell, PRODUCERS, IN_ONE_GO);
+	return setup(cell, PRODUCERS, (struct style){0});
 }
 
 static int setup_many(struct cell *cell)
 {
-	return setup(cell, 1, IN_BATCHES);
+	return setup(cell, 1, (struct style){.in_batches = true});
 }
 
 static int setup_rounds(struct cell *cell)
 {
-	return setup(cell, 1, IN_ROUNDS);
+	return setup(cell, 1, (struct style){.round = ROUND});
+}
+
+static int setup_many_rounds(struct cell *cell)
+{
+	return setup(cell, 1, (struct style){.round = ROUND, .in_batches = true});
 }
 
 static void open_gate(struct producers *all)
@@ -371,6 +384,15 @@ const struct workload submit_many = {
 	.separates = "What a batch of 1,000 tasks saves over submitting them one by one.",
 	.has_raw = has_raw_many,
 	.setup = setup_many,
+	SUBMIT_WORKLOAD,
+};
+
+const struct workload submit_many_rounds = {
+	.name = "submit_many_rounds",
+	.full_only = true,
+	.separates = "The same in rounds of 4096: who reads catches up with who runs them.",
+	.has_raw = has_raw_many,
+	.setup = setup_many_rounds,
 	SUBMIT_WORKLOAD,
 };
 

@@ -16,7 +16,7 @@ notices() {
 	fi
 }
 
-for workload in submit_rounds oversubscribed_submit round_trip_gap_10 round_trip_gap_30 \
+for workload in submit_rounds submit_many_rounds oversubscribed_submit round_trip_gap_10 round_trip_gap_30 \
 	round_trip_gap_60 round_trip_gap round_trip_gap_200 idle_after_burst \
 	sleeps_64_workers uneven_grain fib_futures fib_futures_25; do
 	notices right 0 $workload

@@ -42,6 +42,8 @@ PORT_RARE static bool store_block(struct future *future, const void *argument, s
 	return true;
 }
 
+_Thread_local uint64_t futures_created;
+
 struct future *future_create(const assay_executor *home, assay_function *function,
 			     const void *argument, size_t size, uint32_t references)
 {
@@ -58,6 +60,7 @@ struct future *future_create(const assay_executor *home, assay_function *functio
 		slab_free(future);
 		return NULL;
 	}
+	futures_created++;
 	future->base.ops = &future_ops;
 	future->function = function;
 	future->home = home;

@@ -64,6 +64,9 @@ struct runner {
 /* Of the calling thread; NULL: it only waits. */
 extern _Thread_local struct runner *current_runner;
 
+/* By the calling thread, ever. */
+extern _Thread_local uint64_t futures_created;
+
 /* A pending future of `home` with `references` references (2, or 1 if the client wants none) that
  * will run `function` on a copy of the argument. NULL without memory. */
 struct future *future_create(const assay_executor *home, assay_function *function,

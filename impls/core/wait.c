@@ -2,6 +2,7 @@
 /* Waiting for a future: looking, sleeping, or running it. The labels are those of future.h, G1
  * and G2 are those of assay/executor.h. */
 #include "record.h"
+#include "rest.h"
 
 /*
  * How long a waiter looks before it sleeps. The first looks cost no reading of the clock. It goes on
@@ -48,6 +49,7 @@ static _Thread_local const assay_future *promised;
  * looks in a row that saw no end. */
 static _Thread_local int64_t usual_wait_ns;
 static _Thread_local unsigned unlooked, misses;
+static _Thread_local struct rest rest;
 
 void wait_read_rare(const struct future *future, uint32_t state, struct assay_outcome *outcome)
 {
@@ -148,6 +150,9 @@ PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 	int64_t start_ns, end_ns, deadline_ns;
 	uint64_t word = 0;
 
+	if (is_short && looks && !current_runner)
+		for (unsigned i = rest_pauses(&rest, futures_created); i > 0; i--)
+			port_pause();
 	for (int i = is_short && looks ? WAIT_LOOKS : WAIT_LOOKS_LONG; i > 0; i--) {
 		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 		if (is_done(word)) {
