@@ -391,7 +391,6 @@ const struct workload submit_many_rounds = {
 	.name = "submit_many_rounds",
 	.full_only = true,
 	.separates = "The same in rounds of 4096: who reads catches up with who runs them.",
-	.has_raw = has_raw_many,
 	.setup = setup_many_rounds,
 	SUBMIT_WORKLOAD,
 };

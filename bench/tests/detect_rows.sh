@@ -7,7 +7,7 @@ bench=$1 wrong=$2 failures=0
 
 # notices HOW CODE WORKLOAD
 notices() {
-	said=$(ASSAY_WRONG=$1 "$bench" run "$wrong" --workload "$3" --scale tiny --repetitions 1 \
+	said=$(ASSAY_WRONG=$1 "$bench" run "$wrong" --workload "$3" --scale "${4:-tiny}" --repetitions 1 \
 		--deadline 60 --format json 2>&1)
 	saw=$?
 	if [ $saw != "$2" ] || case $said in *deadline*) true ;; *) false ;; esac; then
@@ -22,6 +22,11 @@ for workload in submit_rounds submit_many_rounds oversubscribed_submit round_tri
 	notices right 0 $workload
 	notices lose 1 $workload
 	notices corrupt 1 $workload
+done
+# Of several rounds, and of several batches.
+for workload in submit_rounds submit_many submit_many_rounds; do
+	notices right 0 $workload quick
+	notices corrupt 1 $workload quick
 done
 # The row says how long the rests were: never as short as was asked for, for a timer is not early.
 said=$(ASSAY_WRONG=right "$bench" run "$wrong" --repetitions 1 --scale tiny --format json \

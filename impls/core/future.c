@@ -60,7 +60,7 @@ struct future *future_create(const assay_executor *home, assay_function *functio
 		slab_free(future);
 		return NULL;
 	}
-	futures_created++;
+	futures_created += references > 1;
 	future->base.ops = &future_ops;
 	future->function = function;
 	future->home = home;

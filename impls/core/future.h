@@ -64,7 +64,7 @@ struct runner {
 /* Of the calling thread; NULL: it only waits. */
 extern _Thread_local struct runner *current_runner;
 
-/* By the calling thread, ever. */
+/* By the calling thread, ever, and for a client. */
 extern _Thread_local uint64_t futures_created;
 
 /* A pending future of `home` with `references` references (2, or 1 if the client wants none) that

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for a future: looking, sleeping, or running it. The labels are those of future.h, G1
  * and G2 are those of assay/executor.h. */
+#include "head_start.h"
 #include "record.h"
-#include "rest.h"
 
 /*
  * How long a waiter looks before it sleeps. The first looks cost no reading of the clock. It goes on
@@ -49,7 +49,9 @@ static _Thread_local const assay_future *promised;
  * looks in a row that saw no end. */
 static _Thread_local int64_t usual_wait_ns;
 static _Thread_local unsigned unlooked, misses;
-static _Thread_local struct rest rest;
+
+/* What this thread gives the workers whose results it reads. */
+static _Thread_local struct head_start head_start;
 
 void wait_read_rare(const struct future *future, uint32_t state, struct assay_outcome *outcome)
 {
@@ -147,16 +149,18 @@ static bool is_to_look(bool is_short)
 PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 {
 	bool is_short = usual_wait_ns <= WAIT_USUAL_NS, looks = is_to_look(is_short);
+	unsigned pauses = current_runner ? 0 : head_start_give(&head_start, futures_created);
 	int64_t start_ns, end_ns, deadline_ns;
 	uint64_t word = 0;
 
-	if (is_short && looks && !current_runner)
-		for (unsigned i = rest_pauses(&rest, futures_created); i > 0; i--)
-			port_pause();
+	if (!is_short || !looks || timeout_ns <= WAIT_USUAL_NS)
+		pauses = 0;
+	for (unsigned i = 0; i < pauses; i++)
+		port_pause();
 	for (int i = is_short && looks ? WAIT_LOOKS : WAIT_LOOKS_LONG; i > 0; i--) {
 		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 		if (is_done(word)) {
-			usual_wait_ns -= usual_wait_ns / 8;
+			usual_wait_ns -= pauses ? 0 : usual_wait_ns / 8;
 			misses = looks ? 0 : misses;
 			return word;
 		}
