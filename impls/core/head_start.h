@@ -12,8 +12,9 @@
 
 #include <stdint.h>
 
-#define HEAD_START_PAUSES 16    /* half a us, where a pause takes as long as most */
-#define HEAD_START_DOUBLINGS 3u /* to a few us */
+/* On Zen 4 a pause takes 25 ns: from 0.4 us to 3.2. */
+#define HEAD_START_PAUSES 16u
+#define HEAD_START_DOUBLINGS 3u
 
 /* Of one thread. What it reads without a wait it does not note: as many as there were pauses, that is. */
 struct head_start {
