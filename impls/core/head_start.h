@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* On Zen 4 a pause takes 25 ns: from 0.4 us to 3.2. */
-#define HEAD_START_PAUSES 16u
+#define HEAD_START_PAUSES 16
 #define HEAD_START_DOUBLINGS 3u
 
 /* Of one thread. What it reads without a wait it does not note: as many as there were pauses, that is. */
@@ -33,7 +33,7 @@ static inline unsigned head_start_give(struct head_start *start, uint64_t create
 					     .left = created - start->created - 1};
 		return 0;
 	}
-	pauses = HEAD_START_PAUSES << start->doublings;
+	pauses = (unsigned)(HEAD_START_PAUSES << start->doublings);
 	if (pauses > start->left)
 		pauses = (unsigned)start->left;
 	start->left -= pauses;
