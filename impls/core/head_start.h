@@ -16,7 +16,7 @@
 #define HEAD_START_PAUSES 16
 #define HEAD_START_DOUBLINGS 3u
 
-/* Of one thread. What it reads without a wait it does not note: as many as there were pauses, that is. */
+/* Of one thread. What it reads without a wait is not noted, but taken for as many as there were pauses. */
 struct head_start {
 	uint64_t created; /* futures that it had ever created, when it last waited */
 	uint64_t left;    /* of the newest of these, still to be read */

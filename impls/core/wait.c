@@ -153,13 +153,14 @@ PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 	int64_t start_ns, end_ns, deadline_ns;
 	uint64_t word = 0;
 
-	if (!is_short || !looks || timeout_ns <= WAIT_USUAL_NS)
+	if (!is_short || !looks || timeout_ns <= WAIT_USUAL_NS) /* nor for a limit as short */
 		pauses = 0;
 	for (unsigned i = 0; i < pauses; i++)
 		port_pause();
 	for (int i = is_short && looks ? WAIT_LOOKS : WAIT_LOOKS_LONG; i > 0; i--) {
 		word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
 		if (is_done(word)) {
+			/* How long a wait took that began with a head start is not known. */
 			usual_wait_ns -= pauses ? 0 : usual_wait_ns / 8;
 			misses = looks ? 0 : misses;
 			return word;
