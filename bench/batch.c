@@ -32,8 +32,6 @@ static void keep_message(assay_call *call, const char *message)
 static const struct assay_call_ops direct_ops = {
 	.reserve = refuse,
 	.message = keep_message,
-	.fork = assay_default_fork,
-	.join = assay_default_join,
 };
 
 int batch_call(struct cell *cell, assay_function *function, const void *argument,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether the fork of an executor is its own. The default offers the child to nobody, and the join
- * calls it: what a workload of forks would measure there is plain recursion.
+ * Whether an executor offers children to its other workers. Else the join calls them: what a workload
+ * of forks would measure there is plain recursion.
  */
 #ifndef BENCH_FORKS_H
 #define BENCH_FORKS_H

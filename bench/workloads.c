@@ -10,7 +10,7 @@ extern const struct workload submit_one_producer, submit_rounds, submit_four_pro
 	fib_fork_join, fib_futures, fib_futures_25, oversubscribed_fib, skynet_fork_join, map_ints,
 	uneven_grain;
 extern const struct workload sum_of_squares, downloads_fixed, downloads_random, http_files,
-	http_slow, floor_thread, floor_futex, floor_line, floor_fork_calls, floor_records;
+	http_slow, floor_thread, floor_futex, floor_line, floor_forks, floor_records;
 extern const struct workload nqueens, nqueens_fork, matmul, mergesort, metg_stencil, metg_fft,
 	metg_tree, metg_random;
 extern const struct workload files_read, files_fsync, pipe_echo, tcp_echo, sqlite_insert;
@@ -89,7 +89,7 @@ const struct workload *const workloads[] = {
 	&floor_thread,
 	&floor_futex,
 	&floor_line,
-	&floor_fork_calls,
+	&floor_forks,
 	&floor_records,
 	&floor_process_line,
 	&floor_process_futex,

@@ -3,9 +3,8 @@
  * Fork and join without a cut-off: fib, where each inner node has one fork and almost no work, and
  * skynet, a tree of ten children a node. One operation is a fork of fib, a node of skynet. What is
  * left after the plain calls of the serial row is the price of making them stealable. An executor
- * whose fork is the default one has no row: it would show plain calls. Those are a row of their own,
- * the floor of all that fork and join through assay/fork_join.h: what fib costs if both are entered
- * and do nothing.
+ * that offers children to nobody has no row: it would show plain calls. Children that nobody wants are a
+ * row of their own, the floor of all that fork and join through assay/fork_join.h.
  */
 #include "../forks.h"
 
@@ -17,7 +16,6 @@ struct tree {
 	unsigned n;      /* of fib */
 	uint64_t leaves; /* of skynet */
 	uint64_t result;
-	struct assay_call_ops empty; /* of the floor */
 };
 
 struct fib {
@@ -157,16 +155,14 @@ static int run_fib(struct cell *cell, uint64_t operations)
 	return run_task(cell, &task);
 }
 
-static int run_fork_calls(struct cell *cell, uint64_t operations)
+static int run_unwanted(struct cell *cell, uint64_t operations)
 {
 	struct tree *tree = cell->state;
-	assay_call call = {.ops = &tree->empty};
+	struct assay_children children = {NULL, 0};
+	assay_call call = {.children = &children};
 	struct fib root = {0, tree->n};
 
 	(void)operations;
-	/* Set here and not in a table: fib is to call what it finds there, as it does elsewhere. */
-	tree->empty.fork = assay_default_fork;
-	tree->empty.join = assay_default_join;
 	if (fib(&call, &root))
 		return cell_fail(cell, "fib failed");
 	tree->result = root.value;
@@ -284,13 +280,13 @@ const struct workload oversubscribed_fib = {
 	FIB,
 };
 
-const struct workload floor_fork_calls = {
-	.name = "floor_fork_calls",
+const struct workload floor_forks = {
+	.name = "floor_forks",
 	.class_name = "floor",
-	.separates = "The machine: fib_fork_join on one thread, with calls of a fork and a join "
-		     "that do nothing.",
+	.separates =
+		"The machine: fib_fork_join on one thread, of whose children nobody wants any.",
 	.without = "floor",
-	.run = run_fork_calls,
+	.run = run_unwanted,
 	FIB_TREE,
 };
 

@@ -229,7 +229,7 @@ bool worker_helps(assay_future *future);
 bool worker_was_promised(const assay_future *future);
 
 /* Of call_ops. */
-void pool_fork(assay_call *call, struct assay_fork *child);
+void pool_offer(assay_call *call);
 bool pool_join(assay_call *call, struct assay_fork *child);
 
 /*

@@ -411,6 +411,7 @@ void future_release(struct future *future)
 struct running {
 	assay_call call; /* first: the table gets its address */
 	struct future *future;
+	struct assay_children children;
 };
 
 static int reserve(assay_call *call, size_t size)
@@ -450,7 +451,7 @@ static void keep_message(assay_call *call, const char *message)
 const struct assay_call_ops call_ops = {
 	.reserve = reserve,
 	.message = keep_message,
-	.fork = pool_fork,
+	.offer = pool_offer,
 	.join = pool_join,
 };
 
@@ -463,8 +464,12 @@ void future_call(struct future *future, assay_executor *executor)
 			 .argument_size = future->argument_size,
 			 .executor = executor},
 		.future = future,
+		.children = {NULL, 1}, /* each is offered at once */
 	};
 	int returned;
+
+	if (executor) /* else in a worker process, which is alone */
+		running.call.children = &running.children;
 
 	if (has_fault(FAULT_ARGUMENT_COPIED_LATE) && future->argument_size)
 		memcpy(future->argument, future->source, future->argument_size);

@@ -5,8 +5,9 @@
 #include <sched.h>
 #include <stdlib.h>
 
-/* Of a child, in `state`; under the mutex. reserved[0] is the next in `children`. */
-enum { CHILD_OPEN, CHILD_TAKEN, CHILD_DONE };
+/* Of a child, in `state`; under the mutex, but for a look of its join (assay/fork_join.h). reserved[0]
+ * is the next in `children`. */
+enum { CHILD_OPEN = 1, CHILD_TAKEN, CHILD_DONE };
 
 static struct assay_fork *next_child(const struct assay_fork *child)
 {
@@ -14,12 +15,11 @@ static struct assay_fork *next_child(const struct assay_fork *child)
 }
 
 /* Of its own task only: who forked it runs it in the join, if no worker has come by then. */
-void pool_fork(assay_call *call, struct assay_fork *child)
+void pool_offer(assay_call *call)
 {
 	struct pool *pool = (struct pool *)call->executor;
+	struct assay_fork *child = call->children->latest;
 
-	if (!pool)
-		return; /* in a worker process, which is alone */
 	if (has_fault(FAULT_FORK_RUNS_CHILD)) {
 		child->returned = child->function(call, child->frame);
 		child->state = CHILD_DONE;
@@ -80,8 +80,7 @@ bool pool_join(assay_call *call, struct assay_fork *child)
 	struct pool *pool = (struct pool *)call->executor;
 	bool is_mine;
 
-	if (!pool)
-		return true;
+	call->children->latest = child->older;
 	pthread_mutex_lock(&pool->mutex);
 	is_mine = forget_child(pool, child);
 	while (!is_mine && child->state != CHILD_DONE && !has_fault(FAULT_JOIN_DOES_NOT_WAIT)) {
@@ -122,7 +121,7 @@ static void end_child(struct pool *pool, struct assay_fork *child, int returned)
 	struct worker *parent = (struct worker *)child->reserved[1];
 
 	child->returned = returned;
-	child->state = CHILD_DONE;
+	__atomic_store_n(&child->state, CHILD_DONE, __ATOMIC_RELAXED);
 	if (parent)
 		parent->lent--;
 	if (has_fault(FAULT_CHILD_RUN_WHILE_IDLE))
@@ -147,14 +146,15 @@ static void end_beneath(void *user)
 bool pool_run_child(struct pool *pool)
 {
 	struct assay_fork *child = pool->children;
-	assay_call call = {.ops = &call_ops, .executor = &pool->base};
+	struct assay_children children = {NULL, 1};
+	assay_call call = {.ops = &call_ops, .children = &children, .executor = &pool->base};
 	struct worker *parent;
 	int returned;
 
 	if (!child)
 		return false;
 	pool->children = next_child(child);
-	child->state = CHILD_TAKEN;
+	__atomic_store_n(&child->state, CHILD_TAKEN, __ATOMIC_RELAXED);
 	parent = (struct worker *)child->reserved[1];
 	if (parent)
 		parent->lent++;

@@ -46,8 +46,6 @@ void future_call_message(assay_call *call, const char *message)
 const struct assay_call_ops future_call_ops = {
 	.reserve = future_call_reserve,
 	.message = future_call_message,
-	.fork = assay_default_fork,
-	.join = assay_default_join,
 };
 
 /* Puts what the function made into the record; takes over or frees running's memory. */

@@ -361,11 +361,12 @@ void wake_or_grow(struct pool *pool)
 		grow_for_push(pool);
 }
 
-void rouse_for_child(struct pool *pool)
+void wake_or_grow_for_children(struct pool *pool)
 {
-	/* In a child that a task forked there is nobody to be woken or started. */
+	/* In a child that a task forked there is nobody to be woken or started. relaxed: hints */
 	if (settings_are_orphaned(&pool->settings) || park_wake(&pool->park) ||
-	    atomic_load_explicit(&pool->stopping, memory_order_relaxed)) /* a hint */
+	    atomic_load_explicit(&pool->refused, memory_order_relaxed) ||
+	    atomic_load_explicit(&pool->stopping, memory_order_relaxed))
 		return;
 	pthread_mutex_lock(&pool->mutex);
 	(void)grow(pool, 1); /* the caller is a worker: none to be had is no loss */

@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* The labels are those of fork.h, P5 is that of worker.h, K3 that of park.h. */
+/* The labels are those of fork.h, P5 is that of worker.h, K1 and K3 are those of park.h. */
 #include "fork.h"
 
 #include <stdlib.h>
 
-/* assay_fork.state. A child that was stolen stays FORKED until it has run. */
-enum { FORKED, KEPT, SLEEPING, DONE };
+/* assay_fork.state. A child that was stolen stays OFFERED until it has run. */
+enum { KEPT, OFFERED, SLEEPING, DONE };
 
-/* Constant: who takes from it or pushes to it, against the rules of fork and join, faults. */
+/* What is offered later than a join began to sleep it finds when it looks again: after so long first, and
+ * then after twice as long each time. */
+#define NAP_NS 500000
+#define NAP_NS_LIMIT 64000000
+
 static const struct forks none;
 struct forks *const forks_none = (struct forks *)&none;
 
+/* NULL without memory. */
 static struct forks *forks_make(struct worker *worker)
 {
 	struct forks *forks = aligned_alloc(PORT_APART, sizeof *forks);
 
 	if (!forks)
-		return forks_none;
+		return NULL;
 	atomic_init(&forks->bottom, 0);
 	atomic_init(&forks->top, 0);
-	forks->limit = FORKS;
-	forks->lopsided = worker->pool->park.lopsided;
+	forks->enough = FORKS;
+	forks->children = &worker->children;
 	atomic_store_explicit(&worker->forks, forks, memory_order_release); /* J5 */
 	return forks;
 }
@@ -31,57 +36,167 @@ void forks_free(struct forks *forks)
 		free(forks);
 }
 
-/* Puts it where others find it. */
-static inline void offer(struct activation *activation, struct forks *forks, int64_t bottom,
-			 struct assay_fork *child)
+/* relaxed: of a child that is kept this thread alone knows */
+static inline bool is_kept(const struct assay_fork *child)
 {
-	struct pool *pool = activation->worker->pool;
-	uintptr_t tree = activation->tree;
+	return __atomic_load_n(&child->state, __ATOMIC_RELAXED) == KEPT;
+}
 
-	child->state = FORKED;
-	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].child, child,
+static inline void want(struct assay_children *children)
+{
+	if (!__atomic_load_n(&children->wanted, __ATOMIC_SEQ_CST))        /* J6 */
+		__atomic_store_n(&children->wanted, 1, __ATOMIC_SEQ_CST); /* J6 */
+}
+
+/* As far as was seen, without those that thieves take meanwhile. */
+static inline int64_t on_offer(const struct forks *forks)
+{
+	return atomic_load_explicit(&forks->bottom, memory_order_relaxed) -
+	       atomic_load_explicit(&forks->top, memory_order_acquire); /* J3 */
+}
+
+/* Where others find it, once bottom says so. */
+static inline void put(struct forks *forks, int64_t position, struct assay_fork *child,
+		       uintptr_t tree)
+{
+	child->state = OFFERED;
+	atomic_store_explicit(&forks->slots[position & (FORKS - 1)].child, child,
 			      memory_order_relaxed);
-	atomic_store_explicit(&forks->slots[bottom & (FORKS - 1)].tree, tree, memory_order_relaxed);
-	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
-	/* Without K3's fence: a child that a searcher overlooks is run by its join. */
-	if (__builtin_expect(crew_is_short(pool), 0))
-		rouse_for_child(pool);
+	atomic_store_explicit(&forks->slots[position & (FORKS - 1)].tree, tree,
+			      memory_order_relaxed);
 }
 
-/* No room as far as was seen, or no deque yet. Without either the child is kept for its join. */
-PORT_RARE static void offer_or_keep(struct activation *activation, struct assay_fork *child)
+/* Who is overlooked here is found by the next fork; or by who knows that none may come, with a fence. */
+static inline void rouse_without_fence(struct pool *pool)
 {
-	struct worker *worker = activation->worker;
-	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
-	int64_t bottom;
-
-	if (forks == forks_none)
-		forks = forks_make(worker);
-	if (forks == forks_none) {
-		child->state = KEPT;
-		return;
-	}
-	bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed);
-	forks->limit = atomic_load_explicit(&forks->top, memory_order_acquire) + FORKS; /* J3 */
-	if (bottom < forks->limit)
-		offer(activation, forks, bottom, child);
-	else
-		child->state = KEPT;
+	rouse_for_children(pool, atomic_load_explicit(&pool->park.counts, memory_order_relaxed));
 }
 
-static void fork_op(assay_call *call, struct assay_fork *child)
+/* The latest of what was forked in this activation, from `child` on, is kept. */
+static inline bool keeps(const struct activation *activation, const struct assay_fork *child)
 {
-	struct activation *activation = (struct activation *)call;
-	struct worker *worker = activation->worker;
-	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
+	return child != activation->unjoined && is_kept(child);
+}
+
+/* Of the latest children, as far as they are kept and no more than FORKS: the oldest, until `most` are on
+ * offer, and no less than half, since counting takes time. Returns how many are on offer. */
+PORT_OUTLINE static int64_t offer_oldest(struct activation *activation, struct forks *forks,
+					 int64_t most)
+{
+	struct assay_fork *child, *latest = activation->worker->children.latest;
 	int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed);
+	int64_t offered = on_offer(forks), kept = 0, count;
 
-	child->reserved[0] = (uintptr_t)worker->unjoined;
-	worker->unjoined = child;
-	if (__builtin_expect(bottom < forks->limit, 1))
-		offer(activation, forks, bottom, child);
-	else
-		offer_or_keep(activation, child);
+	if (offered >= most)
+		return offered;
+	for (child = latest; kept < FORKS && keeps(activation, child); child = child->older)
+		kept++;
+	count = most - offered > kept / 2 ? most - offered : kept / 2;
+	if (count > kept)
+		count = kept;
+	if (count > FORKS - offered)
+		count = FORKS - offered;
+	for (child = latest; kept > count; kept--)
+		child = child->older;
+	for (int64_t i = bottom + count; i-- > bottom; child = child->older)
+		put(forks, i, child, activation->tree);
+	atomic_store_explicit(&forks->bottom, bottom + count, memory_order_release); /* J1 */
+	rouse_without_fence(activation->worker->pool);
+	return offered + count;
+}
+
+/* A child was taken. */
+static inline void more_is_enough(struct forks *forks)
+{
+	forks->enough += (forks->enough + 7) / 8;
+	if (forks->enough > FORKS)
+		forks->enough = FORKS;
+}
+
+/* Nobody wanted a child. */
+static inline void less_is_enough(struct forks *forks)
+{
+	forks->enough -= (forks->enough - ENOUGH + 7) / 8;
+}
+
+/* Nothing more is offered until few are left. */
+PORT_OUTLINE static void keep(struct pool *pool, struct forks *forks)
+{
+	rouse_for_children(pool, park_look(&pool->park));
+	__atomic_store_n(&forks->children->wanted, 0, __ATOMIC_SEQ_CST); /* J6 */
+	if (atomic_load_explicit(&forks->bottom, memory_order_relaxed) -
+		    atomic_load_explicit(&forks->top, memory_order_seq_cst) < /* J6 */
+	    FEW)
+		want(forks->children);
+}
+
+/* What the worker has on offer or could have; NULL without memory. */
+static inline struct forks *forks_of(struct worker *worker)
+{
+	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
+
+	return __builtin_expect(forks != forks_none, 1) ? forks : forks_make(worker);
+}
+
+/* Workers that have nothing to do, or could be started, if there are processors for them. relaxed: a hint */
+static inline int takers(const struct pool *pool)
+{
+	uint64_t counts = atomic_load_explicit(&pool->park.counts, memory_order_relaxed);
+	int idle = (int)(park_sleepers(counts) + park_searchers(counts));
+
+	if (__builtin_expect(is_growing(pool), 0) &&
+	    !atomic_load_explicit(&pool->refused, memory_order_relaxed))
+		idle += pool->settings.config.workers -
+			atomic_load_explicit(&pool->alive, memory_order_relaxed);
+	return idle < pool->others ? idle : pool->others;
+}
+
+static inline void offer(struct activation *activation)
+{
+	struct worker *worker = activation->worker;
+	struct assay_fork *child = worker->children.latest;
+	struct forks *forks = forks_of(worker);
+	int64_t offered, enough;
+
+	if (!forks)
+		return;
+	offered = on_offer(forks);
+	enough = forks->enough + takers(worker->pool);
+	if (enough > FORKS)
+		enough = FORKS;
+	if (offered < enough && keeps(activation, child)) {
+		if (keeps(activation, child->older)) {
+			offered = offer_oldest(activation, forks, enough);
+		} else {
+			int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed);
+
+			put(forks, bottom, child, activation->tree);
+			atomic_store_explicit(&forks->bottom, bottom + 1,
+					      memory_order_release); /* J1 */
+			rouse_without_fence(worker->pool);
+			offered++;
+		}
+	}
+	if (offered >= enough)
+		keep(worker->pool, forks);
+}
+
+static void offer_op(assay_call *call)
+{
+	offer((struct activation *)call);
+}
+
+void forks_offer_all(struct worker *worker)
+{
+	struct activation *activation = worker->top;
+	struct forks *forks;
+
+	/* With one worker there is nobody to offer it to. */
+	if (activation && keeps(activation, worker->children.latest) &&
+	    worker->pool->settings.config.workers > 1 && (forks = forks_of(worker))) {
+		offer_oldest(activation, forks, FORKS);
+		rouse_for_children(worker->pool, park_look(&worker->pool->park));
+	}
 }
 
 /* The last touch of a child: its frame may be gone then. */
@@ -99,7 +214,7 @@ static int call_stolen(struct worker *worker, struct stolen stolen)
 	struct activation activation = {.tree = stolen.tree, .child = stolen.child, .flags = CHILD};
 	int returned;
 
-	activation.running.call.ops = &fork_call_ops;
+	running_init(&activation.running, &fork_call_ops, &worker->children);
 	activation.running.call.executor = &worker->pool->base;
 	activation_enter(&activation, worker);
 	pthread_cleanup_push(stack_ended, worker);
@@ -128,30 +243,34 @@ static bool is_done(struct assay_fork *child)
 	return __atomic_load_n(&child->state, __ATOMIC_ACQUIRE) == DONE; /* J4 */
 }
 
-static void sleep_until_done(struct assay_fork *child)
+static void sleep_until_done(struct assay_fork *child, int64_t deadline_ns)
 {
-	uint32_t forked = FORKED;
+	uint32_t offered = OFFERED;
+	bool in_time = true;
 
 	/* relaxed: the loads after it decide; the other wants the address only */
-	__atomic_compare_exchange_n(&child->state, &forked, (uint32_t)SLEEPING, false,
+	__atomic_compare_exchange_n(&child->state, &offered, (uint32_t)SLEEPING, false,
 				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-	while (!is_done(child))
-		port_sleep((_Atomic uint32_t *)&child->state, SLEEPING, ASSAY_FOREVER);
+	while (!is_done(child) && in_time)
+		in_time = port_sleep((_Atomic uint32_t *)&child->state, SLEEPING, deadline_ns);
 }
 
-/* The child runs on another worker. It stays among the unjoined meanwhile: see forks_abandon(). */
+/* The child runs on another worker. It stays among the children meanwhile: see forks_abandon(). */
 PORT_OUTLINE static bool join_stolen(struct activation *activation, struct assay_fork *child)
 {
 	struct worker *worker = activation->worker;
-	int64_t deadline_ns = 0;
+	int64_t deadline_ns = 0, nap_ns = NAP_NS;
 	struct stolen other;
 
 	while (!is_done(child)) {
-		if (worker->joins < JOINS && forks_steal(worker, activation->tree, &other)) {
+		bool helps = worker->joins < JOINS;
+
+		if (helps && forks_steal(worker, activation->tree, &other)) {
 			worker->joins++;
 			fork_end(other.child, call_stolen(worker, other));
 			worker->joins--;
 			deadline_ns = 0;
+			nap_ns = NAP_NS;
 			continue;
 		}
 		for (int i = 0; i < 16 && !is_done(child); i++)
@@ -160,9 +279,11 @@ PORT_OUTLINE static bool join_stolen(struct activation *activation, struct assay
 			deadline_ns = assay_deadline_ns(worker->pool->join_spin_ns);
 		if (assay_clock_ns() < deadline_ns)
 			continue;
-		sleep_until_done(child);
+		sleep_until_done(child, helps ? assay_deadline_ns(nap_ns) : ASSAY_FOREVER);
+		nap_ns = nap_ns < NAP_NS_LIMIT ? 2 * nap_ns : nap_ns;
 	}
-	worker->unjoined = (struct assay_fork *)child->reserved[0];
+	worker->children.latest = child->older;
+	more_is_enough(atomic_load_explicit(&worker->forks, memory_order_relaxed));
 	return false;
 }
 
@@ -172,9 +293,8 @@ PORT_OUTLINE static bool take_last(struct forks *forks, int64_t bottom, int64_t 
 	bool mine = top == bottom &&
 		    atomic_compare_exchange_strong_explicit(&forks->top, &top, top + 1,
 							    memory_order_seq_cst, /* J3 */
-							    memory_order_acquire);
+							    memory_order_relaxed);
 
-	forks->limit = bottom + 1 + FORKS;
 	atomic_store_explicit(&forks->bottom, bottom + 1, memory_order_release); /* J1 */
 	return mine;
 }
@@ -185,42 +305,54 @@ static inline bool take_back(struct forks *forks)
 	int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed) - 1, top;
 
 	atomic_store_explicit(&forks->bottom, bottom, memory_order_release); /* J1 */
-	port_fence_light(forks->lopsided);                                   /* J2 */
-	top = atomic_load_explicit(&forks->top, memory_order_acquire);       /* J3, for limit */
+	atomic_thread_fence(memory_order_seq_cst);                           /* J2 */
+	top = atomic_load_explicit(&forks->top, memory_order_relaxed);       /* J2 */
 	return __builtin_expect(top < bottom, 1) || take_last(forks, bottom, top);
 }
 
 void forks_abandon(struct worker *worker, struct assay_fork *before)
 {
 	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
+	struct assay_fork *child;
 
-	/* Latest first, as joins would: those that are still here, then those that were stolen.
-	 * relaxed: KEPT was set by this thread */
-	for (; worker->unjoined != before;
-	     worker->unjoined = (struct assay_fork *)worker->unjoined->reserved[0])
-		if (__atomic_load_n(&worker->unjoined->state, __ATOMIC_RELAXED) != KEPT &&
-		    !take_back(forks))
-			sleep_until_done(worker->unjoined);
+	/* Latest first, as joins would: those that are still here, then those that were stolen. */
+	for (; (child = worker->children.latest) != before; worker->children.latest = child->older)
+		if (!is_kept(child) && !take_back(forks))
+			sleep_until_done(child, ASSAY_FOREVER);
+	if (forks != forks_none)
+		want(&worker->children);
+}
+
+/* The other children that are kept go to others, the oldest first. */
+PORT_OUTLINE static bool join_kept(struct activation *activation, struct assay_fork *child)
+{
+	activation->worker->children.latest = child->older;
+	offer(activation);
+	return true;
 }
 
 static bool join_op(assay_call *call, struct assay_fork *child)
 {
 	struct activation *activation = (struct activation *)call;
-	struct worker *worker = activation->worker;
-	/* relaxed: KEPT was set by this thread; the rest is looked at in order below */
-	bool here = __builtin_expect(__atomic_load_n(&child->state, __ATOMIC_RELAXED) == KEPT, 0) ||
-		    take_back(atomic_load_explicit(&worker->forks, memory_order_relaxed));
+	struct assay_children *children = call->children;
+	struct forks *forks =
+		atomic_load_explicit(&activation->worker->forks, memory_order_relaxed);
 
-	if (__builtin_expect(!here, 0))
+	if (is_kept(child))
+		return join_kept(activation, child);
+	if (__builtin_expect(!take_back(forks), 0))
 		return join_stolen(activation, child);
-	worker->unjoined = (struct assay_fork *)child->reserved[0];
+	children->latest = child->older;
+	less_is_enough(forks);
+	if (on_offer(forks) < FEW)
+		want(children);
 	return true;
 }
 
 const struct assay_call_ops fork_call_ops = {
 	.reserve = future_call_reserve,
 	.message = future_call_message,
-	.fork = fork_op,
+	.offer = offer_op,
 	.join = join_op,
 };
 
@@ -233,20 +365,25 @@ static bool looks_empty(const struct forks *forks)
 
 static bool steal(struct forks *forks, uintptr_t tree, struct stolen *stolen)
 {
-	int64_t top = atomic_load_explicit(&forks->top, memory_order_acquire); /* J3 J2 */
+	int64_t top = atomic_load_explicit(&forks->top, memory_order_acquire), bottom; /* J3 J2 */
 
-	port_fence_heavy(forks->lopsided);                                     /* J2 */
-	if (top >= atomic_load_explicit(&forks->bottom, memory_order_acquire)) /* J1 */
+	atomic_thread_fence(memory_order_seq_cst);                           /* J2 */
+	bottom = atomic_load_explicit(&forks->bottom, memory_order_acquire); /* J1 */
+	if (top >= bottom)
 		return false;
 	stolen->child =
 		atomic_load_explicit(&forks->slots[top & (FORKS - 1)].child, memory_order_relaxed);
 	stolen->tree =
 		atomic_load_explicit(&forks->slots[top & (FORKS - 1)].tree, memory_order_relaxed);
 	/* What was read is of the slot as long as top is still the same. */
-	return (tree == ANY_TREE || stolen->tree == tree) &&
-	       atomic_compare_exchange_strong_explicit(&forks->top, &top, top + 1,
-						       memory_order_seq_cst, /* J3 */
-						       memory_order_relaxed);
+	if ((tree != ANY_TREE && stolen->tree != tree) ||
+	    !atomic_compare_exchange_strong_explicit(&forks->top, &top, top + 1,
+						     memory_order_seq_cst, /* J3 J6 */
+						     memory_order_relaxed))
+		return false;
+	if (bottom - top - 1 < FEW)
+		want(forks->children);
+	return true;
 }
 
 /* A look without any fence, so that a thief that finds nothing disturbs nobody. relaxed: a hint */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Structured fork and join (assay/fork_join.h) for the workers of every pool. Each worker has a deque
- * of the children that it forked and has not joined; idle workers steal the oldest. As children are
- * joined latest first, a join finds its child at the bottom, or learns that it was stolen: then
- * nothing is left in the deque.
+ * Structured fork and join (assay/fork_join.h) for the workers of every pool. A worker keeps the children
+ * that it forks, and offers the oldest of them to others: by a deque of its own, from which idle workers
+ * steal, the oldest first. As children are joined latest first, what is kept is joined first, with no
+ * order between threads; then a join finds its child at the bottom of the deque, or learns that it was
+ * stolen: then nothing is left there.
+ *
+ * A worker offers more in the fork or join that finds that it is wanted to: where fewer than FEW are on
+ * offer, until enough are. How many are enough it learns: more with each that was stolen, fewer with each
+ * that its own join takes back. And it offers all before it waits for something else than a child.
  *
  * While its child runs elsewhere, a join runs children of the same tree alone (of the same task and
  * what it forked, directly or not). Nothing else may wait for these, and they are done before their
@@ -14,15 +19,20 @@
  * lost, but not before forks_abandon() has seen to it that nobody works in them any more.
  *
  * Ordering
- *   J1  fork, join: release store of bottom  ->  steal: acquire load      the child, its frame
- *   J2  join: store of bottom, light fence, then the load of top
- *         against   steal: load of top, heavy fence, then the load of bottom      as D2 in deque.h
+ *   J1  offer, join: release store of bottom  ->  steal: acquire load     the child, its frame
+ *   J2  join: store of bottom, full fence, then the load of top
+ *         against   steal: load of top, full fence, then the load of bottom
+ *       as D2 in deque.h. Few joins get here, so that no fence need be lopsided
  *   J3  whoever takes: seq_cst exchange of top  ->  acquire load of top
- *       fork: the slot has been read before it is written again; steal: no bottom older than the
+ *       offer: the slot has been read before it is written again; steal: no bottom older than the
  *       taker's
  *   J4  end of a stolen child: release exchange of its state  ->  join: acquire load
  *       what the child wrote; its thief has done with the frame, and looks free to who waits for others
  *   J5  forks_make: release store of worker.forks  ->  steal: acquire load     the empty deque
+ *   J6  offer: seq_cst clear of wanted, then the load of top
+ *         against   steal: seq_cst exchange of top, then the seq_cst load of wanted, or store
+ *       where fewer than FEW are left on offer, wanted is set in the end; or where one less are, since a
+ *       join and a theft may each look without the other: as by J2 whoever takes after them sees both
  *
  * The label of a meeting (J2) stands at its fences; its stores and loads have those of what they publish.
  *
@@ -34,14 +44,18 @@
 
 #include "worker.h"
 
-/* Children that a worker has forked and not joined, as far as others can take them; more are run by
- * their joins. A power of two. */
+/* Children that a worker can have on offer. A power of two. */
 #define FORKS 1024
+
+/* The oldest are most of a balanced tree: with many on offer a worker would keep little of it. To what is
+ * enough, ENOUGH at least, comes one for each worker that has nothing to do, as far as there are processors. */
+#define FEW 2
+#define ENOUGH 4
 
 struct forks {
 	_Alignas(PORT_APART) _Atomic int64_t bottom; /* written by the worker only */
-	int64_t limit;                               /* the worker's: bottom may go up to this */
-	bool lopsided;
+	int64_t enough;                              /* the worker's own */
+	struct assay_children *children;             /* of the worker */
 	_Alignas(PORT_APART) _Atomic int64_t top;
 	_Alignas(PORT_APART) struct {
 		_Atomic(struct assay_fork *) child;
@@ -49,13 +63,17 @@ struct forks {
 	} slots[FORKS];
 };
 
-/* Of every worker that has not forked: empty for who steals, and full for the worker. */
+/* Of every worker that has offered nothing: empty. */
 extern struct forks *const forks_none;
 
 void forks_free(struct forks *forks);
 
-/* The ops of a call on a worker; its activation begins with the call. */
+/* The ops of a call on a worker; its activation begins with the call. The children are the worker's. */
 extern const struct assay_call_ops fork_call_ops;
+
+/* The worker will neither fork nor join for an unknown time: it offers what it has kept in the task on
+ * top of its stack. */
+void forks_offer_all(struct worker *worker);
 
 /* A child that was stolen. */
 struct stolen {

@@ -57,12 +57,21 @@ struct runner {
 	unsigned forks; /* port_forks where it runs: in a child nothing of the executor is left */
 	void (*run)(struct runner *runner, struct future *future);
 	bool (*help)(struct runner *runner, struct future *future);
+	/* Or NULL. Somebody is about to wait here, for a future or an executor of this backend. */
+	void (*waits)(struct runner *runner);
 	bool (*has_others)(const struct runner *runner);
 	uint64_t (*begun)(const struct runner *runner);
 };
 
 /* Of the calling thread; NULL: it only waits. */
 extern _Thread_local struct runner *current_runner;
+
+/* The calling thread is about to wait: others may do meanwhile what it will do when it goes on. */
+static inline void runner_waits(void)
+{
+	if (current_runner && current_runner->waits)
+		current_runner->waits(current_runner);
+}
 
 /* By the calling thread, ever, and for a client. */
 extern _Thread_local uint64_t futures_created;
@@ -117,14 +126,21 @@ struct running {
 	_Alignas(16) unsigned char scratch[FUTURE_INLINE];
 };
 
-/* The two entries of a call's table that belong to the record; fork and join are the backend's. */
+/* The two entries of a call's table that belong to the record; the others are the backend's. */
 int future_call_reserve(assay_call *call, size_t size);
 void future_call_message(assay_call *call, const char *message);
 
-/* Of a backend that has nothing better to offer than the defaults. */
+/* Of calls without `children`. */
 extern const struct assay_call_ops future_call_ops;
 
-/* running->call.ops is set by the caller. */
+/* Before future_call(), which sets the rest of the call. */
+static inline void running_init(struct running *running, const struct assay_call_ops *ops,
+				struct assay_children *children)
+{
+	running->call.ops = ops;
+	running->call.children = children;
+}
+
 bool future_call(struct future *future, assay_executor *executor, struct running *running,
 		 struct future_outcome *outcome);
 bool future_settle(struct future *future, struct future_outcome outcome);

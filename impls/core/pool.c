@@ -39,6 +39,7 @@ static void join(struct pool *pool)
 	struct crew_thread *left;
 	int cancellable;
 
+	runner_waits();
 	/* A cancelled client would leave the mutex locked. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellable);
 	pthread_mutex_lock(&pool->mutex);
@@ -240,18 +241,17 @@ static int make_workers(struct pool *pool)
 			.forks = forks_none,
 			.spin_ns = pool->settings.config.spin_ns,
 			.random = 2654435769u * (uint32_t)(i + 1),
+			.children.wanted = workers > 1,
 		};
 	return ASSAY_OK;
 }
 
-/* How many workers may spin: one for each other processor that a task may be on. */
-static uint32_t spinners(int workers)
+/* How many workers can run at once; one at least. */
+static int processors(int workers)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
 
-	if (processors > workers)
-		processors = workers;
-	return processors > 2 ? (uint32_t)processors / 2 : 1;
+	return online < 1 ? 1 : online < workers ? (int)online : workers;
 }
 
 static int make_parts(struct pool *pool, bool full_fences)
@@ -302,7 +302,9 @@ int pool_create(const struct assay_config *config, assay_executor **executor)
 	pool->join_spin_ns = config->spin_ns < 0 ? JOIN_SPIN_NS : config->spin_ns;
 	if (config->spin_ns < 0)
 		pool->settings.config.spin_ns = SPIN_NS;
-	pool->spinners = spinners(pool->settings.config.workers);
+	pool->others = processors(pool->settings.config.workers) - 1;
+	/* One for each other processor that a task may be on. */
+	pool->spinners = pool->others > 1 ? (uint32_t)(pool->others + 1) / 2 : 1;
 	pool->helps = !options.helps_not && queue_knows_parents();
 	error = make_parts(pool, options.full_fences);
 	if (error)

@@ -36,6 +36,7 @@ static int admit(struct pool *pool)
 			return ASSAY_OK;
 		if (pool->settings.config.when_full != ASSAY_FULL_BLOCK || belongs(pool))
 			return ASSAY_EFULL;
+		runner_waits();
 		room = atomic_load_explicit(&pool->room, memory_order_acquire);     /* P2 */
 		atomic_fetch_add_explicit(&pool->blocked, 1, memory_order_seq_cst); /* P4 */
 		queued = atomic_load_explicit(&pool->queued, memory_order_seq_cst); /* P4 */
@@ -83,6 +84,7 @@ static int run_here(struct pool *pool, struct future *future, assay_future **out
 	struct guest_task task = {.future = future, .has_client = out != NULL};
 	struct future_outcome outcome;
 
+	runner_waits(); /* on a worker's stack the task below does */
 	pthread_mutex_lock(&pool->mutex);
 	if (atomic_load_explicit(&pool->stopping, memory_order_relaxed)) { /* under the mutex */
 		pthread_mutex_unlock(&pool->mutex);
@@ -93,7 +95,7 @@ static int run_here(struct pool *pool, struct future *future, assay_future **out
 	pthread_mutex_unlock(&pool->mutex);
 	future_start(future);
 	count_shared(&pool->caller_started);
-	task.running.call.ops = &future_call_ops;
+	running_init(&task.running, &future_call_ops, NULL);
 	pthread_cleanup_push(guest_ended, &task);
 	if (!future_call(future, &pool->base, &task.running, &outcome))
 		count_shared(&pool->caller_failed);

@@ -153,6 +153,7 @@ PORT_OUTLINE static uint64_t await(struct future *future, int64_t timeout_ns)
 	int64_t start_ns, end_ns, deadline_ns;
 	uint64_t word = 0;
 
+	runner_waits();
 	if (!is_short || !looks || timeout_ns <= WAIT_USUAL_NS) /* nor for a limit as short */
 		pauses = 0;
 	for (unsigned i = 0; i < pauses; i++)
@@ -319,6 +320,7 @@ int wait_park_op(assay_future *base, struct assay_signal *signal, int64_t timeou
 	bool is_pending = future_is_pending(future), was_promised = promised == base;
 	struct runner *runner = is_pending && is_unlimited(timeout_ns) ? wait_runner(future) : NULL;
 
+	runner_waits();
 	promised = NULL;
 	if (was_promised && !is_pending)
 		return ASSAY_OK; /* early: somebody has taken it, and what else there is may need help */

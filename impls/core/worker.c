@@ -106,11 +106,13 @@ static inline uint32_t run(struct worker *worker, struct future *future, unsigne
 	struct future_outcome outcome;
 	struct activation activation;
 
-	activation.running.call.ops = &fork_call_ops;
+	running_init(&activation.running, &fork_call_ops, &worker->children);
 	activation.tree = (uintptr_t)&activation; /* its children are done before it is */
 	activation.future = future;
 	activation.flags = flags;
 	count(&worker->started, memory_order_relaxed);
+	if (worker->children.latest) /* it waits in the task below */
+		forks_offer_all(worker);
 	activation_enter(&activation, worker);
 	pthread_cleanup_push(stack_ended, worker);
 	if (!future_call(future, &pool->base, &activation.running, &outcome))
@@ -227,6 +229,11 @@ static bool help_awaited(struct runner *runner, struct future *awaited)
 	if (run_popped(worker, future))
 		spend(worker);
 	return true;
+}
+
+static void offer_all(struct runner *runner)
+{
+	forks_offer_all((struct worker *)runner);
 }
 
 /* What it has begun is read last: what it was at before that, it still was then, or has begun more. */
@@ -356,7 +363,7 @@ static void stop_searching(struct worker *worker)
 	if (!queue_looks_empty(pool->queue)) /* K3 */
 		rouse(pool);
 	else if (forks_wait(pool))
-		rouse_for_child(pool);
+		rouse_for_children(pool, park_look(&pool->park));
 }
 
 /* For a worker that has just found nothing. False: it has nothing more to do in its life. */
@@ -455,6 +462,7 @@ void *worker_main(void *user)
 						 .forks = pool->settings.forks,
 						 .run = run_for_waiter,
 						 .help = pool->helps ? help_awaited : NULL,
+						 .waits = offer_all,
 						 .has_others = has_others,
 						 .begun = begun_by_others};
 		current_runner = &worker->runner;

@@ -61,7 +61,7 @@ struct worker {
 	_Alignas(PORT_APART) struct runner runner; /* first: run gets its address */
 	struct pool *pool;
 	struct own *own;               /* in the pool's queue */
-	_Atomic(struct forks *) forks; /* never NULL; made by the first fork, see fork.h */
+	_Atomic(struct forks *) forks; /* never NULL; made by the first offer, see fork.h */
 	int index;
 	/* Under pool->mutex. */
 	bool alive;
@@ -71,12 +71,11 @@ struct worker {
 	_Atomic bool initialized;
 	bool searching; /* counted among the searchers */
 	int tasks_left;
-	struct assay_fork *unjoined; /* children of all tasks on its stack, latest first: fork.c */
-	struct activation *top;      /* what is on its stack, innermost first */
-	unsigned joins;              /* that run something else meanwhile, on its stack */
-	unsigned depth;              /* tasks on its stack that it has popped */
-	int64_t spin_ns;             /* how long it looks for work before it sleeps: adapts */
-	unsigned unspun;             /* searches since looking for long was of no use */
+	struct activation *top; /* what is on its stack, innermost first */
+	unsigned joins;         /* that run something else meanwhile, on its stack */
+	unsigned depth;         /* tasks on its stack that it has popped */
+	int64_t spin_ns;        /* how long it looks for work before it sleeps: adapts */
+	unsigned unspun;        /* searches since looking for long was of no use */
 	uint32_t random;
 	/* Written by the worker only. */
 	_Atomic uint64_t started;
@@ -87,6 +86,8 @@ struct worker {
 	_Atomic uint32_t helping;   /* HELPING, ASIDE, or 0 */
 	_Atomic uint32_t notifying; /* tasks it has counted and calls the callbacks of */
 	_Atomic uint32_t taking;    /* 1 from before a pop until the task is started or dropped */
+	/* Of all tasks on its stack. Apart: written by each fork and join. */
+	_Alignas(PORT_APART) struct assay_children children;
 };
 
 /* Of an activation. */
@@ -102,7 +103,7 @@ struct activation {
 	struct worker *worker;
 	uintptr_t tree; /* tells the children of this task, and theirs, from others */
 	struct activation *outer;
-	struct assay_fork *unjoined; /* of the worker when it began: what was forked before */
+	struct assay_fork *unjoined; /* the worker's latest when it began: what was forked before */
 	union {
 		struct future *future; /* the task */
 		struct assay_fork *child;
@@ -115,7 +116,7 @@ static inline void activation_enter(struct activation *activation, struct worker
 {
 	activation->worker = worker;
 	activation->outer = worker->top;
-	activation->unjoined = worker->unjoined;
+	activation->unjoined = worker->children.latest;
 	worker->top = activation;
 }
 
@@ -148,6 +149,7 @@ struct pool {
 	struct pool *next;         /* in `pools`; this and pins under pools_mutex */
 	int pins;                  /* exit is using it */
 	bool at_exit;              /* exit has dealt with it */
+	int others;                /* workers that can run beside one */
 	uint32_t spinners;    /* how many workers may look for work at once instead of sleeping */
 	int64_t join_spin_ns; /* how long a join looks for other work before it sleeps */
 	struct park park;
@@ -275,19 +277,14 @@ static inline void rouse(struct pool *pool)
 		wake_or_grow(pool);
 }
 
-/* Nobody searches, and one more could: as far as can be seen without a fence. */
-static inline bool crew_is_short(const struct pool *pool)
+/* The same for children that are on offer, after a look at the counts. */
+PORT_RARE void wake_or_grow_for_children(struct pool *pool);
+
+static inline void rouse_for_children(struct pool *pool, uint64_t counts)
 {
-	uint64_t counts = atomic_load_explicit(&pool->park.counts, memory_order_relaxed);
-
-	return !park_searchers(counts) &&
-	       (park_sleepers(counts) ||
-		(__builtin_expect(is_growing(pool), 0) &&
-		 !atomic_load_explicit(&pool->refused, memory_order_relaxed)));
+	if (!park_searchers(counts) && (park_sleepers(counts) || is_growing(pool)))
+		wake_or_grow_for_children(pool);
 }
-
-/* The same for a child that was forked. */
-PORT_RARE void rouse_for_child(struct pool *pool);
 
 /* For a worker that will be busy for an unknown time: another may be needed. */
 void grow_if_short(struct pool *pool);

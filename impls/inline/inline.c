@@ -81,7 +81,7 @@ static void run(struct inline_executor *executor, struct future *future, bool ha
 	frame.future = future;
 	frame.has_client = has_client;
 	frames = &frame;
-	frame.running.call.ops = &future_call_ops;
+	running_init(&frame.running, &future_call_ops, NULL);
 	pthread_cleanup_push(thread_ended, &frame);
 	future_start(future);
 	if (!future_call(future, &executor->base, &frame.running, &outcome))

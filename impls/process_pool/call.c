@@ -57,8 +57,6 @@ static void keep_message(assay_call *call, const char *message)
 const struct assay_call_ops worker_call_ops = {
 	.reserve = reserve,
 	.message = keep_message,
-	.fork = assay_default_fork,
-	.join = assay_default_join,
 };
 
 /*

@@ -253,7 +253,7 @@ static int run_here(struct pool *pool, const struct parcel *parcel, assay_future
 	arrive(pool, &guest.visit);
 	pthread_mutex_unlock(&pool->mutex);
 	count(&pool->other_started);
-	guest.running.call.ops = &future_call_ops;
+	running_init(&guest.running, &future_call_ops, NULL);
 	future_start(guest.future);
 	pthread_cleanup_push(guest_ended, &guest);
 	if (!future_call(guest.future, &pool->base, &guest.running, &outcome))

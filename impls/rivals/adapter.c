@@ -197,7 +197,7 @@ void adapter_run(struct task *task)
 
 	visits = &visit;
 	worker_of = visit.id;
-	running.call.ops = &future_call_ops;
+	running_init(&running, &future_call_ops, NULL);
 	if (future_start(future)) {
 		future_call(future, &adapter->base, &running, &outcome);
 		/* Not future_end(): whoever drains finds the future by the entry. */

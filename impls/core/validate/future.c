@@ -88,7 +88,7 @@ static void run_all(void)
 		struct future_outcome outcome;
 		struct running running;
 
-		running.call.ops = &future_call_ops;
+		running_init(&running, &future_call_ops, NULL);
 		if (future_start(future)) {
 			MUST(future_call(future, &executor, &running, &outcome));
 			atomic_fetch_add_explicit(&subjects[i].ran, 1, memory_order_relaxed);

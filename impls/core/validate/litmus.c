@@ -273,8 +273,9 @@ static void init_forks(void)
 	atomic_store(&pool.alive, 2);
 	pool.park.lopsided = lopsided;
 	for (size_t i = 0; i < 2; i++)
-		workers[i] = (struct worker){.pool = &pool, .forks = forks_none, .random = 1};
-	activation.running.call.ops = &fork_call_ops;
+		workers[i] = (struct worker){
+			.pool = &pool, .forks = forks_none, .random = 1, .children.wanted = 1};
+	running_init(&activation.running, &fork_call_ops, &workers[0].children);
 	activation.tree = (uintptr_t)&activation;
 	activation.worker = &workers[0];
 }

@@ -127,6 +127,7 @@ struct assay_executor_ops;
 struct assay_future_ops;
 struct assay_call_ops;
 struct assay_fork;
+struct assay_children;
 
 /* Opaque but for the table that a backend puts first. */
 typedef struct assay_executor {
@@ -150,6 +151,7 @@ typedef struct assay_future {
  */
 typedef struct assay_call {
 	const struct assay_call_ops *ops;
+	struct assay_children *children; /* see assay/fork_join.h; NULL: only joins run children */
 	const void *argument;
 	size_t argument_size;
 	assay_executor
@@ -348,7 +350,7 @@ enum assay_shutdown {
  */
 
 /* Of struct assay_backend and the tables below; a mismatch is refused. */
-#define ASSAY_ABI 2u
+#define ASSAY_ABI 3u
 
 /*
  * Capabilities are facts. A backend passes the clauses of what it claims; what it does not claim
@@ -481,7 +483,7 @@ static inline void assay_signal_set(struct assay_signal *signal)
 }
 
 /*
- * The tables. All entries are mandatory; semantics are those of the inline function of the same
+ * The tables. Entries are mandatory where nothing else is said; semantics are those of the inline function of the same
  * name. A change here is a new ASSAY_ABI.
  */
 
@@ -534,10 +536,15 @@ struct assay_call_ops {
 	int (*reserve)(assay_call *call, size_t size);
 	/* Keeps a copy of the message with the failure; without memory for it, the code alone. */
 	void (*message)(assay_call *call, const char *message);
-	/* See assay/fork_join.h. fork: another worker may run the child from now on. */
-	void (*fork)(assay_call *call, struct assay_fork *child);
-	/* True: nobody has taken the child and nobody will, the caller runs it. False: it has run
-	 * elsewhere, child->returned is set, and its effects are visible. */
+	/*
+	 * See struct assay_children. Both may be NULL where calls have no `children`; a library that
+	 * makes calls of its own gives them the `children` of the outer one, and passes both on to
+	 * it. offer: of the children that are kept others may have some from now on, or none.
+	 */
+	void (*offer)(assay_call *call);
+	/* Takes the child, which is call->children->latest, off the list. True: nobody else has
+	 * taken it and nobody will, the caller runs it. False: it has run elsewhere,
+	 * child->returned is set, and its effects are visible. */
 	bool (*join)(assay_call *call, struct assay_fork *child);
 };
 

@@ -32,7 +32,7 @@
  * on another worker has none. A child may submit, wait, fork and join.
  *
  * Backends of threads may run a child on another worker, at any time between fork and join; a child
- * always runs in the process of its parent. A backend without better means runs it in the join. A process
+ * always runs in the process of its parent. Where nobody else takes it, the join runs it. A process
  * that a task forks joins what it forked itself, and nothing from before.
  */
 #include <assay/executor.h> /* which includes this file where it belongs */
@@ -51,10 +51,34 @@ typedef int assay_fork_function(assay_call *call, void *frame);
 struct assay_fork {
 	assay_fork_function *function;
 	void *frame;
-	/* The backend's, set by its fork. */
+	struct assay_fork *older; /* the one that was forked before, and is not joined; or NULL */
+	/* 0: kept, known to who forked it alone. Else the backend's, and never 0 again. */
 	uint32_t state;
-	int returned; /* by the function, where another worker ran it */
-	uintptr_t reserved[2];
+	int returned;          /* by the function, where another worker ran it */
+	uintptr_t reserved[2]; /* the backend's */
+};
+
+/*
+ * Children that were forked and not joined, latest first: a list of one thread. A backend has one for each
+ * worker, or for each call; where tasks run on top of waiting ones, their calls may share it, since what
+ * they fork is joined before they end. What a backend gives to others it takes from its own part of the
+ * list: from `latest` down to what was there when the task began.
+ *
+ * Forks and joins keep the list, and cost no call while nobody wants children. While `wanted` is not 0,
+ * each fork calls ops->offer() when it has put the child there, and each join calls ops->join(), which
+ * takes the child off. For a child whose state is not 0 it is always called. The backend sets `wanted` when
+ * it likes, from any thread; the next fork or join sees it.
+ *
+ * Offering is to set `state`, before any other thread can know of the child: in ops->offer(), in ops->join()
+ * for the others, or whenever the list's thread is in the backend, where it waits, say. A child that
+ * was offered stays on the list until its join. Once it is known to others `state` is written
+ * atomically, under a lock, too, since a join looks at it first; the order is for ops->join() to see to.
+ *
+ * Both may be called in a process that the task has forked, where no other thread is.
+ */
+struct assay_children {
+	struct assay_fork *latest; /* NULL at first. Of forks, joins and ops->join() */
+	uint32_t wanted;           /* anybody's, atomic */
 };
 
 /* Function and struct share a name, as those of stat() do, which GCC minds in C++. */
@@ -72,9 +96,18 @@ struct assay_fork {
 static inline void assay_fork(assay_call *call, struct assay_fork *child,
 			      assay_fork_function *function, void *frame)
 {
+	struct assay_children *children = call->children;
+
 	child->function = function;
 	child->frame = frame;
-	call->ops->fork(call, child);
+	if (!children)
+		return;
+	child->older = children->latest;
+	child->state = 0;
+	children->latest = child;
+	/* relaxed: who misses a change sees it in the next fork or join */
+	if (__builtin_expect(__atomic_load_n(&children->wanted, __ATOMIC_RELAXED), 0))
+		call->ops->offer(call);
 }
 
 #ifdef __cplusplus
@@ -91,21 +124,20 @@ static inline void assay_fork(assay_call *call, struct assay_fork *child,
  */
 static inline int assay_join(assay_call *call, struct assay_fork *child)
 {
-	return call->ops->join(call, child) ? child->function(call, child->frame) : child->returned;
-}
+	struct assay_children *children = call->children;
 
-/* `fork` and `join` of a backend that has nothing better: the join runs the child. */
-static inline void assay_default_fork(assay_call *call, struct assay_fork *child)
-{
-	(void)call;
-	(void)child;
-}
-
-static inline bool assay_default_join(assay_call *call, struct assay_fork *child)
-{
-	(void)call;
-	(void)child;
-	return true;
+	/* relaxed: what is kept is this thread's own; of the rest ops->join() sees to the order */
+	if (children) {
+		if (__builtin_expect(__atomic_load_n(&child->state, __ATOMIC_RELAXED) |
+					     __atomic_load_n(&children->wanted, __ATOMIC_RELAXED),
+				     0)) {
+			if (!call->ops->join(call, child))
+				return child->returned;
+		} else {
+			children->latest = child->older;
+		}
+	}
+	return child->function(call, child->frame);
 }
 
 #ifdef __cplusplus

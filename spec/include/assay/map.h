@@ -116,9 +116,9 @@ static inline void assay_map_call_message(assay_call *call, const char *message)
 }
 
 /* The children of an item are those of its chunk. */
-static inline void assay_map_call_fork(assay_call *call, struct assay_fork *child)
+static inline void assay_map_call_offer(assay_call *call)
 {
-	call->outer->ops->fork(call->outer, child);
+	call->outer->ops->offer(call->outer);
 }
 
 static inline bool assay_map_call_join(assay_call *call, struct assay_fork *child)
@@ -167,7 +167,7 @@ static inline int assay_map_call_append(struct assay_map_call *item, int returne
 static inline int assay_map_run_chunk(assay_call *call)
 {
 	static const struct assay_call_ops ops = {assay_map_call_reserve, assay_map_call_message,
-						  assay_map_call_fork, assay_map_call_join};
+						  assay_map_call_offer, assay_map_call_join};
 	const struct assay_map_chunk *chunk = (const struct assay_map_chunk *)call->argument;
 	const char *items = (const char *)(chunk + 1);
 	struct assay_map_call item;
@@ -175,6 +175,7 @@ static inline int assay_map_run_chunk(assay_call *call)
 
 	memset(&item, 0, sizeof item);
 	item.call.ops = &ops;
+	item.call.children = call->children;
 	item.call.executor = call->executor;
 	item.call.outer = call;
 	item.call.result = call->result;

@@ -335,8 +335,8 @@ static inline void assay_simple_message(assay_call *call, const char *message)
 /* Calls the function and writes the outcome. */
 static inline void assay_simple_call_function(struct assay_simple_future *future)
 {
-	static const struct assay_call_ops ops = {assay_simple_reserve, assay_simple_message,
-						  assay_default_fork, assay_default_join};
+	static const struct assay_call_ops ops = {assay_simple_reserve, assay_simple_message, NULL,
+						  NULL};
 	struct assay_outcome *outcome = &future->outcome;
 	struct assay_simple_call running;
 	int returned;
