@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The labels are those of fork.h, P5 is that of worker.h, K1 and K3 are those of park.h. */
+/* The labels are those of fork.h, P1 and P5 are those of worker.h, K1 is that of park.h. */
 #include "fork.h"
 
 #include <stdlib.h>
 
-/* assay_fork.state. A child that was stolen stays OFFERED until it has run. */
+/* assay_fork.state. A child that was stolen stays OFFERED, or SLEEPING, until it has run. */
 enum { KEPT, OFFERED, SLEEPING, DONE };
 
 /* What is offered later than a join began to sleep it finds when it looks again: after so long first, and
@@ -66,10 +66,21 @@ static inline void put(struct forks *forks, int64_t position, struct assay_fork 
 			      memory_order_relaxed);
 }
 
-/* Who is overlooked here is found by the next fork; or by who knows that none may come, with a fence. */
-static inline void rouse_without_fence(struct pool *pool)
+/* Somebody may find what was put. */
+static inline void rouse_with_fence(struct pool *pool)
 {
-	rouse_for_children(pool, atomic_load_explicit(&pool->park.counts, memory_order_relaxed));
+	rouse_for_children(pool, park_look(&pool->park)); /* K1 */
+}
+
+/* The same where `before` were on offer already: somebody was woken for those, and finds these, too. relaxed:
+ * who goes to sleep just then may overlook them, which is not worth a fence each time. */
+static inline void rouse_for_offer(struct pool *pool, int64_t before)
+{
+	if (before > 0)
+		rouse_for_children(pool,
+				   atomic_load_explicit(&pool->park.counts, memory_order_relaxed));
+	else
+		rouse_with_fence(pool);
 }
 
 /* The latest of what was forked in this activation, from `child` on, is kept. */
@@ -78,14 +89,15 @@ static inline bool keeps(const struct activation *activation, const struct assay
 	return child != activation->unjoined && is_kept(child);
 }
 
-/* Of the latest children, as far as they are kept and no more than FORKS: the oldest, until `most` are on
- * offer, and no less than half, since counting takes time. Returns how many are on offer. */
+/* Of the children from `latest` on, as far as they are kept and no more than FORKS: the oldest, until `most`
+ * are on offer, and no less than half, as far as there is room, since counting takes time. All that is on
+ * offer is older. Returns how many are. */
 PORT_OUTLINE static int64_t offer_oldest(struct activation *activation, struct forks *forks,
-					 int64_t most)
+					 struct assay_fork *latest, int64_t most)
 {
-	struct assay_fork *child, *latest = activation->worker->children.latest;
 	int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed);
 	int64_t offered = on_offer(forks), kept = 0, count;
+	struct assay_fork *child;
 
 	if (offered >= most)
 		return offered;
@@ -101,7 +113,7 @@ PORT_OUTLINE static int64_t offer_oldest(struct activation *activation, struct f
 	for (int64_t i = bottom + count; i-- > bottom; child = child->older)
 		put(forks, i, child, activation->tree);
 	atomic_store_explicit(&forks->bottom, bottom + count, memory_order_release); /* J1 */
-	rouse_without_fence(activation->worker->pool);
+	rouse_for_offer(activation->worker->pool, offered);
 	return offered + count;
 }
 
@@ -122,7 +134,7 @@ static inline void less_is_enough(struct forks *forks)
 /* Nothing more is offered until few are left. */
 PORT_OUTLINE static void keep(struct pool *pool, struct forks *forks)
 {
-	rouse_for_children(pool, park_look(&pool->park));
+	rouse_with_fence(pool);
 	__atomic_store_n(&forks->children->wanted, 0, __ATOMIC_SEQ_CST); /* J6 */
 	if (atomic_load_explicit(&forks->bottom, memory_order_relaxed) -
 		    atomic_load_explicit(&forks->top, memory_order_seq_cst) < /* J6 */
@@ -166,14 +178,14 @@ static inline void offer(struct activation *activation)
 		enough = FORKS;
 	if (offered < enough && keeps(activation, child)) {
 		if (keeps(activation, child->older)) {
-			offered = offer_oldest(activation, forks, enough);
+			offered = offer_oldest(activation, forks, child, enough);
 		} else {
 			int64_t bottom = atomic_load_explicit(&forks->bottom, memory_order_relaxed);
 
 			put(forks, bottom, child, activation->tree);
 			atomic_store_explicit(&forks->bottom, bottom + 1,
 					      memory_order_release); /* J1 */
-			rouse_without_fence(worker->pool);
+			rouse_for_offer(worker->pool, offered);
 			offered++;
 		}
 	}
@@ -186,17 +198,24 @@ static void offer_op(assay_call *call)
 	offer((struct activation *)call);
 }
 
-void forks_offer_all(struct worker *worker)
+/* The same where it will be long until the next offer, from `latest` on. */
+static void offer_all(struct activation *activation, struct assay_fork *latest)
 {
-	struct activation *activation = worker->top;
+	struct worker *worker = activation->worker;
 	struct forks *forks;
 
-	/* With one worker there is nobody to offer it to. */
-	if (activation && keeps(activation, worker->children.latest) &&
-	    worker->pool->settings.config.workers > 1 && (forks = forks_of(worker))) {
-		offer_oldest(activation, forks, FORKS);
-		rouse_for_children(worker->pool, park_look(&worker->pool->park));
+	/* With one worker there is nobody to offer it to. Where much is on offer, it is not worth counting. */
+	if (keeps(activation, latest) && worker->pool->settings.config.workers > 1 &&
+	    (forks = forks_of(worker)) && on_offer(forks) <= FORKS / 2) {
+		offer_oldest(activation, forks, latest, FORKS);
+		rouse_with_fence(worker->pool);
 	}
+}
+
+void forks_offer_all(struct worker *worker)
+{
+	if (worker->top)
+		offer_all(worker->top, worker->children.latest);
 }
 
 /* The last touch of a child: its frame may be gone then. */
@@ -262,6 +281,10 @@ PORT_OUTLINE static bool join_stolen(struct activation *activation, struct assay
 	int64_t deadline_ns = 0, nap_ns = NAP_NS;
 	struct stolen other;
 
+	/* Nothing is on offer; but what is older may be kept, where more was than is counted. Not below others
+	 * that were stolen: their joins would find it at the bottom. */
+	if (!is_done(child))
+		offer_all(activation, child->older);
 	while (!is_done(child)) {
 		bool helps = worker->joins < JOINS;
 
@@ -315,7 +338,7 @@ void forks_abandon(struct worker *worker, struct assay_fork *before)
 	struct forks *forks = atomic_load_explicit(&worker->forks, memory_order_relaxed);
 	struct assay_fork *child;
 
-	/* Latest first, as joins would: those that are still here, then those that were stolen. */
+	/* Latest first, as joins would. */
 	for (; (child = worker->children.latest) != before; worker->children.latest = child->older)
 		if (!is_kept(child) && !take_back(forks))
 			sleep_until_done(child, ASSAY_FOREVER);
@@ -411,11 +434,12 @@ bool forks_steal(struct worker *thief, uintptr_t tree, struct stolen *stolen)
 		struct forks *forks = atomic_load_explicit(&pool->workers[victim].forks,
 							   memory_order_acquire); /* J5 */
 
-		if (&pool->workers[victim] != thief && is_worth_it(forks, tree) &&
-		    steal(forks, tree, stolen)) {
-			count(&thief->steals, memory_order_relaxed);
-			return true;
-		}
+		/* Until there is nothing: a race lost is no answer. */
+		while (&pool->workers[victim] != thief && is_worth_it(forks, tree))
+			if (steal(forks, tree, stolen)) {
+				count(&thief->steals, memory_order_relaxed);
+				return true;
+			}
 		victim = victim + 1 < workers ? victim + 1 : 0;
 	}
 	return false;

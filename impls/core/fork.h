@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Structured fork and join (assay/fork_join.h) for the workers of every pool. A worker keeps the children
- * that it forks, and offers the oldest of them to others: by a deque of its own, from which idle workers
- * steal, the oldest first. As children are joined latest first, what is kept is joined first, with no
- * order between threads; then a join finds its child at the bottom of the deque, or learns that it was
- * stolen: then nothing is left there.
+ * that it forks, and offers the oldest of the latest FORKS to others: by a deque of its own, from which
+ * idle workers steal, the oldest first. What it offers is younger than all that is on offer, and children
+ * are joined latest first: so the join of one that was offered finds it at the bottom of the deque, or
+ * learns that it was stolen: then nothing is left there. The join of one that is kept needs no order
+ * between threads.
  *
  * A worker offers more in the fork or join that finds that it is wanted to: where fewer than FEW are on
  * offer, until enough are. How many are enough it learns: more with each that was stolen, fewer with each

@@ -75,6 +75,7 @@ static void drain(struct pool *pool)
 	struct future *future;
 	struct visit visit;
 
+	runner_waits(); /* or may, in a callback */
 	pthread_mutex_lock(&pool->mutex);
 	arrive(pool, &visit, cancel_awaited);
 	pthread_mutex_unlock(&pool->mutex);
