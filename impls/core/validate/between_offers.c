@@ -2,7 +2,8 @@
 /*
  * A worker that forks, and a thief: the worker stops before any of its atomic accesses, the thief begins and
  * stops before any of its own; then one goes on to its end, and the other. Each child is run once, by its
- * join or by who stole it; and where too few are on offer, the worker is wanted to offer more.
+ * join or by who stole it; and where too few are on offer, the worker is wanted to offer more. And a thief
+ * that another one is ahead of takes the next child.
  */
 #include "../fork.h"
 #include "stepper.h"
@@ -20,7 +21,7 @@ struct part {
 };
 
 static struct pool pool;
-static struct worker workers[2]; /* one that forks, and a thief */
+static struct worker workers[3]; /* one that forks, and two thieves */
 static struct activation task;
 static struct assay_fork children[CHILDREN];
 static unsigned ran[CHILDREN];
@@ -32,6 +33,7 @@ struct script {
 };
 
 static const struct script *script;
+static size_t stolen_in_vain; /* looks of the thief that found nothing */
 
 static int run_child(assay_call *call, void *frame)
 {
@@ -64,9 +66,12 @@ static void steal(void)
 {
 	struct stolen stolen;
 
+	stolen_in_vain = 0;
 	for (size_t i = 0; i < script->thefts; i++)
 		if (forks_steal(&workers[1], ANY_TREE, &stolen))
 			fork_end(stolen.child, stolen.child->function(NULL, stolen.child->frame));
+		else
+			stolen_in_vain++;
 }
 
 static struct part parts[2] = {{.act = fork_and_join}, {.act = steal}};
@@ -87,8 +92,8 @@ static void *play(void *user)
 static void begin(void)
 {
 	memset(ran, 0, sizeof ran);
-	pool = (struct pool){.workers = workers, .settings.config.workers = 2, .alive = 2};
-	for (int i = 0; i < 2; i++)
+	pool = (struct pool){.workers = workers, .settings.config.workers = 3, .alive = 3};
+	for (int i = 0; i < 3; i++)
 		workers[i] = (struct worker){
 			.pool = &pool, .forks = forks_none, .random = 1, .children.wanted = 1};
 	running_init(&task.running, &fork_call_ops, &workers[0].children);
@@ -149,6 +154,31 @@ static unsigned long try_all(int first)
 	return count;
 }
 
+/* The worker has forked; of two thieves the first stops, and the other is quicker. */
+static unsigned long try_race(void)
+{
+	static const struct script forked = {ENOUGH, 0, 0, 1};
+	struct actor *thief = &parts[1].actor;
+	struct stolen stolen;
+	bool stopped = true;
+	unsigned long count = 0;
+
+	script = &forked;
+	for (thief->stop_at = 1; stopped; thief->stop_at++, count++) {
+		begin();
+		actor_reset(thief);
+		actor_start(thief);
+		stopped = actor_await(thief);
+		MUST(forks_steal(&workers[2], ANY_TREE, &stolen));
+		fork_end(stolen.child, stolen.child->function(NULL, stolen.child->frame));
+		actor_go_on(thief);
+		actor_await_end(thief);
+		MUST(!stolen_in_vain);
+		end();
+	}
+	return count;
+}
+
 int main(void)
 {
 	static const struct script scripts[] = {{ENOUGH - 1, 1, 0, ENOUGH - 1},
@@ -170,6 +200,7 @@ int main(void)
 		for (int first = 0; first < 2; first++)
 			count += try_all(first);
 	}
+	count += try_race();
 	MUST(count >= LEAST);
 	for (int i = 0; i < 2; i++) {
 		parts[i].over = true;

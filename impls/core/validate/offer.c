@@ -223,35 +223,96 @@ static void offers_half(void)
 	end(FORKS + 20);
 }
 
-/* As many as there is room for, and more where thieves made room. */
+/* As many as there is room for. Again only where half of the room is free. */
 static void offers_all(void)
 {
 	begin_with_few();
 	fork_up_to(&task, 0, FORKS + 3);
 	forks_offer_all(&workers[0]);
-	steal_up_to(0, 1);
+	steal_up_to(0, FORKS / 2 - 1);
 	forks_offer_all(&workers[0]);
-	forks_offer_all(&workers[0]);
-	steal_up_to(1, FORKS + 1);
+	steal_up_to(FORKS / 2 - 1, FORKS);
 	MUST(!steal_one().child);
 	forks_offer_all(&workers[0]);
-	steal_up_to(FORKS + 1, FORKS + 3);
+	steal_up_to(FORKS, FORKS + 3);
 	join_down_to(&task, FORKS + 3, 0);
 	forks_offer_all(&workers[0]); /* nothing */
 	end(FORKS + 3);
+}
 
-	/* Half of what is kept is more than there is room for. */
-	begin_with_few();
-	fork_up_to(&task, 0, 2 * FORKS);
-	forks_offer_all(&workers[0]);
-	steal_up_to(0, ENOUGH);
-	steal_up_to(FORKS, FORKS + ENOUGH);
-	fork_up_to(&task, 2 * FORKS, CHILDREN);
-	forks_offer_all(&workers[0]);
-	steal_up_to(FORKS + ENOUGH, 2 * FORKS + ENOUGH);
+/* Half of what is kept is more than there is room for. */
+static void fills_its_room(void)
+{
+	size_t offered = FORKS / 2 + 100;
+
+	begin();
+	fork_up_to(&task, 0, offered);
+	workers[0].children.wanted = 0;
+	fork_up_to(&task, offered, offered + FORKS - 1);
+	workers[0].children.wanted = 1;
+	fork_up_to(&task, offered + FORKS - 1, offered + FORKS);
+	steal_up_to(0, FORKS);
 	MUST(!steal_one().child);
-	join_down_to(&task, CHILDREN, 0);
-	end(CHILDREN);
+	join_down_to(&task, offered + FORKS, 0);
+	end(offered + FORKS);
+}
+
+/* Takes what is offered, if that is the right one, and then ends what it has stolen before. */
+static struct assay_fork *held, *expected;
+
+static void *end_held(void *user)
+{
+	struct stolen stolen;
+	unsigned step = 0;
+
+	while (!(stolen = steal_one()).child)
+		port_backoff(&step);
+	MUST(stolen.child == expected);
+	fork_end(stolen.child, stolen.child->function(NULL, stolen.child->frame));
+	fork_end(held, held->function(NULL, held->frame));
+	return user;
+}
+
+static pid_t joiner;
+
+/* Ends what it has stolen before when its join has come to sleep, and has offered nothing. */
+static void *end_late(void *user)
+{
+	validate_await_sleep(joiner);
+	MUST(!steal_one().child);
+	fork_end(held, held->function(NULL, held->frame));
+	return user;
+}
+
+/* Who waits for a stolen child offers what was kept before it, but nothing below others that were stolen. */
+static void offers_what_is_older(void)
+{
+	size_t first = FORKS + 19 - FORKS, last = first + FORKS / 2 - 1;
+	struct assay_fork *older;
+	pthread_t thread;
+
+	begin_with_few();
+	fork_up_to(&task, 0, FORKS + 20);
+	steal_up_to(0, ENOUGH);
+	join_down_to(&task, FORKS + 20, FORKS + 19);
+	older = steal_one().child;
+	MUST(older == &children[first]);
+	steal_up_to(first + 1, last);
+	held = steal_one().child;
+	MUST(held == &children[last]);
+	join_down_to(&task, FORKS + 19, last + 1);
+	joiner = gettid();
+	validate_start(&thread, end_late, NULL);
+	join_down_to(&task, last + 1, last);
+	validate_join(thread);
+	join_down_to(&task, last, first + 1);
+	held = older;
+	expected = &children[ENOUGH];
+	validate_start(&thread, end_held, NULL);
+	join_down_to(&task, first + 1, first);
+	validate_join(thread);
+	join_down_to(&task, first, 0);
+	end(FORKS + 20);
 }
 
 /* What lies below was forked by another task: it is not offered as a child of this one. */
@@ -296,13 +357,13 @@ static void abandons(void)
  * With threads
  */
 
-#define FORKED 40 /* more than are on offer where nobody waits */
+#define FORKED 40
 
-/* A task that forks, and waits for one or two that end when all its children have run. */
-static _Atomic unsigned done;
+/* A task that keeps all it forks, and waits in some way for tasks that end when all its children have run. */
+static _Atomic unsigned done, begun;
 static assay_executor *own, *other;
 
-typedef void wait_function(assay_future *const *futures);
+typedef void wait_function(assay_call *call);
 static wait_function *wait_for_all;
 
 static int count_child(assay_call *call, void *frame)
@@ -318,59 +379,147 @@ static int await_children(assay_call *call)
 	unsigned step = 0;
 
 	(void)call;
+	atomic_fetch_add(&begun, 1);
 	while (atomic_load(&done) < FORKED)
 		port_backoff(&step);
 	return ASSAY_OK;
 }
 
+static assay_future *submit_awaiting(assay_executor *executor)
+{
+	return client_submit(executor, await_children, NULL, 0);
+}
+
 static int fork_and_wait(assay_call *call)
 {
-	assay_executor *executor = *(assay_executor *const *)call->argument;
 	struct assay_fork forks[FORKED];
-	assay_future *futures[2];
 
+	/* As if it had learnt that nobody takes them: what it offers it offers to wait. */
+	__atomic_store_n(&call->children->wanted, 0, __ATOMIC_SEQ_CST);
 	for (int i = 0; i < FORKED; i++)
 		assay_fork(call, &forks[i], count_child, NULL);
-	for (int i = 0; i < 2; i++)
-		futures[i] = client_submit(executor, await_children, NULL, 0);
-	wait_for_all(futures);
+	wait_for_all(call);
 	for (int i = FORKED; i-- > 0;)
 		MUST(assay_join(call, &forks[i]) == ASSAY_OK);
-	for (int i = 0; i < 2; i++)
-		client_finish(futures[i]);
 	return ASSAY_OK;
 }
 
-static void wait_for_one(assay_future *const *futures)
+/* Of its own pool, where it runs it in place or not; of another one; with a limit, and without. */
+static void wait_here(assay_call *call)
 {
-	MUST(assay_future_wait(futures[0], ASSAY_FOREVER) == ASSAY_OK);
+	client_finish(submit_awaiting(call->executor));
 }
 
-static void wait_with_limit(assay_future *const *futures)
+static void wait_elsewhere(assay_call *call)
 {
-	MUST(assay_future_wait(futures[0], INT64_C(3600) * 1000000000) == ASSAY_OK);
+	(void)call;
+	client_finish(submit_awaiting(other));
 }
 
-static void wait_for_first(assay_future *const *futures)
+static void wait_with_limit(assay_call *call)
 {
+	assay_future *future = submit_awaiting(call->executor);
+
+	MUST(assay_future_wait(future, INT64_C(3600) * 1000000000) == ASSAY_OK);
+	client_finish(future);
+}
+
+static void wait_for_first(assay_call *call)
+{
+	assay_future *futures[2];
+
+	(void)call;
+	for (int i = 0; i < 2; i++)
+		futures[i] = submit_awaiting(other);
 	MUST(assay_wait(futures, 2, ASSAY_FIRST_COMPLETED, ASSAY_FOREVER, NULL) == ASSAY_OK);
+	for (int i = 0; i < 2; i++)
+		client_finish(futures[i]);
+}
+
+/* Until it has begun the first, and the second fills the queue. */
+static void fill(assay_executor *executor, assay_future **futures)
+{
+	unsigned before = atomic_load(&begun), step = 0;
+
+	futures[0] = submit_awaiting(executor);
+	while (atomic_load(&begun) == before)
+		port_backoff(&step);
+	futures[1] = submit_awaiting(executor);
+}
+
+/* For room in a queue; or by running the task that has none. */
+static void wait_to_submit(enum assay_when_full when_full)
+{
+	struct assay_config config = assay_config_default();
+	assay_executor *executor;
+	assay_future *futures[3];
+
+	config.workers = 1;
+	config.queue_capacity = 1;
+	config.when_full = when_full;
+	MUST(assay_executor_create(&assay_backend, &config, &executor) == ASSAY_OK);
+	fill(executor, futures);
+	futures[2] = submit_awaiting(executor);
+	for (int i = 0; i < 3; i++)
+		client_finish(futures[i]);
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+}
+
+static void wait_for_room(assay_call *call)
+{
+	(void)call;
+	wait_to_submit(ASSAY_FULL_BLOCK);
+}
+
+static void wait_in_place(assay_call *call)
+{
+	(void)call;
+	wait_to_submit(ASSAY_FULL_CALLER_RUNS);
+}
+
+static void wait_for_end(assay_call *call)
+{
+	assay_executor *executor = client_create(1, NULL);
+
+	(void)call;
+	assay_future_release(submit_awaiting(executor));
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+}
+
+/* In a callback of what a shutdown cancels. */
+static void wait_when_done(assay_future *future, void *user)
+{
+	(void)future;
+	client_finish(submit_awaiting(user));
+}
+
+static void wait_in_callback(assay_call *call)
+{
+	assay_executor *executor = client_create(1, NULL);
+	assay_future *futures[2];
+
+	fill(executor, futures);
+	MUST(assay_future_add_done_callback(futures[1], wait_when_done, other) == ASSAY_OK);
+	MUST(assay_executor_shutdown(executor, ASSAY_SHUTDOWN_CANCEL_PENDING) == ASSAY_OK);
+	client_finish(futures[0]);
+	assay_future_release(futures[1]);
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
+	(void)call;
 }
 
 static void wait_for_children(void)
 {
-	static wait_function *const waits[] = {wait_for_one, wait_with_limit, wait_for_first};
+	static wait_function *const waits[] = {wait_here,      wait_elsewhere,  wait_with_limit,
+					       wait_for_first, wait_for_room,   wait_in_place,
+					       wait_for_end,   wait_in_callback};
 
-	own = client_create(4, NULL); /* so that one is left for the children */
+	own = client_create(3, NULL); /* so that one is left for the children */
 	other = client_create(2, NULL);
-	for (size_t i = 0; i < sizeof waits / sizeof *waits; i++)
-		for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
-			assay_executor *executor = elsewhere ? other : own;
-
-			atomic_store(&done, 0);
-			wait_for_all = waits[i];
-			client_finish(
-				client_submit(own, fork_and_wait, &executor, sizeof executor));
-		}
+	for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+		atomic_store(&done, 0);
+		wait_for_all = waits[i];
+		client_finish(client_submit(own, fork_and_wait, NULL, 0));
+	}
 	MUST(assay_executor_destroy(other) == ASSAY_OK);
 	MUST(assay_executor_destroy(own) == ASSAY_OK);
 }
@@ -445,6 +594,8 @@ int main(void)
 	offers_to_takers();
 	offers_half();
 	offers_all();
+	fills_its_room();
+	offers_what_is_older();
 	offers_its_own();
 	abandons();
 	asks_for_none();
