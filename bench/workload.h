@@ -66,7 +66,7 @@ struct workload {
 	bool full_only; /* left out of a quick run that names no workloads */
 	bool paced;     /* runs at its own pace: the wall time of an operation says nothing */
 	bool on_executors;
-	bool forks;      /* an executor whose fork is the default one has no row */
+	bool forks;      /* an executor that offers children to nobody has no row */
 	int64_t spin_ns; /* that the executor is to look before it sleeps; 0: as it likes */
 	uint64_t needs;  /* capabilities without which a backend has no row: not supported */
 	/* Whether a raw driver has the operations for it. NULL: there is no raw form. */

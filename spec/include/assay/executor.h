@@ -537,9 +537,10 @@ struct assay_call_ops {
 	/* Keeps a copy of the message with the failure; without memory for it, the code alone. */
 	void (*message)(assay_call *call, const char *message);
 	/*
-	 * See struct assay_children. Both may be NULL where calls have no `children`; a library that
-	 * makes calls of its own gives them the `children` of the outer one, and passes both on to
-	 * it. offer: of the children that are kept others may have some from now on, or none.
+	 * See struct assay_children. Both may be NULL where calls have no `children`. A library that
+	 * makes calls of its own gives them the `children` of the outer call, and its offer and join
+	 * call those of the outer call. offer: others may run some of the children on the list from
+	 * now on; it may also offer none.
 	 */
 	void (*offer)(assay_call *call);
 	/* Takes the child, which is call->children->latest, off the list. True: nobody else has

@@ -47,7 +47,7 @@ extern "C" {
 /* Returns ASSAY_OK, or whatever its parent understands: assay_join() passes it on. */
 typedef int assay_fork_function(assay_call *call, void *frame);
 
-/* One child, from its fork to its join. All members are the contract's. */
+/* One child, from its fork to its join. None of its members is the client's. */
 struct assay_fork {
 	assay_fork_function *function;
 	void *frame;
@@ -59,20 +59,21 @@ struct assay_fork {
 };
 
 /*
- * Children that were forked and not joined, latest first: a list of one thread. A backend has one for each
- * worker, or for each call; where tasks run on top of waiting ones, their calls may share it, since what
- * they fork is joined before they end. What a backend gives to others it takes from its own part of the
- * list: from `latest` down to what was there when the task began.
+ * Children that were forked and not joined, latest first. One thread keeps the list; others touch `wanted`
+ * alone. A backend has one for each worker, or for each call; calls that run on top of one another in a
+ * thread may share it, since what each forks is joined before it ends.
  *
- * Forks and joins keep the list, and cost no call while nobody wants children. While `wanted` is not 0,
- * each fork calls ops->offer() when it has put the child there, and each join calls ops->join(), which
- * takes the child off. For a child whose state is not 0 it is always called. The backend sets `wanted` when
- * it likes, from any thread; the next fork or join sees it.
+ * While `wanted` is 0 forks and joins keep the list and call nobody, but for the join of a child that was
+ * offered. Else each fork calls ops->offer(), with the child on the list, and each join ops->join(), which
+ * takes it off, whatever its state: one that was never offered is the caller's to run. Any thread of the
+ * backend may set `wanted` at any time; a later fork or join sees it.
  *
- * Offering is to set `state`, before any other thread can know of the child: in ops->offer(), in ops->join()
- * for the others, or whenever the list's thread is in the backend, where it waits, say. A child that
- * was offered stays on the list until its join. Once it is known to others `state` is written
- * atomically, under a lock, too, since a join looks at it first; the order is for ops->join() to see to.
+ * To offer a child is to set its `state`, before another thread can know of it. The list's thread does that:
+ * in ops->offer(); in ops->join(), to others than the one joined; or elsewhere in the backend, as in a wait.
+ * It offers what the running task, or child of another worker's task, has forked: from `latest` down to,
+ * and without, what was latest when that began. What was offered stays on the list until its join. From
+ * then on `state` is written atomically, by who holds a lock, too, since assay_join() reads it without
+ * one; what orders the child's writes is ops->join().
  *
  * Both may be called in a process that the task has forked, where no other thread is.
  */
