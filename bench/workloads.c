@@ -7,8 +7,8 @@ extern const struct workload submit_one_producer, submit_rounds, submit_four_pro
 	submit_many_rounds, oversubscribed_submit, round_trip_idle, round_trip_polling,
 	round_trip_gap_10, round_trip_gap_30, round_trip_gap_60, round_trip_gap, round_trip_gap_200,
 	round_trip_parked, memory_per_pending_task, idle_after_burst, sleeps_64_workers,
-	fib_fork_join, fib_futures, fib_futures_25, oversubscribed_fib, skynet_fork_join, map_ints,
-	uneven_grain;
+	fib_fork_join, fib_futures, fib_futures_25, oversubscribed_fib, skynet_fork_join, fork_loop,
+	map_ints, uneven_grain;
 extern const struct workload sum_of_squares, downloads_fixed, downloads_random, http_files,
 	http_slow, floor_thread, floor_futex, floor_line, floor_forks, floor_records;
 extern const struct workload nqueens, nqueens_fork, matmul, mergesort, metg_stencil, metg_fft,
@@ -48,6 +48,7 @@ const struct workload *const workloads[] = {
 	&fib_futures_25,
 	&oversubscribed_fib,
 	&skynet_fork_join,
+	&fork_loop,
 	&map_ints,
 	&uneven_grain,
 	&sum_of_squares,

@@ -56,7 +56,7 @@ notices right 0 memory_per_pending_task
 notices corrupt 1 memory_per_pending_task
 # One task, after the one that asks about forks: it has to be the wrong one.
 export ASSAY_WRONG_AFTER=1
-for workload in fib_fork_join oversubscribed_fib skynet; do
+for workload in fib_fork_join oversubscribed_fib skynet fork_loop; do
 	notices right 0 $workload
 	notices lose 1 $workload
 	notices corrupt 1 $workload
@@ -65,7 +65,7 @@ done
 unset ASSAY_WRONG_AFTER
 
 # Where nobody else runs a child there is no row, whatever the backend claims; nor a failure.
-for workload in fib_fork_join oversubscribed_fib skynet nqueens_fork mergesort; do
+for workload in fib_fork_join oversubscribed_fib skynet fork_loop nqueens_fork mergesort; do
 	said=$("$bench" run inline process_pool work_stealing --workload $workload --scale tiny \
 		--repetitions 1 --executors-only --format json 2>/dev/null)
 	saw=$?
