@@ -74,7 +74,7 @@ extern const struct assay_call_ops fork_call_ops;
 
 /* The worker will neither fork nor join for an unknown time: it offers what it has kept in the task on
  * top of its stack. */
-void forks_offer_all(struct worker *worker);
+PORT_RARE void forks_offer_all(struct worker *worker);
 
 /* A child that was stolen. */
 struct stolen {

@@ -111,7 +111,7 @@ static inline uint32_t run(struct worker *worker, struct future *future, unsigne
 	activation.future = future;
 	activation.flags = flags;
 	count(&worker->started, memory_order_relaxed);
-	if (worker->children.latest) /* it waits in the task below */
+	if (__builtin_expect(worker->children.latest != NULL, 0)) /* it waits in the task below */
 		forks_offer_all(worker);
 	activation_enter(&activation, worker);
 	pthread_cleanup_push(stack_ended, worker);
