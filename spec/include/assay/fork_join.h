@@ -75,7 +75,7 @@ struct assay_fork {
  * then on `state` is written atomically, by who holds a lock, too, since assay_join() reads it without
  * one; what orders the child's writes is ops->join().
  *
- * Both may be called in a process that the task has forked, where no other thread is.
+ * ops->offer() and ops->join() may be called in a process that the task has forked, without other threads.
  */
 struct assay_children {
 	struct assay_fork *latest; /* NULL at first. Of forks, joins and ops->join() */
@@ -106,7 +106,7 @@ static inline void assay_fork(assay_call *call, struct assay_fork *child,
 	child->older = children->latest;
 	child->state = 0;
 	children->latest = child;
-	/* relaxed: who misses a change sees it in the next fork or join */
+	/* relaxed: who misses a change sees it in a later fork or join */
 	if (__builtin_expect(__atomic_load_n(&children->wanted, __ATOMIC_RELAXED), 0))
 		call->ops->offer(call);
 }
