@@ -60,7 +60,6 @@ struct future *future_create(const assay_executor *home, assay_function *functio
 		slab_free(future);
 		return NULL;
 	}
-	futures_created += references > 1;
 	future->base.ops = &future_ops;
 	future->function = function;
 	future->home = home;
@@ -76,14 +75,17 @@ PORT_RARE static void free_contents(struct future *future, uint64_t state)
 	free(state & HEAP ? block_of(future).data : failure_of(future).message);
 }
 
-void future_discard(struct future *future)
+static inline void discard(struct future *future, uint64_t word)
 {
-	/* relaxed: only this thread knows the record */
-	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
-
 	if (__builtin_expect(word & (HEAP | FAILED), 0))
 		free_contents(future, word);
 	slab_free(future);
+}
+
+void future_discard(struct future *future)
+{
+	/* relaxed: only this thread knows the record */
+	discard(future, atomic_load_explicit(&future->word, memory_order_relaxed));
 }
 
 void future_release(struct future *future)
@@ -161,7 +163,7 @@ static void release_op(assay_future *base)
 	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 F2 */
 
 	if (references_of(word) == 1)
-		future_discard(future);
+		discard(future, word);
 	else
 		release_shared(future, word);
 }
@@ -324,10 +326,9 @@ static bool cancel_op(assay_future *base)
 	return state_op(base) == ASSAY_CANCELLED;
 }
 
-static inline bool start(struct future *future, uint32_t flags)
+/* `word` is what the word was seen to be. */
+static inline bool start(struct future *future, uint32_t flags, uint64_t word)
 {
-	uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
-
 	/* relaxed: the queue published the record (Q1), or whoever gave its waiter the future */
 	while ((word & STATUS) == ASSAY_PENDING)
 		if (atomic_compare_exchange_weak_explicit(
@@ -339,12 +340,12 @@ static inline bool start(struct future *future, uint32_t flags)
 
 bool future_start(struct future *future)
 {
-	return start(future, 0);
+	return start(future, 0, atomic_load_explicit(&future->word, memory_order_relaxed));
 }
 
-bool future_start_left(struct future *future)
+bool future_start_left(struct future *future, uint64_t word)
 {
-	return start(future, LEFT);
+	return start(future, LEFT, word);
 }
 
 bool future_is_pending(const struct future *future)

@@ -73,7 +73,8 @@ static inline void runner_waits(void)
 		current_runner->waits(current_runner);
 }
 
-/* By the calling thread, ever, and for a client. */
+/* By the calling thread, ever, for clients that only wait: not for a task that submits to its own executor. Counted
+ * by who makes them. */
 extern _Thread_local uint64_t futures_created;
 
 /* A pending future of `home` with `references` references (2, or 1 if the client wants none) that
@@ -93,8 +94,9 @@ bool future_start(struct future *future);
 
 /* The same in place of whoever would pop it: the entry stays in the queue with the executor's
  * reference, which goes by future_release_entry(); the outcome goes with the last client. Who takes the entry
- * out before the end has the reference, and ends the future by future_end(). */
-bool future_start_left(struct future *future);
+ * out before the end has the reference, and ends the future by future_end(). `word` is what the word was seen
+ * to be. */
+bool future_start_left(struct future *future, uint64_t word);
 void future_release_entry(struct future *future);
 
 bool future_is_pending(const struct future *future);

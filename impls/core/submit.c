@@ -150,20 +150,25 @@ static inline int follow_up(struct pool *pool, int error)
 }
 
 /* Hands a task to the queue and finds it a worker; on error it is still the caller's. */
-PORT_INLINE static inline int enqueue(struct pool *pool, struct future *future)
+PORT_INLINE static inline int enqueue(struct pool *pool, struct future *future, bool has_client)
 {
+	struct own *own = worker_own(pool);
 	int error = ensure_crew(pool);
 
-	return error ? error : follow_up(pool, queue_push(pool->queue, worker_own(pool), future));
+	if (!own)
+		futures_created += has_client;
+	return error ? error : follow_up(pool, queue_push(pool->queue, own, future));
 }
 
-static int enqueue_many(struct pool *pool, struct future *const *futures, size_t count)
+static int enqueue_many(struct pool *pool, struct future *const *futures, size_t count,
+			bool have_client)
 {
+	struct own *own = worker_own(pool);
 	int error = ensure_crew(pool);
 
-	return error ? error
-		     : follow_up(pool,
-				 queue_push_many(pool->queue, worker_own(pool), futures, count));
+	if (!own && have_client)
+		futures_created += count;
+	return error ? error : follow_up(pool, queue_push_many(pool->queue, own, futures, count));
 }
 
 /* A task that is wrong takes no room: another's would be refused meanwhile. Then there must be room, or
@@ -186,7 +191,7 @@ PORT_RARE static int submit_bounded(struct pool *pool, const struct assay_task *
 	if (!error && full)
 		return run_here(pool, future, out);
 	if (!error) {
-		error = enqueue(pool, future);
+		error = enqueue(pool, future, out != NULL);
 		if (error)
 			future_discard(future);
 	}
@@ -210,7 +215,7 @@ int pool_submit(assay_executor *executor, const struct assay_task *task, assay_f
 	error = prepare(pool, task, out ? 2 : 1, &future);
 	if (error)
 		return error;
-	error = enqueue(pool, future);
+	error = enqueue(pool, future, out != NULL);
 	if (error)
 		future_discard(future);
 	else if (out)
@@ -240,7 +245,7 @@ static size_t submit_batch(struct pool *pool, const struct assay_task *tasks, si
 {
 	struct future *batch[BATCH];
 	size_t prepared = prepare_batch(pool, tasks, count, futures ? 2 : 1, batch, error);
-	int refused = prepared ? enqueue_many(pool, batch, prepared) : ASSAY_OK;
+	int refused = prepared ? enqueue_many(pool, batch, prepared, futures != NULL) : ASSAY_OK;
 	size_t accepted = refused ? 0 : prepared;
 
 	if (refused)

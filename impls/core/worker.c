@@ -98,11 +98,17 @@ void stack_ended(void *user)
 	stand_aside(worker);
 }
 
+/* As end_if_orphaned(), where the pool need not be kept at hand for it. */
+static inline void end_if_lost(const struct worker *worker)
+{
+	if (__builtin_expect(wait_is_lost(&worker->runner), 0))
+		_exit(0);
+}
+
 /* A task that this worker has started. Returns the state with which it has ended. */
 static inline uint32_t run(struct worker *worker, struct future *future, unsigned flags,
 			   bool popped)
 {
-	struct pool *pool = worker->pool;
 	struct future_outcome outcome;
 	struct activation activation;
 
@@ -115,9 +121,9 @@ static inline uint32_t run(struct worker *worker, struct future *future, unsigne
 		forks_offer_all(worker);
 	activation_enter(&activation, worker);
 	pthread_cleanup_push(stack_ended, worker);
-	if (!future_call(future, &pool->base, &activation.running, &outcome))
+	if (!future_call(future, &worker->pool->base, &activation.running, &outcome))
 		count(&worker->failed, memory_order_relaxed);
-	end_if_orphaned(pool);
+	end_if_lost(worker);
 	if (popped)
 		end_popped(worker, worker->depth - 1);
 	if (conclude(worker, future, flags, outcome))
@@ -159,10 +165,11 @@ static inline void spend(struct worker *worker)
 		worker->tasks_left--;
 }
 
-/* Somebody waits, on this worker, for a future of this pool that is perhaps pending: it is run here and now,
- * wherever in the queue it is. It starts before it is taken out, if it can be: see P6. Returns its state, or
- * ASSAY_PENDING where others start or end it. */
-PORT_INLINE static inline uint32_t run_awaited(struct worker *worker, struct future *future)
+/* Somebody waits, on this worker, for a future of this pool that is perhaps pending, as this word of it says:
+ * it is run here and now, wherever in the queue it is. It starts before it is taken out, if it can be: see P6.
+ * Returns its state, or ASSAY_PENDING where others start or end it. */
+PORT_INLINE static inline uint32_t run_awaited(struct worker *worker, struct future *future,
+					       uint64_t word)
 {
 	struct pool *pool = worker->pool;
 	bool broken = atomic_load_explicit(&pool->broken, memory_order_acquire); /* P2 */
@@ -173,7 +180,7 @@ PORT_INLINE static inline uint32_t run_awaited(struct worker *worker, struct fut
 		end_if_orphaned(pool); /* a callback may have forked */
 		return ASSAY_PENDING;
 	}
-	if (!future_start_left(future))
+	if (!future_start_left(future, word))
 		return ASSAY_PENDING;
 	taken = queue_take_back(pool->queue, worker->own, future);
 	make_room(pool);
@@ -183,7 +190,9 @@ PORT_INLINE static inline uint32_t run_awaited(struct worker *worker, struct fut
 
 static void run_for_waiter(struct runner *runner, struct future *future)
 {
-	run_awaited((struct worker *)runner, future);
+	/* relaxed: as in future_start_left() */
+	run_awaited((struct worker *)runner, future,
+		    atomic_load_explicit(&future->word, memory_order_relaxed));
 }
 
 /* Of the table in future.c, in the place of the one in wait.c: a task that waits for a future of its pool
@@ -191,15 +200,15 @@ static void run_for_waiter(struct runner *runner, struct future *future)
 int wait_outcome_op(assay_future *base, int64_t timeout_ns, struct assay_outcome *outcome)
 {
 	struct future *future = future_of(base);
-	uint32_t state =
-		(uint32_t)atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+	uint64_t word = atomic_load_explicit(&future->word, memory_order_acquire); /* F1 */
+	uint32_t state = (uint32_t)word;
 
 	if (!is_done(state)) {
 		struct runner *runner = timeout_ns == ASSAY_FOREVER ? wait_runner(future) : NULL;
 
 		if (!runner || runner->run != run_for_waiter || wait_is_lost(runner))
 			return wait_late(future, timeout_ns, outcome);
-		state = run_awaited((struct worker *)runner, future);
+		state = run_awaited((struct worker *)runner, future, word);
 		if (!is_done(state))
 			return wait_late(future, timeout_ns, outcome);
 	}

@@ -174,6 +174,7 @@ static int prepare(struct pool *pool, const struct assay_task *task, bool has_cl
 		parcel->future = future_create(&pool->base, NULL, NULL, 0, 2);
 		if (!parcel->future)
 			return ASSAY_ENOMEM;
+		futures_created++;
 	}
 	if (task->argument_size > SLOT_BYTES)
 		error = copy_long(pool, parcel);

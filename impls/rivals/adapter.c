@@ -225,6 +225,7 @@ static int submit(assay_executor *executor, const struct assay_task *task, assay
 		future_create(executor, function, task->argument, task->argument_size, out ? 2 : 1);
 	if (!future)
 		return ASSAY_ENOMEM;
+	futures_created += out != NULL;
 	error = enter(adapter, future, &entry);
 	if (error) {
 		future_discard(future);

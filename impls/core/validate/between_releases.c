@@ -41,7 +41,7 @@ static void settle(void)
 /* As who waits for it does. */
 static void run_and_release(void)
 {
-	if (future_start_left(future))
+	if (future_start_left(future, future->word))
 		settle();
 	release();
 }
@@ -52,7 +52,7 @@ static void run_taken_and_release(void)
 	struct future_outcome outcome;
 	struct assay_outcome read;
 
-	MUST(future_start_left(future));
+	MUST(future_start_left(future, future->word));
 	future_fail(future, ASSAY_EFAILED, words, &outcome);
 	MUST(!future_end(future, outcome));
 	MUST(assay_future_outcome(&future->base, 0, &read) == ASSAY_OK);
@@ -122,7 +122,7 @@ static void try(struct part *first, struct part *second, bool stopped[2])
 	future = future_create(NULL, run_nothing, NULL, 0, script->references);
 	MUST(future);
 	if (script->has_run) {
-		MUST(future_start_left(future));
+		MUST(future_start_left(future, future->word));
 		settle();
 	}
 	for (int i = 0; i < 2; i++) {

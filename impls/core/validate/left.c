@@ -104,7 +104,7 @@ static struct future *push_one(uint32_t number)
 /* As run_awaited() in worker.c, where its entry cannot be taken out. Returns 1 if it ran. */
 static uint64_t run_in_place(struct future *future)
 {
-	uint64_t runs = future_start_left(future);
+	uint64_t runs = future_start_left(future, future->word);
 
 	if (runs) {
 		lanes_leave(&lanes);
@@ -245,7 +245,7 @@ static void leave_in_two(void)
 
 		future = future_create(NULL, run_nothing, &number, sizeof number, 2);
 		MUST(future && lane_push(&lanes, into, future) == ASSAY_OK);
-		MUST(future_start_left(future));
+		MUST(future_start_left(future, future->word));
 		lanes_leave(&lanes);
 		MUST(!future_settle(future, (struct future_outcome){0}));
 		assay_future_release(&future->base);
@@ -269,7 +269,7 @@ static void outlive_entry(void)
 	lane = lanes_mine(&lanes);
 	MUST(lane);
 	future = push_one(1);
-	MUST(future_start_left(future) && !future_settle(future, run(future)));
+	MUST(future_start_left(future, future->word) && !future_settle(future, run(future)));
 	MUST(lanes_take(&lanes, &cursor, &entry, 1) == 1 && entry == future);
 	future_release_entry(entry);
 	assay_future_release(&future->base);

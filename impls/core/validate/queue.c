@@ -132,7 +132,7 @@ static void run_in_place(struct consumer *self, struct future *future)
 	bool starts;
 
 	atomic_store_explicit(&self->taking, 1, memory_order_relaxed); /* for the count alone */
-	starts = future_start_left(future);
+	starts = future_start_left(future, future->word);
 	if (starts)
 		atomic_fetch_add_explicit(&started, 1, memory_order_relaxed);
 	atomic_store_explicit(&self->taking, 0, memory_order_release); /* P6 */
