@@ -44,6 +44,19 @@ PORT_RARE static bool store_block(struct future *future, const void *argument, s
 
 _Thread_local uint64_t futures_created;
 
+/* But for its bytes, which are as `flags` say. */
+static inline void init(struct future *future, const assay_executor *home, assay_function *function,
+			uint32_t references, uint32_t flags)
+{
+	future->base.ops = &future_ops;
+	future->function = function;
+	future->home = home;
+	future->observers = NULL;
+	/* relaxed: nobody else knows the record yet */
+	atomic_store_explicit(&future->word, references * REFERENCE | ASSAY_PENDING | flags,
+			      memory_order_relaxed);
+}
+
 struct future *future_create(const assay_executor *home, assay_function *function,
 			     const void *argument, size_t size, uint32_t references)
 {
@@ -60,13 +73,19 @@ struct future *future_create(const assay_executor *home, assay_function *functio
 		slab_free(future);
 		return NULL;
 	}
-	future->base.ops = &future_ops;
-	future->function = function;
-	future->home = home;
-	future->observers = NULL;
-	/* relaxed: nobody else knows the record yet */
-	atomic_store_explicit(&future->word, references * REFERENCE | ASSAY_PENDING | flags,
-			      memory_order_relaxed);
+	init(future, home, function, references, flags);
+	return future;
+}
+
+struct future *future_try_create(const assay_executor *home, assay_function *function,
+				 const void *argument, size_t size, uint32_t references)
+{
+	struct future *future = is_common_size(size) ? slab_try_allocate() : NULL;
+
+	if (!future)
+		return NULL;
+	copy_common(future->bytes, argument, size);
+	init(future, home, function, references, (uint32_t)size << SIZE_SHIFT);
 	return future;
 }
 

@@ -82,6 +82,10 @@ extern _Thread_local uint64_t futures_created;
 struct future *future_create(const assay_executor *home, assay_function *function,
 			     const void *argument, size_t size, uint32_t references);
 
+/* The same where it is done in few steps; NULL where it takes a call: future_create() may have one. */
+struct future *future_try_create(const assay_executor *home, assay_function *function,
+				 const void *argument, size_t size, uint32_t references);
+
 /* Frees a record that was never handed to anybody. */
 void future_discard(struct future *future);
 

@@ -77,23 +77,27 @@ static inline struct lane *lanes_find(struct lanes *lanes, uint32_t i)
 	return first ? &first[i - lanes_before(block)] : NULL;
 }
 
-PORT_RARE struct lane *lanes_attach(struct lanes *lanes);
-
-/* Of the calling thread; NULL without memory, and where the thread is over. */
-static inline struct lane *lanes_mine(struct lanes *lanes)
+/* Of the calling thread, if it has one. */
+static inline struct lane *lanes_old(struct lanes *lanes)
 {
 	uint32_t number = thread_own_number;
 
 	/* relaxed: this thread has raised the count, or reads it before its push and the fence after
 	 * it: who could miss the push for an older count is seen asleep, or to search no more, by
 	 * this thread (K1 K3) */
-	if (number < atomic_load_explicit(&lanes->count, memory_order_relaxed)) {
-		struct lane *lane = lanes_find(lanes, number);
+	return number < atomic_load_explicit(&lanes->count, memory_order_relaxed)
+		       ? lanes_find(lanes, number)
+		       : NULL;
+}
 
-		if (lane)
-			return lane;
-	}
-	return lanes_attach(lanes);
+PORT_RARE struct lane *lanes_attach(struct lanes *lanes);
+
+/* Of the calling thread; NULL without memory, and where the thread is over. */
+static inline struct lane *lanes_mine(struct lanes *lanes)
+{
+	struct lane *lane = lanes_old(lanes);
+
+	return lane ? lane : lanes_attach(lanes);
 }
 
 /* For a worker that has said that it takes something (P6 in worker.h), before it moves anything: after
@@ -131,8 +135,30 @@ static inline void lanes_leave(struct lanes *lanes)
  * grows. False without memory. */
 PORT_RARE bool lane_reserve(struct lanes *lanes, struct lane *lane, size_t count);
 
-/* Before a push of so many: opens, makes room, and counts. ASSAY_ESHUTDOWN, ASSAY_ENOMEM: it is not open. */
-static inline int lane_admit(struct lanes *lanes, struct lane *lane, size_t count)
+/* Before a push of so many, for which there is room. relaxed: one writer; the count is ahead of what can be
+ * taken, see queue_pushed() */
+static inline void lane_count(struct lane *lane, size_t count)
+{
+	atomic_store_explicit(&lane->pushed,
+			      atomic_load_explicit(&lane->pushed, memory_order_relaxed) + count,
+			      memory_order_relaxed);
+}
+
+/* Opens, pushes, counts and is done, where there is room. False: nothing was pushed, and lane_push_many() finds
+ * out why, or does it. */
+static inline bool lane_try_push(struct lanes *lanes, struct lane *lane, struct future *future)
+{
+	if (__builtin_expect(deque_is_full(&lane->deque, 1) || !lane_open(lanes, lane), 0))
+		return false;
+	lane_count(lane, 1);
+	deque_push(&lane->deque, future);
+	lane_done(lane);
+	return true;
+}
+
+/* The same for so many, and makes room. ASSAY_ESHUTDOWN, ASSAY_ENOMEM: nothing was pushed. */
+static inline int lane_push_many(struct lanes *lanes, struct lane *lane,
+				 struct future *const *futures, size_t count)
 {
 	if (__builtin_expect(!lane_open(lanes, lane), 0))
 		return ASSAY_ESHUTDOWN;
@@ -141,32 +167,7 @@ static inline int lane_admit(struct lanes *lanes, struct lane *lane, size_t coun
 		lane_done(lane);
 		return ASSAY_ENOMEM;
 	}
-	/* relaxed: one writer; the count is ahead of what can be taken, see queue_pushed() */
-	atomic_store_explicit(&lane->pushed,
-			      atomic_load_explicit(&lane->pushed, memory_order_relaxed) + count,
-			      memory_order_relaxed);
-	return ASSAY_OK;
-}
-
-/* Opens, pushes, counts and is done. Errors as above: nothing was pushed. */
-static inline int lane_push(struct lanes *lanes, struct lane *lane, struct future *future)
-{
-	int error = lane_admit(lanes, lane, 1);
-
-	if (error)
-		return error;
-	deque_push(&lane->deque, future);
-	lane_done(lane);
-	return ASSAY_OK;
-}
-
-static inline int lane_push_many(struct lanes *lanes, struct lane *lane,
-				 struct future *const *futures, size_t count)
-{
-	int error = lane_admit(lanes, lane, count);
-
-	if (error)
-		return error;
+	lane_count(lane, count);
 	deque_push_many(&lane->deque, futures, count);
 	lane_done(lane);
 	return ASSAY_OK;
@@ -175,15 +176,15 @@ static inline int lane_push_many(struct lanes *lanes, struct lane *lane,
 /* The push of a thread that has no lane: of one that is over, under a borrowed number. */
 PORT_RARE int lanes_push_late(struct lanes *lanes, struct future *const *futures, size_t count);
 
-/* To the lane of the calling thread. Errors as above. */
-static inline int lanes_push(struct lanes *lanes, struct future *future)
+/* To the lane of the calling thread, if it has one. False: as above. */
+static inline bool lanes_try_push(struct lanes *lanes, struct future *future)
 {
-	struct lane *lane = lanes_mine(lanes);
-	struct future *late = future; /* so that what is usual needs no address of it */
+	struct lane *lane = lanes_old(lanes);
 
-	return lane ? lane_push(lanes, lane, future) : lanes_push_late(lanes, &late, 1);
+	return lane && lane_try_push(lanes, lane, future);
 }
 
+/* To the lane of the calling thread. Errors as above. */
 static inline int lanes_push_many(struct lanes *lanes, struct future *const *futures, size_t count)
 {
 	struct lane *lane = lanes_mine(lanes);

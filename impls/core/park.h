@@ -93,6 +93,17 @@ bool park_withdraw(struct park *park, uint32_t worker);
 /* The fence of who pushes, where it is a full one. */
 PORT_RARE void park_fence(struct park *park, enum park_change change);
 
+/* As park_look(), which is next. False: it takes a full fence. */
+static inline bool park_try_look(struct park *park, uint64_t *counts)
+{
+	uint32_t fenced;
+
+	port_fence_light(true);                                              /* K1 K3 */
+	fenced = atomic_load_explicit(&park->fenced, memory_order_seq_cst);  /* K5 */
+	*counts = atomic_load_explicit(&park->counts, memory_order_seq_cst); /* K5 */
+	return !(fenced & park_flag(PARK_SLEPT)) && !(park_searchers(*counts) && fenced);
+}
+
 /* The counts after a push. A searcher among them will find what was pushed; where there is none, a
  * sleeper should be woken, or a worker started. */
 static inline uint64_t park_look(struct park *park)

@@ -5,8 +5,8 @@
  * dispatched, so that a link-time optimiser inlines them into the pool's loop.
  *
  * Ordering that every policy keeps
- *   Q1  queue_push of a task  ->  the queue_pop that returns it      the record and its argument
- *   K1  a queue_push, then the pushing thread's light fence (park.h), against a parking worker's
+ *   Q1  a push of a task  ->  the queue_pop that returns it      the record and its argument
+ *   K1  a push, then the pushing thread's light fence (park.h), against a parking worker's
  *       heavy fence, then its queue_pop: one of them sees the other. Likewise against a heavy fence, then
  *       queue_looks_empty (K3). Plain atomics in push and pop do.
  *   P6  a queue_pop or queue_take_back that took a task, and a later queue_pop that found nothing
@@ -32,12 +32,15 @@ void queue_destroy(struct queue *queue);
 struct own *queue_own(struct queue *queue, int worker);
 
 /*
- * Any thread, with its own. Hands over the task, or all of them, in this order. ASSAY_ESHUTDOWN: the queue is
- * closed; ASSAY_ENOMEM. In both cases nothing was taken.
+ * Any thread, with its own. Hands over all these tasks, in this order. ASSAY_ESHUTDOWN: the queue is closed;
+ * ASSAY_ENOMEM. In both cases nothing was taken.
  */
-int queue_push(struct queue *queue, struct own *own, struct future *future);
 int queue_push_many(struct queue *queue, struct own *own, struct future *const *futures,
 		    size_t count);
+
+/* The same for one task, as far as few steps do it: where none of them is a call, who submits needs no frame.
+ * False: nothing was taken, and queue_push_many() finds out why, or takes it. */
+bool queue_try_push(struct queue *queue, struct own *own, struct future *future);
 
 /*
  * Any thread. Never sleeps; a worker may give up its processor once. NULL: nothing was found, or after close:

@@ -93,8 +93,13 @@ static inline void copy_words(unsigned char *to, const unsigned char *from)
 /* Of no common size. */
 PORT_OUTLINE void copy_odd(unsigned char *to, const void *from, size_t size);
 
-/* What fits into a record, without a call for the common sizes. */
-static inline void copy_inline(unsigned char *to, const void *from, size_t size)
+static inline bool is_common_size(size_t size)
+{
+	return size == 8 || size == 4 || size == 16 || size == 0;
+}
+
+/* False: it is of no common size. */
+static inline bool copy_common(unsigned char *to, const void *from, size_t size)
 {
 	if (__builtin_expect(size == 8, 1))
 		memcpy(to, from, 8);
@@ -102,7 +107,15 @@ static inline void copy_inline(unsigned char *to, const void *from, size_t size)
 		memcpy(to, from, 4);
 	else if (size == 16)
 		copy_words(to, from);
-	else if (size)
+	else
+		return !size;
+	return true;
+}
+
+/* What fits into a record, without a call for the common sizes. */
+static inline void copy_inline(unsigned char *to, const void *from, size_t size)
+{
+	if (!copy_common(to, from, size))
 		copy_odd(to, from, size);
 }
 

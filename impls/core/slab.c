@@ -46,6 +46,11 @@ void *slab_allocate(void)
 	return aligned_alloc(SLAB_RECORD, SLAB_RECORD);
 }
 
+void *slab_try_allocate(void)
+{
+	return NULL;
+}
+
 void slab_free(void *record)
 {
 	free(record);
@@ -164,17 +169,21 @@ PORT_RARE static void *allocate_slow(void)
 	return record;
 }
 
-void *slab_allocate(void)
+void *slab_try_allocate(void)
 {
 	struct slab *slab = mine;
+	struct record *record = slab ? slab->free_list : NULL;
 
-	if (slab && slab->free_list) {
-		struct record *record = slab->free_list;
-
+	if (record)
 		slab->free_list = record->next;
-		return record;
-	}
-	return allocate_slow();
+	return record;
+}
+
+void *slab_allocate(void)
+{
+	void *record = slab_try_allocate();
+
+	return record ? record : allocate_slow();
 }
 
 /* The list itself cannot be followed so far without a wait for each record: the address is a guess, and made

@@ -14,6 +14,9 @@
 void *slab_allocate(void);
 void slab_free(void *record);
 
+/* One that is at hand; NULL where it takes more than to unlink it: slab_allocate() may have another. */
+void *slab_try_allocate(void);
+
 /* Before an allocation that many are to follow: fetches the record of a later one, where records were freed in
  * the order of their addresses. A hint. */
 void slab_fetch_ahead(void);

@@ -106,7 +106,7 @@ static int run_here(struct pool *pool, struct future *future, assay_future **out
 	return ASSAY_OK;
 }
 
-/* What every submit looks at first. */
+/* What every submit looks at first, unless is_usual() has. */
 static inline int check_open(struct pool *pool)
 {
 	if (settings_are_orphaned(&pool->settings))
@@ -149,19 +149,8 @@ static inline int follow_up(struct pool *pool, int error)
 	return error == ASSAY_ESHUTDOWN ? refusal(pool) : error;
 }
 
-/* Hands a task to the queue and finds it a worker; on error it is still the caller's. */
-PORT_INLINE static inline int enqueue(struct pool *pool, struct future *future, bool has_client)
-{
-	struct own *own = worker_own(pool);
-	int error = ensure_crew(pool);
-
-	if (!own)
-		futures_created += has_client;
-	return error ? error : follow_up(pool, queue_push(pool->queue, own, future));
-}
-
-static int enqueue_many(struct pool *pool, struct future *const *futures, size_t count,
-			bool have_client)
+/* Hands tasks to the queue and finds them workers; on error they are still the caller's. */
+static int enqueue(struct pool *pool, struct future *const *futures, size_t count, bool have_client)
 {
 	struct own *own = worker_own(pool);
 	int error = ensure_crew(pool);
@@ -191,7 +180,7 @@ PORT_RARE static int submit_bounded(struct pool *pool, const struct assay_task *
 	if (!error && full)
 		return run_here(pool, future, out);
 	if (!error) {
-		error = enqueue(pool, future, out != NULL);
+		error = enqueue(pool, &future, 1, out != NULL);
 		if (error)
 			future_discard(future);
 	}
@@ -202,9 +191,31 @@ PORT_RARE static int submit_bounded(struct pool *pool, const struct assay_task *
 	return error;
 }
 
-int pool_submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
+/* A task that has its future. */
+PORT_OUTLINE static int push_with_care(struct pool *pool, struct future *future, assay_future **out)
 {
-	struct pool *pool = pool_of(executor);
+	int error = enqueue(pool, &future, 1, out != NULL);
+
+	if (error)
+		future_discard(future);
+	else if (out)
+		*out = &future->base;
+	return error;
+}
+
+/* Accepted by a pool that is open and has workers, with room for all. */
+static inline bool is_usual(const struct pool *pool, const struct assay_task *task)
+{
+	/* acquire and relaxed: as in check_open() and ensure_crew() */
+	return task->function && !is_bounded(pool) && !settings_are_orphaned(&pool->settings) &&
+	       !atomic_load_explicit(&pool->stopping, memory_order_acquire) && /* P2 */
+	       atomic_load_explicit(&pool->alive, memory_order_relaxed);
+}
+
+/* Whatever there is about a pool or a task. */
+PORT_OUTLINE static int submit_with_care(struct pool *pool, const struct assay_task *task,
+					 assay_future **out)
+{
 	struct future *future;
 	int error = check_open(pool);
 
@@ -213,14 +224,40 @@ int pool_submit(assay_executor *executor, const struct assay_task *task, assay_f
 	if (is_bounded(pool))
 		return submit_bounded(pool, task, out);
 	error = prepare(pool, task, out ? 2 : 1, &future);
-	if (error)
-		return error;
-	error = enqueue(pool, future, out != NULL);
-	if (error)
-		future_discard(future);
-	else if (out)
+	return error ? error : push_with_care(pool, future, out);
+}
+
+PORT_OUTLINE static int rouse_with_care(struct pool *pool)
+{
+	rouse(pool);
+	return ASSAY_OK;
+}
+
+/* What is usual is done in place. All calls are the last thing that is done, so that it needs no frame, which
+ * would be written and read for each task. */
+int pool_submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
+{
+	struct pool *pool = pool_of(executor);
+	struct own *own = worker_own(pool);
+	struct future *future;
+	uint64_t counts;
+
+	if (!is_usual(pool, task))
+		return submit_with_care(pool, task, out);
+	future = future_try_create(executor, task->function, task->argument, task->argument_size,
+				   out ? 2 : 1);
+	if (!future)
+		return submit_with_care(pool, task, out);
+	if (!queue_try_push(pool->queue, own, future))
+		return push_with_care(pool, future, out);
+	if (out)
 		*out = &future->base;
-	return error;
+	if (out && !own)
+		futures_created++;
+	/* P5 has the same fence */
+	return park_try_look(&pool->park, &counts) && is_noticed(pool, counts)
+		       ? ASSAY_OK
+		       : rouse_with_care(pool);
 }
 
 /* Creates futures for all, or until *error. Returns how many. */
@@ -245,7 +282,7 @@ static size_t submit_batch(struct pool *pool, const struct assay_task *tasks, si
 {
 	struct future *batch[BATCH];
 	size_t prepared = prepare_batch(pool, tasks, count, futures ? 2 : 1, batch, error);
-	int refused = prepared ? enqueue_many(pool, batch, prepared, futures != NULL) : ASSAY_OK;
+	int refused = prepared ? enqueue(pool, batch, prepared, futures != NULL) : ASSAY_OK;
 	size_t accepted = refused ? 0 : prepared;
 
 	if (refused)

@@ -269,11 +269,17 @@ static inline bool is_growing(const struct pool *pool)
  * that one sees to the next. */
 PORT_RARE void wake_or_grow(struct pool *pool);
 
+/* Nobody is to be woken for what was pushed before these counts were seen, or started. */
+static inline bool is_noticed(const struct pool *pool, uint64_t counts)
+{
+	return park_searchers(counts) || (!park_sleepers(counts) && !is_growing(pool));
+}
+
 static inline void rouse(struct pool *pool)
 {
 	uint64_t counts = park_look(&pool->park); /* P5 has the same fence */
 
-	if (!park_searchers(counts) && (park_sleepers(counts) || is_growing(pool)))
+	if (!is_noticed(pool, counts))
 		wake_or_grow(pool);
 }
 
@@ -282,7 +288,7 @@ PORT_RARE void wake_or_grow_for_children(struct pool *pool);
 
 static inline void rouse_for_children(struct pool *pool, uint64_t counts)
 {
-	if (!park_searchers(counts) && (park_sleepers(counts) || is_growing(pool)))
+	if (!is_noticed(pool, counts))
 		wake_or_grow_for_children(pool);
 }
 

@@ -66,11 +66,11 @@ struct own *queue_own(struct queue *queue, int worker)
 	return &queue->own[worker];
 }
 
-int queue_push(struct queue *queue, struct own *own, struct future *future)
+bool queue_try_push(struct queue *queue, struct own *own, struct future *future)
 {
 	if (own)
 		pace_pushed(&own->pace);
-	return lanes_push(&queue->lanes, future);
+	return lanes_try_push(&queue->lanes, future);
 }
 
 int queue_push_many(struct queue *queue, struct own *own, struct future *const *futures,

@@ -158,32 +158,49 @@ struct own *queue_own(struct queue *queue, int worker)
 	return &queue->own[worker];
 }
 
+/* Under the mutex, as the next one, which needs the room. */
+static inline bool has_room(const struct queue *queue, size_t count)
+{
+	return queue->count + count <= queue->size;
+}
+
+static inline void put(struct queue *queue, const struct own *own, struct future *const *futures,
+		       size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		queue->ring[(queue->first + queue->count + i) & (queue->size - 1)] = futures[i];
+	queue->pushed += count;
+	queue->turns += own || queue->pusher != (uintptr_t)&self;
+	queue->pusher = (uintptr_t)&self;
+	set_count(queue, queue->count + count);
+}
+
 int queue_push_many(struct queue *queue, struct own *own, struct future *const *futures,
 		    size_t count)
 {
 	int error = ASSAY_OK;
 
 	pthread_mutex_lock(&queue->mutex);
-	if (is_closed(queue)) {
+	if (is_closed(queue))
 		error = ASSAY_ESHUTDOWN;
-	} else if (queue->count + count > queue->size && !grow(queue, count)) {
+	else if (!has_room(queue, count) && !grow(queue, count))
 		error = ASSAY_ENOMEM;
-	} else {
-		for (size_t i = 0; i < count; i++)
-			queue->ring[(queue->first + queue->count + i) & (queue->size - 1)] =
-				futures[i];
-		queue->pushed += count;
-		queue->turns += own || queue->pusher != (uintptr_t)&self;
-		queue->pusher = (uintptr_t)&self;
-		set_count(queue, queue->count + count);
-	}
+	else
+		put(queue, own, futures, count);
 	pthread_mutex_unlock(&queue->mutex);
 	return error;
 }
 
-int queue_push(struct queue *queue, struct own *own, struct future *future)
+bool queue_try_push(struct queue *queue, struct own *own, struct future *future)
 {
-	return queue_push_many(queue, own, &future, 1);
+	bool fits;
+
+	pthread_mutex_lock(&queue->mutex);
+	fits = !is_closed(queue) && has_room(queue, 1);
+	if (fits)
+		put(queue, own, &future, 1);
+	pthread_mutex_unlock(&queue->mutex);
+	return fits;
 }
 
 /* Tasks of the ring, oldest first: a share of them that leaves enough for every worker. If there are any,

@@ -87,10 +87,10 @@ struct own *queue_own(struct queue *queue, int worker)
 	return &queue->own[worker];
 }
 
-int queue_push(struct queue *queue, struct own *own, struct future *future)
+bool queue_try_push(struct queue *queue, struct own *own, struct future *future)
 {
-	return own ? lane_push(&queue->lanes, &own->lane, future)
-		   : lanes_push(&queue->lanes, future);
+	return own ? lane_try_push(&queue->lanes, &own->lane, future)
+		   : lanes_try_push(&queue->lanes, future);
 }
 
 int queue_push_many(struct queue *queue, struct own *own, struct future *const *futures,

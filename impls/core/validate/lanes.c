@@ -102,8 +102,9 @@ static int push(struct lane *lane, size_t number, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		batch[i] = element_of(number + i);
-	return count == 1 ? lane_push(&lanes, lane, batch[0])
-			  : lane_push_many(&lanes, lane, batch, count);
+	return count == 1 && lane_try_push(&lanes, lane, batch[0])
+		       ? ASSAY_OK
+		       : lane_push_many(&lanes, lane, batch, count);
 }
 
 static void *submit(void *user)
@@ -284,11 +285,18 @@ struct late {
 	int rounds;
 };
 
+static void push_one(void)
+{
+	struct future *element = element_of(1);
+
+	MUST(lanes_try_push(&lanes, element) || lanes_push_many(&lanes, &element, 1) == ASSAY_OK);
+}
+
 static void push_late(void *user)
 {
 	struct late *late = user;
 
-	MUST(lanes_push(&lanes, element_of(1)) == ASSAY_OK);
+	push_one();
 	if (++late->rounds < validate_destructor_rounds())
 		MUST(pthread_setspecific(late->key, late) == 0);
 }
@@ -297,7 +305,7 @@ static void *be_late(void *user)
 {
 	struct late *lates = user;
 
-	MUST(lanes_push(&lanes, element_of(1)) == ASSAY_OK);
+	push_one();
 	for (int i = 0; i < 2; i++)
 		MUST(pthread_setspecific(lates[i].key, &lates[i]) == 0);
 	return NULL;

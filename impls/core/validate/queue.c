@@ -86,8 +86,8 @@ static struct own *own(int worker)
 static bool push(int worker, uint32_t pusher, struct future **futures, size_t count,
 		 uint32_t first_number)
 {
-	int error = count == 1 ? queue_push(queue, own(worker), futures[0])
-			       : queue_push_many(queue, own(worker), futures, count);
+	bool is_pushed = count == 1 && queue_try_push(queue, own(worker), futures[0]);
+	int error = is_pushed ? ASSAY_OK : queue_push_many(queue, own(worker), futures, count);
 
 	if (error) {
 		MUST(error == ASSAY_ESHUTDOWN);
@@ -325,7 +325,8 @@ static void run_round(int tickets, int close_at, bool lopsided)
 	queue_close(queue);
 	check_totals();
 	late = make((struct ticket){0}, 1);
-	MUST(queue_push(queue, NULL, late) == ASSAY_ESHUTDOWN);
+	MUST(!queue_try_push(queue, NULL, late));
+	MUST(queue_push_many(queue, NULL, &late, 1) == ASSAY_ESHUTDOWN);
 	future_discard(late);
 	MUST(!queue_pop(queue, NULL, NULL));
 	queue_destroy(queue);
