@@ -113,7 +113,7 @@ static inline bool deque_reserve(struct deque *deque, size_t count)
 	return !deque_is_full(deque, count) || deque_reserve_slow(deque, count);
 }
 
-/* The owner, after deque_reserve(). Many: in this order, visible at once. */
+/* The owner, where it is not full. Many: in this order, visible at once. */
 static inline void deque_push(struct deque *deque, struct future *future)
 {
 	struct slots *slots = atomic_load_explicit(&deque->slots, memory_order_relaxed);

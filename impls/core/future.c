@@ -81,10 +81,13 @@ struct future *future_try_create(const assay_executor *home, assay_function *fun
 				 const void *argument, size_t size, uint32_t references)
 {
 	struct future *future = is_common_size(size) ? slab_try_allocate() : NULL;
+	bool is_copied;
 
 	if (!future)
 		return NULL;
-	copy_common(future->bytes, argument, size);
+	is_copied = copy_common(future->bytes, argument, size);
+	assert(is_copied);
+	(void)is_copied;
 	init(future, home, function, references, (uint32_t)size << SIZE_SHIFT);
 	return future;
 }

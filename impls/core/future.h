@@ -73,8 +73,8 @@ static inline void runner_waits(void)
 		current_runner->waits(current_runner);
 }
 
-/* By the calling thread, ever, for clients that only wait: not for a task that submits to its own executor. Counted
- * by who makes them. */
+/* By the calling thread, ever, and for a client. Who submits counts; a pool of threads leaves out what its own
+ * tasks submit, and what the submitter runs itself. */
 extern _Thread_local uint64_t futures_created;
 
 /* A pending future of `home` with `references` references (2, or 1 if the client wants none) that

@@ -52,7 +52,8 @@ bool park_found(struct park *park)
 	return true;
 }
 
-void park_fence(struct park *park, enum park_change change)
+/* The fence of who pushes, where it is a full one. */
+static void pass_fence(struct park *park, enum park_change change)
 {
 	uint32_t fences = atomic_load_explicit(&park->fences[change], memory_order_relaxed);
 
@@ -63,6 +64,22 @@ void park_fence(struct park *park, enum park_change change)
 	if (fences >= FENCES)
 		atomic_fetch_and_explicit(&park->fenced, ~park_flag(change),
 					  memory_order_seq_cst); /* K5 */
+}
+
+uint64_t park_look_fenced(struct park *park)
+{
+	uint32_t fenced = atomic_load_explicit(&park->fenced, memory_order_seq_cst); /* K5 */
+	uint64_t counts;
+
+	if (fenced & park_flag(PARK_SLEPT))
+		pass_fence(park, PARK_SLEPT);
+	counts = atomic_load_explicit(&park->counts, memory_order_seq_cst); /* K5 */
+	if (park_searchers(counts) && fenced == park_flag(PARK_STOPPED)) {
+		pass_fence(park, PARK_STOPPED);
+		/* relaxed: behind the fence */
+		counts = atomic_load_explicit(&park->counts, memory_order_relaxed);
+	}
+	return counts;
 }
 
 void park_sleep(struct park *park, uint32_t worker)

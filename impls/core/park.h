@@ -13,12 +13,12 @@
  *
  * Ordering
  *   K1  park_announce: the count of sleepers, heavy fence, then the look for work
- *         against   submit: the push, light fence, then park_look's load of the counts
+ *         against   submit: the push, light fence, then park_try_look's load of the counts
  *       Either the look sees the task or the load sees the sleeper.
  *   K2  park_wake: release exchange of the sleeper's word  ->  park_sleep, park_withdraw: acquire load
  *       what it was woken for
  *   K3  park_found: seq_cst decrement of searching, heavy fence, then the look for more work
- *         against   submit: the push, light fence, then park_look's load that still sees a searcher
+ *         against   submit: the push, light fence, then park_try_look's load that still sees a searcher
  *       as K1: whoever relies on a searcher has made its task visible to it
  *   K4  park_announce: the word, then the seq_cst add to counts; take_one: release exchange of them
  *         -> take_one, park_found: acquire
@@ -90,10 +90,8 @@ void park_sleep(struct park *park, uint32_t worker);
 /* Undoes park_announce(). True: a wake had chosen this sleeper, and what it was for needs another. */
 bool park_withdraw(struct park *park, uint32_t worker);
 
-/* The fence of who pushes, where it is a full one. */
-PORT_RARE void park_fence(struct park *park, enum park_change change);
-
-/* As park_look(), which is next. False: it takes a full fence. */
+/* The counts after a push. A searcher among them will find what was pushed; where there is none, a
+ * sleeper should be woken, or a worker started. False: that is known behind a full fence only. */
 static inline bool park_try_look(struct park *park, uint64_t *counts)
 {
 	uint32_t fenced;
@@ -101,27 +99,18 @@ static inline bool park_try_look(struct park *park, uint64_t *counts)
 	port_fence_light(true);                                              /* K1 K3 */
 	fenced = atomic_load_explicit(&park->fenced, memory_order_seq_cst);  /* K5 */
 	*counts = atomic_load_explicit(&park->counts, memory_order_seq_cst); /* K5 */
-	return !(fenced & park_flag(PARK_SLEPT)) && !(park_searchers(*counts) && fenced);
+	return !(fenced & park_flag(PARK_SLEPT)) &&
+	       !(park_searchers(*counts) && fenced == park_flag(PARK_STOPPED));
 }
 
-/* The counts after a push. A searcher among them will find what was pushed; where there is none, a
- * sleeper should be woken, or a worker started. */
+/* The same with the fence, if it is still due. */
+PORT_OUTLINE uint64_t park_look_fenced(struct park *park);
+
 static inline uint64_t park_look(struct park *park)
 {
-	uint32_t fenced;
 	uint64_t counts;
 
-	port_fence_light(true);                                             /* K1 K3 */
-	fenced = atomic_load_explicit(&park->fenced, memory_order_seq_cst); /* K5 */
-	if (fenced & park_flag(PARK_SLEPT))
-		park_fence(park, PARK_SLEPT);
-	counts = atomic_load_explicit(&park->counts, memory_order_seq_cst); /* K5 */
-	if (park_searchers(counts) && fenced == park_flag(PARK_STOPPED)) {
-		park_fence(park, PARK_STOPPED);
-		/* relaxed: behind the fence */
-		counts = atomic_load_explicit(&park->counts, memory_order_relaxed);
-	}
-	return counts;
+	return park_try_look(park, &counts) ? counts : park_look_fenced(park);
 }
 
 /* Wakes one sleeper, who becomes a searcher. False: nobody sleeps. */

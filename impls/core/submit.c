@@ -106,7 +106,7 @@ static int run_here(struct pool *pool, struct future *future, assay_future **out
 	return ASSAY_OK;
 }
 
-/* What every submit looks at first, unless is_usual() has. */
+/* What a submit looks at first. */
 static inline int check_open(struct pool *pool)
 {
 	if (settings_are_orphaned(&pool->settings))
@@ -133,7 +133,7 @@ static inline int prepare(struct pool *pool, const struct assay_task *task, uint
 	return error ? error : create(pool, task, function, references, future);
 }
 
-/* Before tasks are handed to the queue. relaxed: a hint, looked at again under the mutex, and by rouse()
+/* Before tasks are handed to the queue. relaxed: a hint, looked at again under the mutex, and by is_noticed()
  * after the push */
 static inline int ensure_crew(struct pool *pool)
 {
@@ -203,12 +203,12 @@ PORT_OUTLINE static int push_with_care(struct pool *pool, struct future *future,
 	return error;
 }
 
-/* Accepted by a pool that is open and has workers, with room for all. */
+/* Nothing is to be looked up or waited for, and nobody started. A queue that is closed refuses it all the same. */
 static inline bool is_usual(const struct pool *pool, const struct assay_task *task)
 {
-	/* acquire and relaxed: as in check_open() and ensure_crew() */
-	return task->function && !is_bounded(pool) && !settings_are_orphaned(&pool->settings) &&
-	       !atomic_load_explicit(&pool->stopping, memory_order_acquire) && /* P2 */
+	/* relaxed: as in ensure_crew() */
+	return task->function && task->argument_size <= assay_backend.argument_limit &&
+	       !is_bounded(pool) && !settings_are_orphaned(&pool->settings) &&
 	       atomic_load_explicit(&pool->alive, memory_order_relaxed);
 }
 
@@ -233,8 +233,8 @@ PORT_OUTLINE static int rouse_with_care(struct pool *pool)
 	return ASSAY_OK;
 }
 
-/* What is usual is done in place. All calls are the last thing that is done, so that it needs no frame, which
- * would be written and read for each task. */
+/* What is usual is done in place, and a call is the last thing that is done: where the queue makes none it needs
+ * no frame, which would be written and read for each task. */
 int pool_submit(assay_executor *executor, const struct assay_task *task, assay_future **out)
 {
 	struct pool *pool = pool_of(executor);

@@ -20,7 +20,7 @@
  *         against   make_room: seq_cst decrement of queued, then the look at blocked
  *       one of the two sees the other
  *   P5  leave: decrement of alive, heavy fence, then unfinished() and helping()
- *         against   rouse: the push, light fence, then the load of alive; grow_if_short: the same
+ *         against   is_noticed: the push, light fence, then the load of alive; grow_if_short: the same
  *         with notifying or helping in place of the push
  *       as K1: one of the two starts a worker
  *   P6  find_task: taking set, then the pop; started: release clear of taking

@@ -64,6 +64,12 @@ static void act_submit(void)
 	other = client_submit(executor, touch, NULL, 0);
 }
 
+/* Of a size that takes a call. */
+static void act_submit_odd(void)
+{
+	other = client_submit(executor, touch, "odd", 3);
+}
+
 static void check_submit(void)
 {
 	client_finish(other);
@@ -151,6 +157,7 @@ static void check_ended(void)
 
 static const struct scenario scenarios[] = {
 	{"submits", act_submit, NULL, check_submit, ASSAY_UNLIMITED, 0},
+	{"submits what is rare", act_submit_odd, NULL, check_submit, ASSAY_UNLIMITED, 0},
 	{"waits for a result", act_result, NULL, NULL, ASSAY_UNLIMITED, 0},
 	{"waits for a set", act_wait, NULL, NULL, ASSAY_UNLIMITED, 0},
 	{"waits for a set, and gives up", act_wait_briefly, NULL, NULL, ASSAY_UNLIMITED, 0},
@@ -183,6 +190,8 @@ static void *be_client(void *unused)
 {
 	(void)unused;
 	for (;;) {
+		/* A record is at hand, as it usually is. */
+		future_discard(future_create(NULL, touch, NULL, 0, 1));
 		actor_begin(&client);
 		if (!scenario)
 			return NULL;

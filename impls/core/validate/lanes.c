@@ -209,10 +209,10 @@ static void *submit_until_closed(void *user)
 		if (over)
 			return NULL;
 		lane = self == CLOSERS - 1 ? &other : lanes_mine(&lanes);
-		for (int i = 0; i < 20; i++) {
+		for (int i = 0; i < 40; i++) {
 			bool late = atomic_load_explicit(&closed, memory_order_acquire); /* V4 */
-			/* Long ones, that grow the lane: closed in the middle of it. */
-			size_t count = 1 + validate_random(&seed) % LONGEST;
+			/* Single ones; and long ones, that grow the lane: closed in the middle of it. */
+			size_t count = i % 2 ? 1 : 1 + validate_random(&seed) % LONGEST;
 			int error = push(lane, 1, count);
 
 			if (error) {
@@ -275,6 +275,24 @@ static void close_under(int rounds, bool lopsided)
 	validate_meet(&closing);
 	for (int i = 0; i < CLOSERS; i++)
 		validate_join(threads[i]);
+}
+
+/* However it is pushed, and with room for it. */
+static void refuse_late(bool lopsided)
+{
+	struct future *element = element_of(1);
+	struct lane *lane;
+
+	lanes_init(&lanes, 2, lopsided);
+	lane = lanes_mine(&lanes);
+	MUST(lane && !lane_try_push(&lanes, lane, element)); /* no room yet */
+	MUST(lane_push_many(&lanes, lane, &element, 1) == ASSAY_OK);
+	MUST(!deque_is_full(&lane->deque, 1) && lane_try_push(&lanes, lane, element));
+	lanes_close(&lanes);
+	MUST(!deque_is_full(&lane->deque, 1) && !lane_try_push(&lanes, lane, element));
+	MUST(lane_push_many(&lanes, lane, &element, 1) == ASSAY_ESHUTDOWN);
+	MUST(lanes_pushed(&lanes) == 2);
+	lanes_free(&lanes);
 }
 
 /* Destroyed before and after the lanes' own key in each round: one is made before that, one after it. */
@@ -344,6 +362,7 @@ int main(void)
 	attach_all();
 	push_while_destroyed();
 	for (int lopsided = port_can_be_lopsided(); lopsided >= 0; lopsided--) {
+		refuse_late(lopsided);
 		come_and_go(validate_rounds(40), lopsided);
 		close_under(validate_rounds(15000), lopsided);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * No more than three threads can be had at a time, and destructors of those that leave take until one was
- * refused: what they hold is waited for before a pool is said to be broken. Usage: validate_scarce BACKEND.so
+ * refused: what they hold is waited for before a pool is said to be broken. And where none can be had at all, nothing
+ * is accepted. Usage: validate_scarce BACKEND.so
  */
 #include <assay/load.h>
 
@@ -83,5 +84,10 @@ int main(int argc, char **argv)
 	}
 	MUST(assay_executor_destroy(executor) == ASSAY_OK);
 	MUST(atomic_load(&refused) > 0 && atomic_load(&living) == 0);
+	/* None at all: nobody would ever run it. Records are at hand, as they usually are. */
+	atomic_store(&living, THREADS);
+	MUST(assay_executor_create(backend, &config, &executor) == ASSAY_OK);
+	MUST(assay_submit(executor, tasks, futures) == ASSAY_ERESOURCE);
+	MUST(assay_executor_destroy(executor) == ASSAY_OK);
 	return 0;
 }
