@@ -25,7 +25,7 @@
  *       whoever takes a sleeper off the count finds a word that is set; what a wake is for goes
  *       with the count, to whichever sleeper ends up with it
  *   K5  park_announce, park_found: seq_cst change of counts, then the load of fenced (set)
- *         against   park_fence: seq_cst clear of it  ->  others' loads of it, then of counts
+ *         against   pass_fence: seq_cst clear of it  ->  others' loads of it, then of counts
  *       who passes no full fence sees the sleeper, or that the searcher has gone. The bit is set before a
  *       heavy fence: what was pushed by who has not seen it set is there for the look of who set it, if for
  *       nobody else's; and a searcher on whom that one then relies stops after this fence
