@@ -85,9 +85,10 @@ static inline void pace_note(struct pace *pace, size_t got, size_t enough, bool 
 		pace->alone = same ? pace->alone + 1 : 0;
 }
 
-/* The worker itself has submitted. */
+/* The worker itself has submitted: what it finds next may be its own, and is there already. */
 static inline void pace_pushed(struct pace *pace)
 {
+	pace->got_few = false;
 	pace->alone = 0;
 }
 

@@ -164,9 +164,11 @@ static inline bool has_room(const struct queue *queue, size_t count)
 	return queue->count + count <= queue->size;
 }
 
-static inline void put(struct queue *queue, const struct own *own, struct future *const *futures,
+static inline void put(struct queue *queue, struct own *own, struct future *const *futures,
 		       size_t count)
 {
+	if (own)
+		pace_pushed(&own->pace);
 	for (size_t i = 0; i < count; i++)
 		queue->ring[(queue->first + queue->count + i) & (queue->size - 1)] = futures[i];
 	queue->pushed += count;

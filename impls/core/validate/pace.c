@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* When a worker gives up its processor before it looks: after a stream of one thread's tasks, and then only. */
+/* When a worker waits before it looks: after it found few of others' tasks; and when it gives up its processor for
+ * that: after a stream of one thread's, and then only. */
 #include "validate.h"
 
 #include "../queue.h"
 
 /* What is seen of the world while the processor is given up. */
-static int yields;
+static int yields, pauses;
 static int64_t now_ns, away_ns;
 static uint64_t pushed_ever, pushed_meanwhile;
 
@@ -28,11 +29,18 @@ static uint64_t count_pushed(struct queue *queue)
 	return pushed_ever;
 }
 
+static void pause_once(void)
+{
+	pauses++;
+}
+
 #define sched_yield yield
+#define port_pause pause_once
 #define assay_clock_ns clock_ns
 #define queue_pushed count_pushed
 #include "../pace.h"
 #undef sched_yield
+#undef port_pause
 #undef assay_clock_ns
 #undef queue_pushed
 
@@ -97,13 +105,11 @@ static const struct script scripts[] = {
 
 static void check(struct pace *pace, bool waits, bool gives_way, const char *name)
 {
-	bool waited = pace->got_few;
-
-	yields = 0;
+	yields = pauses = 0;
 	pace_await(pace, NULL);
-	if (waited == waits && yields == gives_way)
+	if (pauses == (waits ? PACE_PAUSES : 0) && yields == gives_way)
 		return;
-	fprintf(stderr, "%s: waits %d, gives way %d\n", name, waited, yields);
+	fprintf(stderr, "%s: pauses %d times, gives way %d\n", name, pauses, yields);
 	exit(1);
 }
 
@@ -161,7 +167,11 @@ static void run_again(void)
 	check(&pace, true, true, "later, but not as late as before");
 	look(&pace, (struct looks){4 * PACE_ALONE, 8, false});
 	pace_pushed(&pace);
-	check(&pace, true, false, "a worker that submits");
+	check(&pace, false, false, "a worker that submits");
+	look(&pace, (struct looks){4 * PACE_ALONE - 1, 8, false});
+	check(&pace, true, false, "and then finds few again");
+	look(&pace, (struct looks){1, 8, false});
+	check(&pace, true, true, "and again");
 }
 
 int main(void)
