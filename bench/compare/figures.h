@@ -42,7 +42,7 @@ enum state {
 	STATE_REGRESSED,
 	STATE_NOISY,       /* a slowdown of the size of the threshold may be there */
 	STATE_UNSTABLE,    /* BASE differs from itself */
-	STATE_ADDED,       /* only NEW has the cell */
+	STATE_ADDED,       /* only NEW has the cell, or the metric */
 	STATE_UNSUPPORTED, /* neither side can do it */
 	STATE_MISSING,     /* only BASE has it */
 	STATE_FAILED,
@@ -63,6 +63,7 @@ struct figure {
 	char *metric; /* NULL: the cell as a whole */
 	char *unit;
 	enum kind kind;
+	bool told[2]; /* of trees: BASE, NEW has such a metric, if only without a value */
 	struct values arms[BATCHES][ARMS];
 	struct effect effect;  /* over all batches that are not void */
 	struct effect control; /* BASE against itself, over the same */

@@ -144,6 +144,35 @@ static int run_batch(struct figures *figures, struct cells *cells,
 	return failed ? -1 : 0;
 }
 
+static bool has_values(const struct figure *figure)
+{
+	for (int batch = 0; batch < BATCHES; batch++)
+		for (int arm = 0; arm < ARMS; arm++)
+			if (figure->arms[batch][arm].count)
+				return true;
+	return false;
+}
+
+/*
+ * A metric that only one side has: more rounds would not tell more. What neither side has a value of, as a
+ * percentile of too few, is no figure.
+ */
+static void settle_sides(struct figures *figures, const struct cells *cells)
+{
+	for (size_t i = 0; i < cells->count; i++)
+		for (size_t j = 0; j < figures->count && !cells->list[i].settled; j++) {
+			struct figure *figure = &figures->list[j];
+
+			if (!figure->metric || !is_figure_of(figure, &cells->list[i]))
+				continue;
+			if (figure->told[0] != figure->told[1])
+				figure_settle(figure, figure->told[0] ? STATE_MISSING : STATE_ADDED,
+					      "only %s has it", figure->told[0] ? "BASE" : "NEW");
+			else if (!has_values(figure))
+				figure->kind = KINDS;
+		}
+}
+
 /*
  * A cell is measured again as a whole if one of its figures is open. Where another is slower for sure,
  * it need not be known of the rest how much exactly.
@@ -194,6 +223,7 @@ static int run_batches(struct figures *figures, struct cells *cells,
 				open, open == 1 ? "" : "s");
 		if (run_batch(figures, cells, measurement, batch, directory))
 			return -1;
+		settle_sides(figures, cells);
 	}
 	drop_failed(figures, cells);
 	return 0;

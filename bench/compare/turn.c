@@ -28,16 +28,16 @@ static void settle(struct turn *turn, const struct sample *like, enum state stat
 	figure_settle(figure, state, "%s: %s", arm_names[turn->arm], message);
 }
 
-/* What neither side has, as a percentile of too few, is no figure. */
 static void keep(struct turn *turn, const struct sample *sample)
 {
 	struct figure *figure;
 	struct values *values;
 	bool first;
 
+	figure = figures_find(turn->figures, sample, sample->metric);
+	figure->told[is_new(turn->arm)] = true;
 	if (!sample->known)
 		return;
-	figure = figures_find(turn->figures, sample, sample->metric);
 	values = &figure->arms[turn->batch][turn->arm];
 	first = turn->round >= values->count || isnan(values->list[turn->round]);
 	if (!figure_has_unit(figure, sample, arm_names[turn->arm]) || figure->kind == KINDS)

@@ -55,6 +55,23 @@ tree micro 'ratio_to_ideal percent 1'
 expect 2 'has it in "' "$compare" ideal micro "$@"
 expect 2 'has it in "' "$compare" micro ideal "$@"
 
+# A metric that only one side has is not judged, and costs no further rounds.
+tree timed 'cpu_per_op ns 100'
+tree more 'cpu_per_op ns 100' 'submit_per_op ns 50'
+expect 0 'no regression in 1 figure' "$compare" timed more "$@"
+said 'only NEW has it'
+runs timed 8
+expect 2 'only BASE has it' "$compare" more timed "$@"
+runs more 16
+# Nor what neither has a value of, which is not even said; but it may have one now and then.
+tree few 'cpu_per_op ns 100' 'p99 ns null'
+tree fewer 'cpu_per_op ns 100' 'p99 ns null'
+expect 0 'no regression in 1 figure' "$compare" few fewer "$@"
+unsaid p99
+runs few 8
+tree some 'cpu_per_op ns 100' 'p99 ns null null null null 50'
+expect 0 'too few rounds with a value' "$compare" few some "$@"
+
 # Each pattern finds something, or it is a mistake.
 expect 2 "no workload 'nosuch'; known are: one, two" "$compare" ideal near --workload one,nosuch
 expect 2 "no workload ''" "$compare" ideal near --workload one,
