@@ -89,6 +89,7 @@ const char *value_metric(const char *metric)
 	} names[] = {
 		{"wall_per_op", "time per operation"},
 		{"cpu_per_op", "CPU time per operation"},
+		{"submit_per_op", "time to submit one"},
 		{"makespan", "time for all of them"},
 		{"ratio_to_ideal", "ratio to the ideal time"},
 		{"metg_cpu", "METG(50%) by CPU time"},

@@ -48,6 +48,16 @@ if [ -n "$(value round_trip_idle gap)" ] || [ "$(value idle_after_burst window)"
 	echo "expected no gap of round_trip_idle, and a window of 0.02 s, in: $said" >&2
 	failures=$((failures + 1))
 fi
+# To submit is part of the work of one thread, and where the task runs meanwhile nearly all of it.
+said=$("$bench" run inline --executors-only --repetitions 1 --scale tiny --format json \
+	--workload 'submit_*,oversubscribed_submit' 2>/dev/null | tr -d '\n\t')
+for workload in submit_1_producer submit_rounds submit_many submit_many_rounds oversubscribed_submit; do
+	submit=$(value $workload submit_per_op) wall=$(value $workload wall_per_op)
+	if ! awk "BEGIN { exit !(0 < ${submit:-0} && ${submit:-0} < ${wall:-0}) }"; then
+		echo "$workload: expected some of '$wall' ns to submit, saw '$submit'" >&2
+		failures=$((failures + 1))
+	fi
+done
 # The chunks have no results: they write to the caller's array.
 notices right 0 map_ints
 notices lose 1 map_ints
