@@ -2,7 +2,8 @@
 /*
  * How soon a worker looks again at a queue that others fill. Each look takes cache lines from who
  * submits, and finds more when it comes later. Where workers outnumber processors it matters most: who
- * is always back at once finds nothing before long, sleeps, and is woken in the place of who submits.
+ * is always back at once finds nothing before long, sleeps, and is woken in the place of who submits. A worker
+ * that has submitted since does not wait: what it is to find may be its own.
  *
  * A worker that keeps up with one thread that submits many in a row gives up its processor before it looks:
  * if that thread or another worker waits for this very one, it gets it. Not so
@@ -85,7 +86,7 @@ static inline void pace_note(struct pace *pace, size_t got, size_t enough, bool 
 		pace->alone = same ? pace->alone + 1 : 0;
 }
 
-/* The worker itself has submitted: what it finds next may be its own, and is there already. */
+/* The worker itself has submitted. */
 static inline void pace_pushed(struct pace *pace)
 {
 	pace->got_few = false;

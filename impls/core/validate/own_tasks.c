@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A worker that has found few tasks waits before it looks for more (pace.h), but not once it has submitted some itself:
- * those are there already. The policy is compiled here, with a pause that is counted. */
+ * those are there already. (With work_stealing they are its next, and it need not look.) The policy is compiled
+ * here, with a pause that is counted. */
 #include "validate.h"
 
 static int pauses;
