@@ -46,8 +46,10 @@ enum kind kind_of(const char *metric, const char *unit)
 		     {"count", KIND_EVENTS},
 		     {"ns", KIND_WALL}};
 
-	/* The generator's own lateness says whether a latency can be trusted, not how good it is. */
-	if (!unit || strcmp(metric, "generator_lateness") == 0)
+	/* The generator's own lateness says whether a latency can be trusted, not how good it is. And what
+	 * the submits take of a wall time that is judged varies more than that does. */
+	if (!unit || strcmp(metric, "generator_lateness") == 0 ||
+	    strcmp(metric, "submit_per_op") == 0)
 		return KINDS;
 	if (strcmp(unit, "ns") == 0 && strstr(metric, "cpu"))
 		return KIND_CPU;

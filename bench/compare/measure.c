@@ -153,23 +153,18 @@ static bool has_values(const struct figure *figure)
 	return false;
 }
 
-/*
- * A metric that only one side has: more rounds would not tell more. What neither side has a value of, as a
- * percentile of too few, is no figure.
- */
+/* A metric that only one side has: more rounds would not tell more. */
 static void settle_sides(struct figures *figures, const struct cells *cells)
 {
 	for (size_t i = 0; i < cells->count; i++)
 		for (size_t j = 0; j < figures->count && !cells->list[i].settled; j++) {
 			struct figure *figure = &figures->list[j];
 
-			if (!figure->metric || !is_figure_of(figure, &cells->list[i]))
-				continue;
-			if (figure->told[0] != figure->told[1])
+			if (figure->metric && figure->kind != KINDS &&
+			    is_figure_of(figure, &cells->list[i]) &&
+			    figure->told[0] != figure->told[1])
 				figure_settle(figure, figure->told[0] ? STATE_MISSING : STATE_ADDED,
 					      "only %s has it", figure->told[0] ? "BASE" : "NEW");
-			else if (!has_values(figure))
-				figure->kind = KINDS;
 		}
 }
 
@@ -186,7 +181,7 @@ static size_t reopen(struct cells *cells, const struct figures *figures, const s
 		size_t answers[ANSWERS] = {0};
 
 		for (size_t j = 0; j < figures->count && !cell->settled; j++)
-			if (is_figure_of(&figures->list[j], cell))
+			if (is_figure_of(&figures->list[j], cell) && has_values(&figures->list[j]))
 				answers[judge_so_far(&figures->list[j], true, rules)]++;
 		cell->open = answers[ANSWER_UNREPEATED] ||
 			     (answers[ANSWER_VAGUE] && !answers[ANSWER_SLOWER]);
@@ -195,15 +190,18 @@ static size_t reopen(struct cells *cells, const struct figures *figures, const s
 	return open;
 }
 
-/* Of a cell that failed the samples before it say nothing. */
-static void drop_failed(struct figures *figures, const struct cells *cells)
+/* Of a cell that failed the samples before it say nothing. What neither side has a value of, as a percentile of
+ * too few, is no figure. */
+static void drop_empty(struct figures *figures, const struct cells *cells)
 {
 	for (size_t i = 0; i < cells->count; i++)
-		for (size_t j = 0; j < figures->count && cells->list[i].settled; j++)
-			if (figures->list[j].metric &&
-			    is_figure_of(&figures->list[j], &cells->list[i]) &&
-			    !figures->list[j].message[0])
-				figures->list[j].kind = KINDS;
+		for (size_t j = 0; j < figures->count; j++) {
+			struct figure *figure = &figures->list[j];
+
+			if (figure->metric && is_figure_of(figure, &cells->list[i]) &&
+			    !figure->message[0] && (cells->list[i].settled || !has_values(figure)))
+				figure->kind = KINDS;
+		}
 	figures_prune(figures);
 }
 
@@ -225,7 +223,7 @@ static int run_batches(struct figures *figures, struct cells *cells,
 			return -1;
 		settle_sides(figures, cells);
 	}
-	drop_failed(figures, cells);
+	drop_empty(figures, cells);
 	return 0;
 }
 

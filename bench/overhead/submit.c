@@ -8,7 +8,7 @@
  * few thousand they stay in the caches, and each round ends with an idle executor.
  *
  * What it costs the producers to submit, until they could do something else, is told apart: a batch may save them
- * much where it ends no sooner.
+ * much and yet all of it may end no sooner.
  */
 #include "../workload.h"
 

@@ -155,6 +155,7 @@ static void check_kinds(void)
 	EXPECT(kind_of("cpu_per_op", "ns") == KIND_CPU);
 	EXPECT(kind_of("idle_cpu_per_s", "ns") == KIND_CPU);
 	EXPECT(kind_of("generator_lateness", "ns") == KINDS);
+	EXPECT(kind_of("submit_per_op", "ns") == KINDS);
 	EXPECT(kind_of("system_calls_per_task", "system calls") == KIND_CALLS);
 	EXPECT(kind_of("wall_per_op", "ns") == KIND_WALL);
 	EXPECT(kind_of("makespan", "ns") == KIND_WALL);

@@ -57,13 +57,14 @@ expect 2 'has it in "' "$compare" micro ideal "$@"
 
 # A metric that only one side has is not judged, and costs no further rounds.
 tree timed 'cpu_per_op ns 100'
-tree more 'cpu_per_op ns 100' 'submit_per_op ns 50'
+tree more 'cpu_per_op ns 100' 'drain ns 50' 'gap us 10'
 expect 0 'no regression in 1 figure' "$compare" timed more "$@"
 said 'only NEW has it'
+unsaid gap
 runs timed 8
 expect 2 'only BASE has it' "$compare" more timed "$@"
 runs more 16
-# Nor what neither has a value of, which is not even said; but it may have one now and then.
+# Nor does one that neither has a value of, which is not even shown. Where one has a value now and then, it is.
 tree few 'cpu_per_op ns 100' 'p99 ns null'
 tree fewer 'cpu_per_op ns 100' 'p99 ns null'
 expect 0 'no regression in 1 figure' "$compare" few fewer "$@"
