@@ -142,9 +142,7 @@ static void add_cells(struct cells *cells, struct figures *figures, const struct
 		if (has[0] && has[1])
 			add(cells, workload, backend, files[0], files[1], workers);
 		else
-			figure_settle(figures_find(figures, &like, NULL),
-				      has[0] ? STATE_MISSING : STATE_ADDED, "only %s has it",
-				      has[0] ? "BASE" : "NEW");
+			figure_settle_one_sided(figures_find(figures, &like, NULL), has[0]);
 	}
 }
 

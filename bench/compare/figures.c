@@ -144,6 +144,14 @@ void values_set(struct values *values, size_t place, double value)
 	values->list[place] = value;
 }
 
+bool figure_has_values(const struct figure *figure, enum arm arm)
+{
+	for (int batch = 0; batch < BATCHES; batch++)
+		if (figure->arms[batch][arm].count)
+			return true;
+	return false;
+}
+
 void figure_settle(struct figure *figure, enum state state, const char *format, ...)
 {
 	va_list arguments;
@@ -154,6 +162,12 @@ void figure_settle(struct figure *figure, enum state state, const char *format, 
 	va_start(arguments, format);
 	vsnprintf(figure->message, sizeof figure->message, format, arguments);
 	va_end(arguments);
+}
+
+void figure_settle_one_sided(struct figure *figure, bool base_has_it)
+{
+	figure_settle(figure, base_has_it ? STATE_MISSING : STATE_ADDED, "only %s has it",
+		      base_has_it ? "BASE" : "NEW");
 }
 
 bool figure_has_unit(struct figure *figure, const struct sample *sample, const char *side)

@@ -90,15 +90,19 @@ struct figure *figures_find(struct figures *figures, const struct sample *sample
 void figures_prune(struct figures *figures);
 void figures_free(struct figures *figures);
 
-/* At this place; places before it that have no value become NaN. */
 /* The sample has the unit of the figure. Otherwise the figure has failed: sides are as "NEW". */
 bool figure_has_unit(struct figure *figure, const struct sample *sample, const char *side);
 
+/* At this place; places before it that have no value become NaN. */
 void values_set(struct values *values, size_t place, double value);
+bool figure_has_values(const struct figure *figure, enum arm arm);
 
 /* Keeps the first message. */
 void figure_settle(struct figure *figure, enum state state, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* As missing or as new: only BASE has it, or only NEW. */
+void figure_settle_one_sided(struct figure *figure, bool base_has_it);
 
 /* By workload, backend, workers, metric. */
 void figures_sort(struct figures *figures);

@@ -134,11 +134,6 @@ static int take(struct figures *figures, const struct samples *samples, enum arm
 	return 0;
 }
 
-static bool has_values(const struct figure *figure, enum arm arm)
-{
-	return figure->arms[0][arm].count || figure->arms[1][arm].count;
-}
-
 /* A cell that failed is one figure: what is left of its metrics is not judged beside it. */
 static const struct figure *cell_of(const struct figures *figures, const struct figure *like)
 {
@@ -158,18 +153,18 @@ static void settle_sides(struct figures *figures)
 	for (size_t i = 0; i < figures->count; i++) {
 		struct figure *figure = &figures->list[i];
 		const struct figure *cell = cell_of(figures, figure);
-		bool base = has_values(figure, ARM_BASE), changed = has_values(figure, ARM_NEW);
+		bool base = figure_has_values(figure, ARM_BASE);
+		bool changed = figure_has_values(figure, ARM_NEW);
 
 		if (!figure->metric)
 			continue;
 		/* Null on both sides, as a percentile of too few, or part of what failed. */
 		if ((!base && !changed) || (cell && cell->state == STATE_FAILED))
 			figure->kind = KINDS;
-		else if (base && !changed)
-			figure_settle(figure, STATE_MISSING,
-				      cell ? "NEW no longer supports it" : "only BASE has it");
-		else if (!base)
-			figure_settle(figure, STATE_ADDED, "only NEW has it");
+		else if (base && !changed && cell)
+			figure_settle(figure, STATE_MISSING, "NEW no longer supports it");
+		else if (base != changed)
+			figure_settle_one_sided(figure, base);
 	}
 }
 

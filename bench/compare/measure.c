@@ -146,10 +146,9 @@ static int run_batch(struct figures *figures, struct cells *cells,
 
 static bool has_values(const struct figure *figure)
 {
-	for (int batch = 0; batch < BATCHES; batch++)
-		for (int arm = 0; arm < ARMS; arm++)
-			if (figure->arms[batch][arm].count)
-				return true;
+	for (int arm = 0; arm < ARMS; arm++)
+		if (figure_has_values(figure, (enum arm)arm))
+			return true;
 	return false;
 }
 
@@ -163,8 +162,7 @@ static void settle_sides(struct figures *figures, const struct cells *cells)
 			if (figure->metric && figure->kind != KINDS &&
 			    is_figure_of(figure, &cells->list[i]) &&
 			    figure->told[0] != figure->told[1])
-				figure_settle(figure, figure->told[0] ? STATE_MISSING : STATE_ADDED,
-					      "only %s has it", figure->told[0] ? "BASE" : "NEW");
+				figure_settle_one_sided(figure, figure->told[0]);
 		}
 }
 
